@@ -1,0 +1,100 @@
+"""The errors that leave this library, as a tree:
+
+    SriovError                 anything below; `exit_code` is what the command line ends with
+    ├── UsageError             2  the call is wrong; no host was contacted
+    ├── TestbedError           2  the testbed is wrong (all faults at once); no host was contacted
+    ├── FormatError            -  a file's text cannot be read the way its program reads it
+    └── HostError              1  one host could not be brought on; says what state it is in
+        ├── ConnectError       1  no session: nothing was touched by this run
+        ├── ImpossibleError    1  the probe shows that the wanted state cannot be reached; nothing was touched
+        ├── ApplyError         1  a step failed; earlier steps stand, later ones were not begun
+        └── RebootError        1  the host did not come back, or came back without what was wanted
+
+A message names what, where, wanted and found; `hint` says the next act. None ever holds file content,
+a password or a key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class SriovError(Exception):
+    """Base of all errors here. `str()` is one line or a few, fit for a terminal."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  -> {self.hint}" if self.hint else self.message
+
+
+class UsageError(SriovError):
+    """The call cannot be carried out as typed."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a testbed: where (`testbed.py:12` or `env.sriov['root@a'][0]`), what, and the remedy."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f"\n      -> {self.hint}" if self.hint else "")
+
+
+class TestbedError(SriovError):
+    """A testbed that cannot be used; holds every fault found, in the order of the file."""
+
+    __test__ = False  # not a pytest class
+    exit_code = 2
+
+    def __init__(self, path: str, faults: tuple[Fault, ...]) -> None:
+        self.path = path
+        self.faults = faults
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        lines = "".join(f"\n  * {fault}" for fault in faults)
+        super().__init__(f"the testbed {path} has {count}; nothing was touched{lines}")
+
+
+class FormatError(SriovError):
+    """Text that its own program would refuse. `line` counts from 1; the text of the line is not repeated."""
+
+    def __init__(self, path: str, line: int, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"{path}:{line}: {reason}", hint=hint)
+        self.path = path
+        self.line = line
+        self.reason = reason
+
+
+class HostError(SriovError):
+    """One host failed. `host` is the host string of the testbed, `step` what was under way."""
+
+    def __init__(self, host: str, message: str, *, hint: str = "", step: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.host = host
+        self.step = step
+
+
+class ConnectError(HostError):
+    """No session with the host."""
+
+
+class ImpossibleError(HostError):
+    """What is wanted cannot be had on this host as it is."""
+
+
+class ApplyError(HostError):
+    """A step of the change failed."""
+
+
+class RebootError(HostError):
+    """The reboot did not bring what it was for."""

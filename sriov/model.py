@@ -1,0 +1,113 @@
+"""The nouns: what a testbed asks for. Values only; nothing here reads a file or a host.
+
+Names are the field's: a *physical function* (PF) is a port of a network card, its *virtual functions* (VFs)
+are the slices that guests get, a *physical network* is neutron's name for the wire behind a port.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Role(enum.Enum):
+    """What a host does in the cloud, as far as SR-IOV cares; values are the names of `env.roledefs`."""
+
+    COMPUTE = "compute"
+    OPENSTACK = "openstack"
+
+
+class Secret:
+    """A password. It shows as `***` wherever it is printed; `reveal()` is for the one place that sends it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalFunction:
+    """A PF as wanted: which port, how many VFs, which physical networks they serve.
+
+    Exactly one of `interface` (kernel name, at most 15 bytes), `pci` (`0000:01:00.0`) and `mac`
+    (`52:54:00:aa:bb:cc`, lower case) names the port; the others are empty.
+    `num_vfs` 0..65535. `exclude_vfs` are indexes of VFs that the host keeps for itself.
+    `trusted` becomes nova's tag of the same name; None leaves the tag out.
+    """
+
+    num_vfs: int
+    physnets: tuple[str, ...]
+    interface: str = ""
+    pci: str = ""
+    mac: str = ""
+    exclude_vfs: tuple[int, ...] = ()
+    trusted: bool | None = None
+
+    @property
+    def label(self) -> str:
+        return self.interface or self.pci or self.mac
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host of the testbed.
+
+    `name` is the host string as written there (`root@10.0.0.1`), the key of reports. `user` and `port` are
+    empty/None where the host string leaves them to `~/.ssh/config`. `address` is what SSH is asked for:
+    a name, an IPv4 or an IPv6 address without brackets. `hostname` is only a label (`env.hostnames`).
+    `release` is nova's major number if the testbed says it, else None: then the probe tells.
+    """
+
+    name: str
+    address: str
+    user: str = ""
+    port: int | None = None
+    hostname: str = ""
+    roles: frozenset[Role] = frozenset()
+    physical_functions: tuple[PhysicalFunction, ...] = ()
+    password: Secret | None = None
+    ostype: str = ""
+    release: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Testbed:
+    """A validated testbed. `hosts` holds the compute and openstack hosts only, in the order of the file.
+
+    `scheduler_filters`: the exact list wanted, or None to extend what each host has.
+    `unknown_keys`: `env.*` names that were loaded and ignored (for a message, never an error).
+    """
+
+    __test__ = False  # not a pytest class
+
+    path: str
+    hosts: tuple[Host, ...]
+    scheduler_filters: tuple[str, ...] | None = None
+    key_filename: tuple[str, ...] = ()
+    accept_new_host_keys: bool = False
+    unknown_keys: tuple[str, ...] = field(default=())
+
+    def find(self, name: str) -> Host | None:
+        """The host of that host string; a string without user or port also finds its only match by address."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        matches = [host for host in self.hosts if name in (host.address, host.hostname, f"{host.user}@{host.address}")]
+        return matches[0] if len(matches) == 1 else None
+
+    @property
+    def has_sriov(self) -> bool:
+        return any(host.physical_functions for host in self.hosts)
