@@ -1,0 +1,83 @@
+"""Host strings: `user@host:port` and its shorter forms, to their parts."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
+_USER = re.compile(r"[^\s\x00-\x1f\x7f'\"`;|&<>(){}$:/-][^\s\x00-\x1f\x7f'\"`;|&<>(){}$:/]*")
+
+
+@dataclass(frozen=True, slots=True)
+class HostString:
+    """`root@[fd00::1]:2222` -> `HostString('root@[fd00::1]:2222', 'root', 'fd00::1', 2222)`."""
+
+    name: str
+    user: str
+    address: str
+    port: int | None
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """What two spellings of one host have in common."""
+        return self.address.lower(), self.port or 22
+
+
+def parse(text: str) -> HostString:
+    """The parts of a host string. Raises ValueError with the reason, which never quotes what stands before the @.
+
+    Forms: `host`, `user@host`, `host:22`, `user@[fd00::1]:22`, `[fd00::1]`, `fd00::1`.
+    """
+    if re.search(r"[{}<>$]", text):
+        raise ValueError("holds a placeholder of a template, not a host")
+    if not text.strip():
+        raise ValueError("is empty")
+    user, at, rest = text.rpartition("@")
+    if at and not user:
+        raise ValueError("has no user before the @")
+    if ":" in user:
+        raise ValueError("has a ':' in the user's name; passwords belong in env.passwords")
+    if at and not _USER.fullmatch(user):
+        raise ValueError("has a user's name with characters that no login has")
+    address, port = _split_port(rest)
+    return HostString(text, user, _checked_address(address), port)
+
+
+def _split_port(rest: str) -> tuple[str, int | None]:
+    if rest.startswith("["):
+        address, bracket, tail = rest[1:].partition("]")
+        if not bracket:
+            raise ValueError("has no ] after the IPv6 address")
+        if ":" not in address:
+            raise ValueError("has brackets around something that is no IPv6 address")
+        if tail and not tail.startswith(":"):
+            raise ValueError("has text behind the ]")
+        return address, _port(tail[1:]) if tail else None
+    if rest.count(":") == 1:
+        address, _, port = rest.partition(":")
+        return address, _port(port)
+    return rest, None
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:6]) <= 65535:
+        raise ValueError("has a port that is no number from 1 to 65535")
+    return int(text)
+
+
+def _checked_address(address: str) -> str:
+    if ":" in address:
+        try:
+            return str(ipaddress.IPv6Address(address))
+        except ValueError:
+            raise ValueError("has an IPv6 address that cannot be") from None
+    if not _NAME.fullmatch(address) or ".." in address:
+        raise ValueError("has no name or address of a host that could be")
+    if re.fullmatch(r"[0-9.]+", address):
+        try:
+            return str(ipaddress.IPv4Address(address))
+        except ValueError:
+            raise ValueError("has an IPv4 address that cannot be") from None
+    return address

@@ -1,0 +1,111 @@
+"""`env.roledefs` and the labels that go with it: which hosts there are, what they do, what they are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ..model import Role
+from . import host_strings
+from .entries import nearest
+from .host_strings import HostString
+from .source import FaultList, kind, shown
+
+IN_ORDER = (Role.OPENSTACK, Role.COMPUTE)
+
+
+def read_roles(values: Mapping[str, object], faults: FaultList) -> dict[HostString, frozenset[Role]]:
+    """The openstack and compute hosts, in the order of these lists, openstack first; other roles are ignored."""
+    roledefs = values.get("roledefs", {})
+    if not isinstance(roledefs, Mapping):
+        faults.add(("roledefs",), f"is {kind(roledefs)}, not a dictionary", "write {'compute': [host1, host2]}")
+        return {}
+    roles: dict[HostString, frozenset[Role]] = {}
+    for role in IN_ORDER:
+        for host in _members(roledefs, role, faults):
+            roles[host] = roles.get(host, frozenset()) | {role}
+    if not any(role.value in roledefs and roledefs[role.value] for role in IN_ORDER):
+        near = [key for key in roledefs if isinstance(key, str) and nearest(key, [role.value for role in IN_ORDER])]
+        near = [key for key in near if key not in ("compute", "openstack")]
+        hint = f"is {near[0]!r} meant to be one of them?" if near else "add env.roledefs = {'compute': [host1]}"
+        faults.add(("roledefs",), "names no host with the role compute or openstack", hint)
+    _refuse_two_names_of_one_host(roledefs, roles, faults)
+    return roles
+
+
+def _members(roledefs: Mapping[object, object], role: Role, faults: FaultList) -> list[HostString]:
+    at = ("roledefs", role.value)
+    listed = roledefs.get(role.value, ())
+    if not isinstance(listed, list | tuple):
+        hint = f"write [{shown(listed)}]" if isinstance(listed, str) else "write a list of host strings"
+        faults.add(at, f"is {kind(listed)}, not a list", hint)
+        return []
+    hosts = []
+    for index, text in enumerate(listed):
+        host = read_host(text, (*at, index), faults)
+        if host and host not in hosts:
+            hosts.append(host)
+    return hosts
+
+
+def read_host(text: object, at: tuple[object, ...], faults: FaultList) -> HostString | None:
+    """A host string, or None after the fault was noted."""
+    if not isinstance(text, str):
+        faults.add(at, f"is {kind(text)}, not a host string", "write it as text, such as 'root@10.0.0.1'")
+        return None
+    try:
+        return host_strings.parse(text)
+    except ValueError as reason:
+        what = "a host string" if "':' in the user" in str(reason) else shown(text)
+        faults.add(at, f"{what} {reason}", "write user@host, user@host:port or user@[IPv6]:port")
+        return None
+
+
+def _refuse_two_names_of_one_host(
+    roledefs: Mapping[object, object], roles: Mapping[HostString, frozenset[Role]], faults: FaultList
+) -> None:
+    first: dict[tuple[str, int], HostString] = {}
+    for host in roles:
+        other = first.setdefault(host.endpoint, host)
+        if other is host:
+            continue
+        role = Role.COMPUTE if Role.COMPUTE in roles[host] else Role.OPENSTACK
+        listed = roledefs[role.value]
+        index = list(listed).index(host.name) if isinstance(listed, list | tuple) else 0
+        faults.add(
+            ("roledefs", role.value, index),
+            f"{shown(host.name)} and {shown(other.name)} are the same host",
+            "write it the same way everywhere, or two runs would work on it at once",
+        )
+
+
+def read_hostnames(values: Mapping[str, object], faults: FaultList) -> dict[str, str]:
+    """Labels by host string, from `{'all': ['a', 'b']}` (the order of that role; lengths may differ) or by host."""
+    hostnames, roledefs = values.get("hostnames"), values.get("roledefs")
+    if hostnames is None:
+        return {}
+    if isinstance(hostnames, list | tuple):
+        hostnames = {"all": hostnames}
+    if not isinstance(hostnames, Mapping):
+        faults.add(("hostnames",), f"is {kind(hostnames)}, not a dictionary", "write {'all': ['name1', 'name2']}")
+        return {}
+    labels: dict[str, str] = {}
+    for key, named in hostnames.items():
+        if isinstance(named, str):
+            _add_label(labels, key, named, faults)
+        elif isinstance(named, list | tuple):
+            members = roledefs.get(key, ()) if isinstance(roledefs, Mapping) else ()
+            for host, name in zip(members if isinstance(members, list | tuple) else (), named, strict=False):
+                _add_label(labels, host, name, faults)
+        elif named is not None:
+            faults.add(("hostnames", key), f"is {kind(named)}, not a list of names", "write ['name1', 'name2']")
+    return labels
+
+
+def _add_label(labels: dict[str, str], host: object, name: object, faults: FaultList) -> None:
+    if not isinstance(host, str):  # the role list says what is wrong with it
+        return
+    if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_.-]*", name):
+        labels.setdefault(host, name)
+    else:
+        faults.add(("hostnames",), f"{shown(name)} is no name of a host", "write text of letters, digits, '-' and '.'")
