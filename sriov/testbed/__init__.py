@@ -22,9 +22,8 @@ from .host_strings import HostString
 from .source import FaultList, Source, kind, shown, whole_file_error
 
 READ_KEYS = frozenset(
-    "roledefs sriov hostnames passwords password key_filename ostypes hosts user port"
-    " openstack_release scheduler_filters accept_new_host_keys".split()
-)
+    ("roledefs", "hosts", "sriov", "hostnames", "ostypes", "passwords", "password", "key_filename", "user", "port")
+) | {"openstack_release", "scheduler_filters", "accept_new_host_keys"}
 _FABRIC_1_KEYS = frozenset(("roles",))  # there before the file runs
 
 

@@ -1,0 +1,187 @@
+"""How a task of this fabfile is declared, and what every one of them can be told.
+
+    @operator_task(hosts=Hosts.REQUIRED)
+    def add_vrouter_node(options: Options) -> int:
+        \"\"\"Set up the compute side of these hosts.\"\"\"
+        ...
+        return 0
+
+    fab1.install(signatures(globals()))  # at the end of the fabfile
+
+The function gets checked values and returns the exit code. An error of this project's tree ends the program with
+its message on stderr (with --json: as the document on stdout) and its exit code, without a traceback.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fabric import Task
+from invoke.exceptions import Exit
+
+from sriov import layout
+from sriov.errors import SriovError, TestbedError
+from sriov.model import Secret
+
+from .fab1 import Hosts, Parameter, Signature, truth
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the operator said, checked. None and empty mean that nothing was said.
+
+    `hosts`: host strings as typed. `max_unavailable`: `'2'` or `'25%'`. `timeout`: seconds.
+    `identities`, `ssh_config`, `login_password`, `sudo_password` come from Fabric's own options
+    (`-i`, `-S`, `--prompt-for-login-password`, `--prompt-for-sudo-password`).
+    """
+
+    hosts: tuple[str, ...] = ()
+    testbed: str = ""
+    json: bool = False
+    jobs: int | None = None
+    reboot: str = "auto"
+    max_unavailable: str = ""
+    accept_new_host_keys: bool = False
+    debug: bool = False
+    log: str = ""
+    force_vf_reset: bool = False
+    reboot_with_instances: bool = False
+    timeout: int | None = None
+    identities: tuple[str, ...] = ()
+    ssh_config: str = ""
+    login_password: Secret | None = None
+    sudo_password: Secret | None = None
+
+    @property
+    def testbed_path(self) -> Path:
+        """`--testbed`, else `$SRIOV_TESTBED`, else `testbeds/testbed.py` here or beside this fabfile."""
+        named = self.testbed or os.environ.get("SRIOV_TESTBED", "")
+        return Path(named) if named else layout.default_testbed()
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) == 0:
+        raise ValueError("write a whole number from 1")
+    return int(text)
+
+
+def _reboot(text: str) -> str:
+    """`auto` or `never`; Fabric 1 calls say `reboot=False`."""
+    if text in ("auto", "never"):
+        return text
+    try:
+        return "auto" if truth(text) else "never"
+    except ValueError:
+        raise ValueError("say auto or never (or yes or no)") from None
+
+
+def _share(text: str) -> str:
+    number = _count(text.removesuffix("%"))
+    if text.endswith("%") and number > 100:
+        raise ValueError("write at most 100%")
+    return text
+
+
+FLAGS = (
+    Parameter("testbed", _text, "testbed file; else $SRIOV_TESTBED, else testbeds/testbed.py"),
+    Parameter("json", truth, "print one JSON document on stdout, nothing else", is_switch=True),
+    Parameter("jobs", _count, "work on so many hosts at once"),
+    Parameter("reboot", _reboot, "auto (where the kernel command line needs it) or never"),
+    Parameter("max_unavailable", _share, "reboot at most so many hosts at once: a number or a share such as 25%"),
+    Parameter("accept_new_host_keys", truth, "record the keys of hosts not seen before", is_switch=True),
+    Parameter("debug", truth, "show tracebacks and each step", is_switch=True),
+    Parameter("log", _text, "append each step to this file"),
+    Parameter("force_vf_reset", truth, "change VF counts even where guests hold VFs", is_switch=True),
+    Parameter("reboot_with_instances", truth, "reboot even hosts on which instances run", is_switch=True),
+    Parameter("timeout", _count, "seconds to wait for a host's answer or return"),
+)
+
+
+def operator_task(
+    *, hosts: Hosts = Hosts.NONE, positional: tuple[str, ...] = ()
+) -> Callable[[Callable[[Options], int]], Task]:
+    """Make a task of a function from Options to exit code, with all of FLAGS."""
+    signature = Signature(FLAGS, hosts, positional)
+
+    def declare(body: Callable[[Options], int]) -> Task:
+        def run(context: Any, **given: object) -> None:
+            options = _options(context, given)
+            try:
+                code = body(options)
+            except SriovError as error:
+                if options.debug:
+                    sys.excepthook(type(error), error, error.__traceback__)
+                fail(error, as_json=options.json)
+            if code:
+                raise Exit(code=code)
+
+        vars(run).update(__name__=body.__name__, __doc__=body.__doc__, __module__=body.__module__)
+        run.__signature__ = _python_signature(signature)  # type: ignore[attr-defined] # where Invoke looks for options
+        texts = {parameter.name: parameter.help for parameter in FLAGS}
+        if hosts is not Hosts.NONE:
+            texts["hosts"] = "hosts of the testbed, separated by commas"
+        task = Task(run, name=body.__name__, positional=[], auto_shortflags=False, help=texts)
+        task.fab1_signature = signature
+        return task
+
+    return declare
+
+
+def signatures(names: Mapping[str, object]) -> dict[str, Signature]:
+    """The signatures of the operator tasks among a module's names, for `fab1.install`."""
+    tasks = (value for value in names.values() if isinstance(value, Task))
+    return {task.name: task.fab1_signature for task in tasks if hasattr(task, "fab1_signature")}
+
+
+def fail(error: SriovError, *, as_json: bool) -> NoReturn:
+    """End `fab` with the error's exit code; its text goes to stderr, or as JSON to stdout."""
+    if as_json:
+        document: dict[str, object] = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+        if isinstance(error, TestbedError):
+            document["faults"] = [{"where": f.where, "what": f.what, "hint": f.hint} for f in error.faults]
+        print(json.dumps({"error": document, "exit_code": error.exit_code}, indent=2))
+        raise Exit(code=error.exit_code)
+    raise Exit(str(error), code=error.exit_code)
+
+
+def _python_signature(signature: Signature) -> inspect.Signature:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter("context", kind)]
+    if signature.hosts is not Hosts.NONE:
+        parameters.append(inspect.Parameter("hosts", kind, default=""))
+    for parameter in signature.parameters:
+        parameters.append(inspect.Parameter(parameter.name, kind, default=False if parameter.is_switch else ""))
+    return inspect.Signature(parameters)
+
+
+def _options(context: Any, given: Mapping[str, object]) -> Options:
+    values: dict[str, Any] = {  # its types are those of the readers; the fields of Options are named after FLAGS
+        parameter.name: parameter.read(str(given[parameter.name]))
+        for parameter in FLAGS
+        if given.get(parameter.name) not in ("", False, None)
+    }
+    config = context.config
+    login_password = config.connect_kwargs.get("password")
+    sudo_password = config.sudo.password
+    return Options(
+        hosts=tuple(host for host in str(given.get("hosts", "")).split(",") if host),
+        identities=tuple(map(str, config.connect_kwargs.get("key_filename") or ())),
+        ssh_config=config._runtime_ssh_path or "",  # Fabric offers no other way to ask for -S
+        login_password=Secret(login_password) if login_password else None,
+        sudo_password=Secret(sudo_password) if sudo_password else None,
+        **values,
+    )
