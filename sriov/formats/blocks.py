@@ -1,0 +1,150 @@
+"""Marked blocks in an oslo.config file: how lines of ours stand in it, and how they go away byte for byte.
+
+    # BEGIN sriov-fab whitelist: managed, edits inside are overwritten
+    #sriov-fab-was: passthrough_whitelist = {"devname": "eth0"}
+    device_spec = {"devname": "eth0", "physical_network": "physnet1"}
+    # END sriov-fab whitelist 3f1c22aa
+
+Lines that were replaced stay in the block, commented out. Taking the block away leaves them, and nothing else.
+The number behind END is a checksum of our lines: it tells whether somebody edited them.
+A file whose last line had no line end keeps that: then the END line has none either.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+
+from sriov.errors import FormatError
+from sriov.formats.oslo import Document, line_end
+
+WHITELIST, FILTERS, AVAILABLE = TOPICS = ("whitelist", "filters", "available-filters")
+"""What a block is about, in the order in which blocks stand that share a place."""
+
+_WAS = b"#sriov-fab-was: "
+_MARK = re.compile(rb"# (BEGIN|END) sriov-fab ([a-z-]+)(?:: .*| ([0-9a-f]{8}))?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines `first` (BEGIN) to `last` (END) of a file, from 0, both included."""
+
+    topic: str
+    first: int
+    last: int
+    was: tuple[bytes, ...]
+    body: tuple[bytes, ...]
+    edited: bool
+
+    @property
+    def header(self) -> bytes | None:
+        """The section header that the block brought along, if it did."""
+        return self.body[0] if self.body and self.body[0].startswith(b"[") else None
+
+
+def find(path: str, lines: tuple[bytes, ...]) -> tuple[Block, ...]:
+    """The blocks of a file in their order; FormatError for a BEGIN or END that stands alone."""
+    blocks: list[Block] = []
+    begin: tuple[int, str] | None = None
+    for number, line in enumerate(lines):
+        mark = _MARK.fullmatch(line) if line.startswith(b"# ") else None
+        if mark is None:
+            continue
+        topic = mark[2].decode()
+        if mark[1] == b"BEGIN":
+            if begin is not None or topic not in TOPICS:
+                raise _broken(path, number, "BEGIN")
+            begin = number, topic
+        else:
+            if begin is None or begin[1] != topic:
+                raise _broken(path, number, "END")
+            blocks.append(_block(lines, topic, begin[0], number, mark[3]))
+            begin = None
+    if begin is not None:
+        raise _broken(path, begin[0], "BEGIN")
+    return tuple(blocks)
+
+
+def _broken(path: str, number: int, mark: str) -> FormatError:
+    other = "END" if mark == "BEGIN" else "BEGIN"
+    return FormatError(
+        path, number + 1, f"a {mark} line of sriov-fab without its {other}", hint="put the line back, or remove both"
+    )
+
+
+def _block(lines: tuple[bytes, ...], topic: str, first: int, last: int, checksum: bytes | None) -> Block:
+    inner = lines[first + 1 : last]
+    was = tuple(line[len(_WAS) :] for line in inner if line.startswith(_WAS))
+    body = tuple(line for line in inner if not line.startswith(_WAS))
+    return Block(topic, first, last, was, body, checksum != _checksum(body))
+
+
+def _checksum(body: tuple[bytes, ...]) -> bytes:
+    return b"%08x" % zlib.crc32(b"\n".join(line.strip() for line in body))
+
+
+def remove(document: Document, block: Block, kept: tuple[bytes, ...] | None = None) -> tuple[bytes, ...]:
+    """The file's lines without that block: `kept` in its place, by default the lines that it had replaced.
+
+    A section header of ours stays if options that somebody wrote behind the block have come to stand under it.
+    """
+    lines = document.lines
+    before, after = list(lines[: block.first]), lines[block.last + 1 :]
+    middle = list(block.was if kept is None else kept)
+    if block.header is not None and _has_options_behind(document, block.last) and block.header not in middle:
+        middle.insert(0, block.header)
+    if not lines[block.last].endswith((b"\n", b"\r")):
+        last = middle or before
+        if last:
+            last[-1] = last[-1].rstrip(b"\r\n")
+    return (*before, *middle, *after)
+
+
+def _has_options_behind(document: Document, line: int) -> bool:
+    option = min((option.first for option in document.options if option.first > line), default=None)
+    header = min((header.line for header in document.headers if header.line > line), default=None)
+    return option is not None and (header is None or option < header)
+
+
+def replace(document: Document, topic: str, first: int, last: int, body: tuple[str, ...]) -> tuple[bytes, ...]:
+    """The file's lines with lines `first` to `last` (from 0) commented out in a block that holds `body`."""
+    lines = document.lines
+    return _put(lines[:first], lines[first : last + 1], lines[last + 1 :], topic, body)
+
+
+def insert(document: Document, topic: str, section: str, body: tuple[str, ...]) -> tuple[bytes, ...]:
+    """The file's lines with `body` in a block directly behind the first header of `section`.
+
+    A file without that section gets one at its end, inside the block. Headers inside of blocks do not count.
+    """
+    lines = document.lines
+    blocks = find(document.path, lines)
+    earlier = TOPICS[: TOPICS.index(topic)]
+    for header in document.headers:
+        if header.section == section and not any(block.first < header.line < block.last for block in blocks):
+            place = header.line + 1
+            for block in blocks:
+                if block.first == place and block.topic in earlier:
+                    place = block.last + 1
+            return _put(lines[:place], (), lines[place:], topic, body)
+    place = len(lines)
+    for block in reversed(blocks):
+        if block.last == place - 1 and block.header is not None and block.topic not in earlier:
+            place = block.first
+    return _put(lines[:place], (), lines[place:], topic, (f"[{section}]", *body))
+
+
+def _put(
+    before: tuple[bytes, ...], was: tuple[bytes, ...], after: tuple[bytes, ...], topic: str, body: tuple[str, ...]
+) -> tuple[bytes, ...]:
+    end = line_end(before + was + after)
+    ours = tuple(line.encode("utf-8", "surrogateescape") + end for line in body)
+    head = f"# BEGIN sriov-fab {topic}: managed, edits inside are overwritten".encode() + end
+    tail = b"# END sriov-fab %s %s" % (topic.encode(), _checksum(ours)) + end
+    above = list(before + (was or ()))
+    if not after and above and not above[-1].endswith((b"\n", b"\r")):
+        above[-1] += end
+        tail = tail.rstrip(b"\r\n")
+    before, was = tuple(above[: len(before)]), tuple(above[len(before) :])
+    return (*before, head, *(_WAS + line for line in was), *ours, tail, *after)

@@ -1,0 +1,94 @@
+"""The scheduler's filters: the list in force gets PciPassthroughFilter, or is set to exactly what is wanted."""
+
+from __future__ import annotations
+
+import re
+
+from sriov.formats import blocks, nova, oslo
+from sriov.formats.nova_values import items, joined, winning
+
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+def apply(
+    documents: tuple[oslo.Document, ...], release: int, wanted: tuple[str, ...], exact: tuple[str, ...] | None
+) -> tuple[tuple[oslo.Document, ...], tuple[str, ...]]:
+    """Documents without blocks of ours -> documents with them, and what nova-scheduler would die of."""
+    names = nova.filter_names(release)
+    setting = winning(documents, names)
+    present = items(setting.option.value) if setting else nova.default_filters(release)
+    place = f"{setting.place}: {setting.name}" if setting else "the filters of this release"
+    target = exact if exact is not None else (*present, *(name for name in wanted if name not in present))
+    origin = "the filters wanted" if exact is not None else place
+    problems = _refused(target, release, origin) + _available_problems(documents, release)
+    if target != present and not problems:
+        if setting:
+            body = (f"{setting.name.key} = {','.join(target)}",)
+            lines = blocks.replace(setting.document, blocks.FILTERS, setting.option.first, setting.option.last, body)
+            documents = _with(documents, setting.document, lines)
+        else:
+            body = (f"{names[0].key} = {','.join(target)}",)
+            lines = blocks.insert(documents[0], blocks.FILTERS, names[0].section, body)
+            documents = _with(documents, documents[0], lines)
+    return _apply_available(documents, release, target), problems
+
+
+def _with(
+    documents: tuple[oslo.Document, ...], old: oslo.Document, lines: tuple[bytes, ...]
+) -> tuple[oslo.Document, ...]:
+    new = oslo.read(old.path, b"".join(lines), any_bytes=True)
+    return tuple(new if document is old else document for document in documents)
+
+
+def _refused(filters: tuple[str, ...], release: int, origin: str) -> tuple[str, ...]:
+    gone = nova.removed_filters(release)
+    problems = []
+    for name in filters:
+        if name in gone:
+            problems.append(f"{origin}: nova {release} no longer has {name}; nova-scheduler does not start with it")
+        elif not _NAME.fullmatch(name):
+            problems.append(f"{origin}: an item that is no filter's name; nova-scheduler does not start with it")
+    return tuple(problems)
+
+
+def _available_problems(documents: tuple[oslo.Document, ...], release: int) -> tuple[str, ...]:
+    return tuple(
+        f"{setting.place}: {setting.name}: a value that is empty or begins on the next line; "
+        "nova-scheduler does not start with it"
+        for setting in joined(documents, nova.available_names(release))
+        if not re.fullmatch(r"\S+", setting.option.value)
+    )
+
+
+def _apply_available(
+    documents: tuple[oslo.Document, ...], release: int, target: tuple[str, ...]
+) -> tuple[oslo.Document, ...]:
+    """The filter's class, where a list of classes is set that leaves it out; unset, nova looks in all of its own."""
+    names = nova.available_names(release)
+    values = [setting.option.value for setting in joined(documents, names)]
+    enough = {*nova.ALL_FILTERS, nova.PCI_FILTER_CLASS}
+    if nova.PCI_FILTER not in target or not values or enough.intersection(values):
+        return documents
+    body = (f"{names[0].key} = {nova.PCI_FILTER_CLASS}",)
+    lines = blocks.insert(documents[0], blocks.AVAILABLE, names[0].section, body)
+    return _with(documents, documents[0], lines)
+
+
+def kept_after(block: blocks.Block) -> tuple[bytes, ...] | None:
+    """What an edited block leaves when it is taken away: its list without PciPassthroughFilter.
+
+    None for a block that nobody edited, or whose option is gone: it leaves the lines that it had replaced.
+    """
+    if not block.edited:
+        return None
+    head = (block.header,) if block.header is not None else ()
+    text = b"".join(block.body[len(head) :])
+    options = oslo.read("", b"[block]\n" + text, any_bytes=True).options
+    if not options:
+        return None
+    filters = items(options[-1].value)
+    left = ",".join(name for name in filters if name != nova.PCI_FILTER)
+    if len(left.split(",")) == len(filters):
+        return (*head, *block.body[len(head) :])
+    line = f"{options[-1].key} = {left}".encode("utf-8", "surrogateescape") + oslo.line_end(block.body)
+    return (*head, line) if left else ()
