@@ -1,0 +1,213 @@
+"""A guest of the lab: a host with a real kernel that a scenario looks into, reboots, or takes the power from."""
+
+from __future__ import annotations
+
+import random
+import shlex
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .image import Image
+from .qemu import Machine, Qemu, QemuError, make_overlay
+
+# Under software emulation on a busy machine a boot of 45 s has taken four times that.
+BOOT_SECONDS = 600
+COMMAND_SECONDS = 300
+BOOTED = "booted"  # the state that every scenario starts from
+
+# Below Linux's range of ports for outgoing connections: nobody takes the guest's port while its power is off.
+PORTS = range(20000, 30000)
+
+
+class GuestError(Exception):
+    """The guest does not answer, or a command in it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How to reach a guest's SSH server: on 127.0.0.1, with that key, and only with one of the known host keys."""
+
+    port: int
+    key: Path
+    known_hosts: Path
+
+    def options(self) -> list[str]:
+        """Options for ssh, scp and the like; nothing of the operator's own configuration plays a part."""
+        settings = {
+            "BatchMode": "yes",
+            "ConnectTimeout": "30",
+            "IdentitiesOnly": "yes",
+            "LogLevel": "ERROR",
+            "ServerAliveInterval": "30",
+            "StrictHostKeyChecking": "yes",
+            "UserKnownHostsFile": str(self.known_hosts),
+        }
+        arguments = ["-F", "none", "-i", str(self.key)]
+        for name, value in settings.items():
+            arguments += ["-o", f"{name}={value}"]
+        return arguments
+
+
+class Guest:
+    """A guest with its own disk below `directory`. Made by `create` or `copy`; `load` or `power_on` starts it."""
+
+    def __init__(self, name: str, image: Image, directory: Path) -> None:
+        self.name = name
+        self.image = image
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        known_hosts = directory / "known_hosts"
+        self.login = Login(_free_port(), image.key, known_hosts)
+        known_hosts.write_text("".join(f"[127.0.0.1]:{self.login.port} {key}\n" for key in image.host_keys))
+        self.machine = Machine(
+            disk=directory / "disk.qcow2",
+            port=self.login.port,
+            serial_log=directory / "serial.log",
+            control=directory / "control",
+        )
+        self._qemu: Qemu | None = None
+
+    @classmethod
+    def create(cls, name: str, image: Image, directory: Path) -> Guest:
+        """A guest with a fresh disk, its power off."""
+        guest = cls(name, image, directory)
+        make_overlay(guest.machine.disk, image.path)
+        return guest
+
+    @classmethod
+    def copy(cls, name: str, image: Image, directory: Path, disk: Path) -> Guest:
+        """A guest with a copy of another's disk, saved states and all, its power off."""
+        guest = cls(name, image, directory)
+        shutil.copyfile(disk, guest.machine.disk)
+        return guest
+
+    # -- power -------------------------------------------------------------------------------------------------
+
+    def power_on(self) -> None:
+        """Boot from the disk as it is and wait until SSH answers."""
+        self._start("")
+        self.wait_for_boot()
+
+    def power_off_hard(self) -> None:
+        """Take the power away: nothing is synced, nothing is told."""
+        if self._qemu is not None:
+            self._qemu.kill()
+            self._qemu = None
+
+    def save(self, state: str = BOOTED) -> None:
+        """Keep the running guest, memory and disk, under that name."""
+        self.sh("sync")
+        self._running().save(state)
+
+    def load(self, state: str = BOOTED) -> None:
+        """Go back to a saved state; whatever happened since is gone."""
+        self.power_off_hard()
+        self._start(state)
+        self.wait_for_boot()
+
+    def reboot(self) -> None:
+        """Reboot as an operator does, by command, and wait for the next boot."""
+        before = self.boot_id()
+        self.sh("systemctl reboot", check=False)
+        self.wait_for_boot(other_than=before)
+
+    def wait_for_boot(self, *, other_than: str = "", seconds: float = BOOT_SECONDS) -> str:
+        """The boot id, once SSH answers with one that differs from `other_than`; GuestError after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._running().check_alive()
+            answer = self._ssh("root", "cat /proc/sys/kernel/random/boot_id", timeout=60)
+            if answer is not None and answer.returncode == 0 and answer.stdout.strip() != other_than:
+                return answer.stdout.strip()
+            time.sleep(0.5)
+        raise GuestError(f"{self.name}: no answer of another boot within {seconds:.0f} s\n{self.serial_tail()}")
+
+    def settle(self) -> str:
+        """Wait until systemd has done all that a boot does; its verdict, `running` or `degraded`."""
+        return self.sh("systemctl is-system-running --wait", check=False, timeout=BOOT_SECONDS).stdout.strip()
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def sh(
+        self, command: str, *, user: str = "root", check: bool = True, timeout: float = COMMAND_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a shell command in the guest. With `check`, GuestError unless it ends with status 0."""
+        answer = self._ssh(user, command, timeout=timeout)
+        if answer is None:
+            raise GuestError(f"{self.name}: not done within {timeout:.0f} s: {command}")
+        if check and answer.returncode != 0:
+            raise GuestError(f"{self.name}: status {answer.returncode} of: {command}\n{answer.stdout}{answer.stderr}")
+        return answer
+
+    def out(self, command: str) -> str:
+        """What a shell command prints, without blanks at the ends."""
+        return self.sh(command).stdout.strip()
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes."""
+        return self._piped(f"cat {shlex.quote(path)}", b"")
+
+    def write(self, path: str, content: bytes) -> None:
+        """Put bytes into a file; an existing one keeps its owner and mode."""
+        self._piped(f"cat > {shlex.quote(path)}", content)
+
+    def boot_id(self) -> str:
+        return self.out("cat /proc/sys/kernel/random/boot_id")
+
+    def serial_tail(self, lines: int = 40) -> str:
+        """The end of what the guest wrote to its serial console."""
+        log = self.machine.serial_log
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
+
+    # -- within ------------------------------------------------------------------------------------------------
+
+    def _start(self, state: str) -> None:
+        if self._qemu is not None:
+            raise GuestError(f"{self.name} runs already")
+        self._qemu = Qemu(self.machine, saved_state=state)
+
+    def _running(self) -> Qemu:
+        if self._qemu is None:
+            raise QemuError(f"{self.name} is switched off")
+        return self._qemu
+
+    def _ssh(self, user: str, command: str, *, timeout: float) -> subprocess.CompletedProcess[str] | None:
+        """What ssh brought back; None if it was not done in time."""
+        try:
+            return subprocess.run(
+                self._ssh_command(user, command),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return None
+
+    def _piped(self, command: str, content: bytes) -> bytes:
+        done = subprocess.run(
+            self._ssh_command("root", command), input=content, capture_output=True, timeout=COMMAND_SECONDS, check=False
+        )
+        if done.returncode != 0:
+            raise GuestError(f"{self.name}: {command}: {done.stderr.decode(errors='replace')}")
+        return done.stdout
+
+    def _ssh_command(self, user: str, command: str) -> list[str]:
+        return ["ssh", *self.login.options(), "-p", str(self.login.port), f"{user}@127.0.0.1", command]
+
+
+def _free_port() -> int:
+    for port in random.sample(PORTS, 200):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise GuestError("no free port on 127.0.0.1")

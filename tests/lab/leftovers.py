@@ -1,0 +1,43 @@
+"""What of the lab still lives on this machine: processes, mounts, loop devices that name one of its directories."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+
+def leftovers(directory: Path) -> list[str]:
+    """`process 123: qemu-system-x86_64 ...`, `mount ...`, `loop device ...` of that directory; empty when clean.
+
+    This process itself and its children that are not QEMU or nspawn do not count: `fab` and ssh name their files there.
+    """
+    return [*_processes(str(directory)), *_mounts(str(directory)), *_loop_devices(str(directory))]
+
+
+def _processes(directory: str) -> list[str]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            program = Path(words[0]).name
+            if program.startswith(("qemu", "systemd-nspawn", "unshare", "mmdebstrap")) and directory in " ".join(words):
+                found.append(f"process {folder.name}: {' '.join(words)[:200]}")
+    return found
+
+
+def _mounts(directory: str) -> list[str]:
+    """Of this and of every other mount namespace, as far as a living process keeps it."""
+    lines = set()
+    for table in Path("/proc").glob("[0-9]*/mountinfo"):
+        with contextlib.suppress(OSError):
+            lines |= {line for line in table.read_text().splitlines() if directory in line}
+    return [f"mount {line[:200]}" for line in sorted(lines)]
+
+
+def _loop_devices(directory: str) -> list[str]:
+    found = []
+    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):
+            if (name := backing.read_text().strip()).startswith(directory):
+                found.append(f"loop device {backing.parts[3]}: {name}")
+    return found

@@ -1,0 +1,134 @@
+"""Scenarios of a host's life: fresh, again, rebooted by hand, numbers changed, interfaces leaving and joining."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from . import observe
+from .guest import Guest
+from .product import Fab, entry, single_host_testbed
+from .provisioned import FirstRun
+
+pytestmark = pytest.mark.lab
+
+FIRST = entry("enp1s0", 7, "physnet1")
+SECOND = entry("enp2s0", 7, "physnet2")
+
+
+def specs(guest: Guest) -> list[dict[str, str]]:
+    """The whitelist as nova reads it."""
+    return [json.loads(text) for text in observe.nova_options(guest).device_specs]
+
+
+def specs_of(guest: Guest, physnet: str) -> list[dict[str, str]]:
+    return [spec for spec in specs(guest) if spec["physical_network"] == physnet]
+
+
+def test_setup_all_turns_a_fresh_host_into_an_sriov_host(
+    first_run: FirstRun, provisioned: Guest, proved: Callable[[str], None]
+) -> None:
+    """One run, one reboot; and what was wanted can be seen in the kernel, not only in files."""
+    assert first_run.answer.returncode == 0
+    assert first_run.boots == 2
+    assert {"intel_iommu=on", "iommu=pt"} <= set(observe.kernel_arguments(provisioned))
+    assert observe.iommu_types(provisioned) == {"identity"}
+    for interface in ("enp1s0", "enp2s0"):
+        assert observe.vf_count(provisioned, interface) == 7
+        assert observe.vf_drivers(provisioned, interface) == ["igbvf"] * 7
+        assert observe.is_up(provisioned, interface)
+    assert {(spec["devname"], spec["physical_network"]) for spec in specs(provisioned)} == {
+        ("enp1s0", "physnet1"),
+        ("enp2s0", "physnet2"),
+    }
+    filters = observe.nova_options(provisioned).enabled_filters
+    assert {"PciPassthroughFilter", "ComputeFilter", "ImagePropertiesFilter"} <= set(filters)
+    assert provisioned.out("stat -c '%a %U:%G' /etc/nova/nova.conf") == "640 root:nova"
+    assert observe.is_active(provisioned, "nova-compute")
+    assert observe.is_active(provisioned, "nova-scheduler")
+    proved("one run, one reboot: IOMMU in passthrough, 2 x 7 VFs with igbvf, whitelist and filter as nova reads them")
+
+
+def test_second_run_changes_nothing(provisioned: Guest, fab: Fab, proved: Callable[[str], None]) -> None:
+    testbed = single_host_testbed(provisioned, FIRST, SECOND)
+    with observe.untouched(provisioned):
+        again = fab("setup_all", testbed=testbed)
+        verified = fab("verify", testbed=testbed)
+        planned = fab("plan", testbed=testbed)
+    assert (again.returncode, verified.returncode, planned.returncode) == (0, 0, 0)
+    proved("second run, verify and plan: exit code 0, no file written, no unit started, no reboot")
+
+
+def test_plan_of_a_fresh_host_touches_nothing(guest: Guest, fab: Fab) -> None:
+    with observe.untouched(guest):
+        planned = fab("plan", testbed=single_host_testbed(guest, FIRST, SECOND))
+    assert planned.returncode == 3
+    assert "intel_iommu=on" in planned.stdout
+
+
+def test_vfs_are_back_before_nova_compute_after_a_plain_reboot(
+    provisioned: Guest, fab: Fab, proved: Callable[[str], None]
+) -> None:
+    provisioned.reboot()
+    provisioned.settle()
+    assert observe.counts(provisioned) == (7, 7)
+    assert observe.is_up(provisioned, "enp1s0")
+    assert observe.is_up(provisioned, "enp2s0")
+    made = observe.kernel_said(provisioned, "igb .*7 VFs allocated")
+    assert len(made) == 2
+    compute = observe.unit_started(provisioned, "nova-compute") / 1e6
+    assert max(made) < compute
+    assert fab("verify", testbed=single_host_testbed(provisioned, FIRST, SECOND)).returncode == 0
+    proved(f"after a plain reboot VFs at {max(made):.1f} s, nova-compute at {compute:.1f} s")
+
+
+def test_count_goes_down_and_up_again(provisioned: Guest, fab: Fab, proved: Callable[[str], None]) -> None:
+    boot = provisioned.boot_id()
+    for count in (5, 7):
+        testbed = single_host_testbed(provisioned, entry("enp1s0", count, "physnet1"), SECOND)
+        assert fab("setup_all", testbed=testbed).returncode == 0
+        assert observe.counts(provisioned) == (count, 7)
+        assert fab("verify", testbed=testbed).returncode == 0
+    assert provisioned.boot_id() == boot
+    proved("7 -> 5 -> 7 VFs without a reboot, the other port left alone")
+
+
+def test_count_over_the_limit_touches_nothing(guest: Guest, fab: Fab, proved: Callable[[str], None]) -> None:
+    testbed = single_host_testbed(guest, entry("enp1s0", 8, "physnet1"), SECOND)
+    with observe.untouched(guest):
+        refused = fab("setup_all", testbed=testbed)
+    assert refused.returncode == 1
+    said = refused.stdout + refused.stderr
+    assert "enp1s0" in said
+    assert "8" in said
+    assert "7" in said
+    proved("8 VFs on a port of 7: refused, nothing touched")
+
+
+def test_interface_that_leaves_and_joins_again(provisioned: Guest, fab: Fab, proved: Callable[[str], None]) -> None:
+    alone = single_host_testbed(provisioned, FIRST)
+    assert fab("setup_all", testbed=alone).returncode == 0
+    assert observe.counts(provisioned) == (7, 0)
+    assert specs_of(provisioned, "physnet2") == []
+    assert len(specs_of(provisioned, "physnet1")) == 1
+    units = "systemctl list-unit-files --state=enabled --no-legend | grep -c enp2s0"
+    assert provisioned.sh(units, check=False).stdout.strip() == "0"
+    assert provisioned.sh("ls /etc/systemd/system | grep enp2s0", check=False).stdout == ""
+    both = single_host_testbed(provisioned, FIRST, SECOND)
+    assert fab("setup_all", testbed=both).returncode == 0
+    assert observe.counts(provisioned) == (7, 7)
+    assert len(specs_of(provisioned, "physnet2")) == 1
+    proved("a port leaves (VFs, unit, entry gone) and joins again; the other stays as it is")
+
+
+def test_two_physnets_share_a_port_by_address(provisioned: Guest, fab: Fab, proved: Callable[[str], None]) -> None:
+    testbed = single_host_testbed(provisioned, entry("enp1s0", 7, "physnet1", "physnet3"), SECOND)
+    assert fab("setup_all", testbed=testbed).returncode == 0
+    addresses = observe.vf_addresses(provisioned, "enp1s0")
+    one = [spec["address"] for spec in specs_of(provisioned, "physnet1")]
+    other = [spec["address"] for spec in specs_of(provisioned, "physnet3")]
+    assert one + other == addresses
+    assert abs(len(one) - len(other)) == 1
+    proved(f"two physnets on one port: {len(one)} + {len(other)} whitelist entries equal the addresses of virtfn0-6")
