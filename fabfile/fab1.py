@@ -2,7 +2,7 @@
 
 `native` is pure: tokens in, tokens out, in the one spelling that Fabric 3 reads without surprise
 (`setup_all --reboot=False`). Fabric's own spelling passes through it too, so that a wrong call of either kind ends
-in one line with the nearest right word and exit code 2. `install` puts it to work on the running `fab`.
+in one line with the nearest right word and exit code 2. `operator_task.install` puts it to work.
 
     task:a,b,key=value     arguments by position and by name; `\\,` and `\\=` stand for the characters themselves
     task a b --key value   the same, as Fabric 3 has it
@@ -16,11 +16,9 @@ from __future__ import annotations
 import difflib
 import enum
 import re
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from sriov.errors import UsageError
 
@@ -246,26 +244,3 @@ def _spelled(call: _Call, everyone: _Call, signature: Signature) -> list[str]:
         elif text is not None:
             words += [f"{parameter.option}={text}"]
     return words + call.passed_on
-
-
-def install(tasks: Mapping[str, Signature]) -> None:
-    """Rewrite the call of the `fab` that is importing this fabfile; nothing if it is not `fab` that imports it.
-
-    Fabric has read its own options by now and keeps the rest for later, when it knows the tasks. Raises
-    invoke's Exit, which `fab` ends with, if the call is wrong.
-    """
-    program: Any = getattr(sys.modules.get("fabric.main"), "program", None)
-    if not hasattr(program, "core"):
-        return
-    from invoke.exceptions import Exit
-
-    program.config.tasks.auto_dash_names = False  # setup_all is setup_all, whatever the user's configuration says
-    flags = program.initial_context.flags
-    core = {flag: argument.takes_value and not argument.optional for flag, argument in flags.items()}
-    hosts = program.args.hosts
-    of_all = [f"--hosts={hosts.value}"] if hosts.value else []
-    try:
-        program.core.unparsed[:] = native([*of_all, *program.core.unparsed], tasks, core)
-    except UsageError as error:
-        raise Exit(str(error), code=error.exit_code) from None
-    hosts.set_value(None, cast=False)  # else Fabric would run each task once for each of them

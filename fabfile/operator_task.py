@@ -6,7 +6,7 @@
         ...
         return 0
 
-    fab1.install(signatures(globals()))  # at the end of the fabfile
+    install(globals())  # at the end of the fabfile
 
 The function gets checked values and returns the exit code. An error of this project's tree ends the program with
 its message on stderr (with --json: as the document on stdout) and its exit code, without a traceback.
@@ -28,10 +28,10 @@ from fabric import Task
 from invoke.exceptions import Exit
 
 from sriov import layout
-from sriov.errors import SriovError, TestbedError
+from sriov.errors import SriovError, TestbedError, UsageError
 from sriov.model import Secret
 
-from .fab1 import Hosts, Parameter, Signature, truth
+from .fab1 import Hosts, Parameter, Signature, native, truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def operator_task(
             if code:
                 raise Exit(code=code)
 
-        vars(run).update(__name__=body.__name__, __doc__=body.__doc__, __module__=body.__module__)
+        run.__doc__ = body.__doc__
         run.__signature__ = _python_signature(signature)  # type: ignore[attr-defined] # where Invoke looks for options
         texts = {parameter.name: parameter.help for parameter in FLAGS}
         if hosts is not Hosts.NONE:
@@ -141,10 +141,29 @@ def operator_task(
     return declare
 
 
-def signatures(names: Mapping[str, object]) -> dict[str, Signature]:
-    """The signatures of the operator tasks among a module's names, for `fab1.install`."""
-    tasks = (value for value in names.values() if isinstance(value, Task))
-    return {task.name: task.fab1_signature for task in tasks if hasattr(task, "fab1_signature")}
+def install(names: Mapping[str, Any]) -> None:
+    """Rewrite the call of the `fab` that is importing the module of these names, and whose tasks are among them.
+
+    Fabric has read its own options by now and keeps the rest until it knows the tasks. Does nothing if it is
+    not `fab` that imports the module. Raises invoke's Exit, with which `fab` ends, if the call is wrong.
+    """
+    program: Any = getattr(sys.modules.get("fabric.main"), "program", None)
+    if not hasattr(program, "core"):
+        return
+    program.config.tasks.auto_dash_names = False  # setup_all is setup_all, whatever the user's configuration says
+    tasks = {task.name: task.fab1_signature for task in names.values() if hasattr(task, "fab1_signature")}
+    flags = program.initial_context.flags
+    core = {flag: argument.takes_value and not argument.optional for flag, argument in flags.items()}
+    hosts, unparsed = program.args.hosts, program.core.unparsed
+    of_all = [f"--hosts={hosts.value}"] if hosts.value else []
+    of_all += ["--debug"] if program.args.debug.value else []
+    try:
+        if program.args.dry.value or {"-R", "--dry"} & {*unparsed}:
+            raise UsageError("there is no --dry here: `fab plan` says what would change and touches nothing")
+        unparsed[:] = native([*of_all, *unparsed], tasks, core)
+    except UsageError as error:
+        fail(error, as_json=any(re.search(r"(^--|[:,])json(=[yYtT1o].*)?$", word) for word in unparsed))
+    hosts.set_value(None, cast=False)  # else Fabric would run each task once for each of them
 
 
 def fail(error: SriovError, *, as_json: bool) -> NoReturn:

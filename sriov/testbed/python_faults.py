@@ -77,9 +77,11 @@ def of_syntax(message: str, line: str) -> tuple[str, str]:
     return what, "look at this line and the one before for a missing comma, quote or bracket"
 
 
-def of_running(failure: Failure, line: str) -> tuple[str, str]:
-    """(what, hint) for an exception while the file ran."""
+def of_running(failure: Failure, line: str, is_secret: bool) -> tuple[str, str]:
+    """(what, hint) for an exception while the file ran; `is_secret`: the name itself may be a password."""
     name, kind = failure.name, failure.kind
+    if is_secret and issubclass(kind, NameError | AttributeError):
+        return "a password without quotes, or a name that is not defined", "put the password in quotes"
     if issubclass(kind, NotInATestbedError):
         return f"calls fabric.api.{name}", "a testbed only describes hosts; it runs nothing on them"
     if issubclass(kind, NameError):

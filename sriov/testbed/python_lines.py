@@ -46,6 +46,16 @@ def line_finder(tree: ast.Module, names: Mapping[str, object]) -> Callable[[Keys
     return find
 
 
+def holds_password(tree: ast.Module, line: int | None) -> bool:
+    """Whether the line is part of a statement that has to do with passwords."""
+    around = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign | ast.Expr) and line and node.lineno <= line <= (node.end_lineno or line)
+    ]
+    return any("pass" in ast.dump(target).lower() for node in around for target in getattr(node, "targets", [node]))
+
+
 def _target_path(target: ast.expr, names: Mapping[str, object]) -> Keys:
     """`env.sriov[host1]` -> `('sriov', 'root@a')`; `()` for a target that is not part of `env`."""
     if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == "env":

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from . import python_faults
-from .python_lines import line_finder
+from .python_lines import holds_password, line_finder
 from .source import Source, line_error, read_bytes
 
 _STAND_INS = ("fabric", "fabric.api", "fabric.state")
@@ -55,7 +55,7 @@ def read(path: Path) -> Source:
     if failure is not None:
         line = next((frame.lineno for frame in reversed(failure.stack) if frame.filename == str(path)), None)
         text = python_faults.line_text(content, line)
-        raise line_error(str(path), line, *python_faults.of_running(failure, text))
+        raise line_error(str(path), line, *python_faults.of_running(failure, text, holds_password(tree, line)))
     return Source(str(path), env, line_finder(tree, names), "env.")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import SriovError
+from ..formats.nova import release_number
 from ..model import Secret
 from . import host_strings
 from .entries import nearest
@@ -116,8 +117,6 @@ def _release(value: object, at: Keys, faults: FaultList) -> int | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         faults.add(at, f"is {kind(value)}, not a release", "write 'wallaby', '2024.1' or nova's number, such as 23")
         return None
-    from ..formats.nova import release_number
-
     try:
         return release_number(value)
     except SriovError as error:
