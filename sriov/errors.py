@@ -5,7 +5,8 @@
     ├── TestbedError           2  the testbed is wrong (all faults at once); no host was contacted
     ├── FormatError            -  a file's text cannot be read the way its program reads it
     └── HostError              1  one host could not be brought on; says what state it is in
-        ├── ConnectError       1  no session: nothing was touched by this run
+        ├── ConnectError       1  no session, or no root on it: nothing was touched by this run
+        │   └── UnreachableError  1  the host does not answer (the others go on)
         ├── ImpossibleError    1  the probe shows that the wanted state cannot be reached; nothing was touched
         ├── ApplyError         1  a step failed; earlier steps stand, later ones were not begun
         └── RebootError        1  the host did not come back, or came back without what was wanted
@@ -86,6 +87,10 @@ class HostError(SriovError):
 
 class ConnectError(HostError):
     """No session with the host."""
+
+
+class UnreachableError(ConnectError):
+    """The host does not answer, or the connection broke."""
 
 
 class ImpossibleError(HostError):

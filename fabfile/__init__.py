@@ -1,0 +1,67 @@
+"""The tasks. Each loads the testbed, lets the library work, prints the report and returns the exit code."""
+
+from __future__ import annotations
+
+from .fab1 import Hosts
+from .operator_task import Options, install, operator_task
+
+# what a wrong call does not need (fabric's transport, jinja2, rich) is imported when a task runs
+
+
+@operator_task(hosts=Hosts.NONE)
+def setup_all(options: Options) -> int:
+    """Bring every compute and openstack host of the testbed to SR-IOV. Example: fab setup_all:reboot=False"""
+    from .running import converge
+
+    return converge("setup_all", options)
+
+
+@operator_task(hosts=Hosts.REQUIRED)
+def add_vrouter_node(options: Options) -> int:
+    """The compute side of these hosts: IOMMU, VFs, whitelist. Example: fab add_vrouter_node:root@10.0.0.2"""
+    from .running import converge
+
+    return converge("add_vrouter_node", options, only="compute")
+
+
+@operator_task(hosts=Hosts.REQUIRED)
+def setup_openstack_node(options: Options) -> int:
+    """The scheduler side of these hosts: PciPassthroughFilter. Example: fab setup_openstack_node:root@10.0.0.1"""
+    from .running import converge
+
+    return converge("setup_openstack_node", options, only="openstack")
+
+
+@operator_task(hosts=Hosts.OPTIONAL)
+def plan(options: Options) -> int:
+    """Say what would change, with its effect and a diff; touch nothing. Example: fab plan root@10.0.0.2"""
+    from .running import look
+
+    return look("plan", options)
+
+
+@operator_task(hosts=Hosts.OPTIONAL)
+def verify(options: Options) -> int:
+    """Prove the state of these hosts or all; name what has drifted. Example: fab verify --json"""
+    from .running import look
+
+    return look("verify", options)
+
+
+@operator_task(hosts=Hosts.OPTIONAL)
+def status(options: Options) -> int:
+    """One row per host and physical function: VFs, physical networks, kernel, services. Example: fab status"""
+    from .running import look
+
+    return look("status", options)
+
+
+@operator_task(hosts=Hosts.REQUIRED)
+def discover(options: Options) -> int:
+    """Read the hardware and print an env.sriov stanza to paste. Example: fab discover:root@10.0.0.2"""
+    from .running import discover as run
+
+    return run(options)
+
+
+install(globals())

@@ -1,0 +1,143 @@
+"""What the tasks share: testbed in, library at work, report out. Imported when a task runs, not before."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import platform
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import FrameType
+
+from rich.console import Console
+
+from sriov import provision, report, screen, testbed
+from sriov.errors import UsageError
+from sriov.host_run import HostRun, Limits
+from sriov.model import Host, Role, Testbed
+from sriov.resource import Request
+from sriov.ssh import Login, ask_at_terminal
+from sriov.testbed import host_strings
+
+from .operator_task import Options
+
+
+def converge(task: str, options: Options, only: str = "") -> int:
+    """setup_all and its parts."""
+    bed = testbed.load(options.testbed_path)
+    requests = _requests(bed, options, only)
+    run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
+    _end_on_sigterm()
+    with screen.Progress(quiet=options.json) as progress:
+        runs = provision.converge(
+            requests, _login(bed, options).connect, _limits(options), progress.told, run_id, _who()
+        )
+    return _finish(task, options, run_id, runs, lambda: screen.show_outcome(runs, screen.console(sys.stdout)))
+
+
+def look(task: str, options: Options) -> int:
+    """plan, verify and status: the same road, left early."""
+    bed = testbed.load(options.testbed_path)
+    runs = _look(bed, _requests(bed, options, ""), options)
+    show = {"plan": _show_plan, "verify": _show_plan, "status": screen.show_status}[task]
+    code = _finish(task, options, "", runs, lambda: show(runs, screen.console(sys.stdout)))
+    return code if task != "status" or code == report.FAILED else report.DONE
+
+
+def discover(options: Options) -> int:
+    """The hardware of hosts, whether or not a testbed names them."""
+    path = options.testbed_path
+    bed = testbed.load(path) if path.exists() else Testbed(path="", hosts=())
+    hosts = [bed.find(name) or _stranger(name) for name in options.hosts]
+    requests = tuple(Request(replace(host, physical_functions=()), bed, frozenset(), all_ports=True) for host in hosts)
+    runs = _look(bed, requests, options)
+    found = [(run.name, run.facts) for run in runs if run.facts is not None]
+    if options.json:
+        return _finish("discover", options, "", runs, lambda: None)
+    print(report.stanza(found))
+    screen.show_trouble(runs, screen.console(sys.stderr))
+    return report.FAILED if len(found) < len(runs) else report.DONE
+
+
+def _stranger(name: str) -> Host:
+    """A host that no testbed names; UsageError if the string is none."""
+    try:
+        said = host_strings.parse(name)
+    except ValueError as error:
+        raise UsageError(f"{name!r} is no host: {error}") from None
+    return Host(name, said.address, said.user, said.port)
+
+
+def _show_plan(runs: tuple[HostRun, ...], out: Console) -> None:
+    screen.show_plan(runs, out)
+    screen.show_outcome(runs, out)
+
+
+def _look(bed: Testbed, requests: tuple[Request, ...], options: Options) -> tuple[HostRun, ...]:
+    _end_on_sigterm()
+    with screen.Progress(quiet=options.json) as progress:
+        return provision.look(requests, _login(bed, options).connect, _limits(options), progress.told)
+
+
+def _finish(task: str, options: Options, run_id: str, runs: tuple[HostRun, ...], show: Callable[[], None]) -> int:
+    if options.json:
+        print(json.dumps(report.document(task, str(options.testbed_path), run_id, runs), indent=2))
+    else:
+        show()
+    return report.exit_code(runs)
+
+
+def _requests(bed: Testbed, options: Options, only: str) -> tuple[Request, ...]:
+    """The hosts of the call, each with the roles that the call is about."""
+    hosts = tuple(_find(bed, name) for name in options.hosts) or bed.hosts
+    wanted = frozenset({Role(only)}) if only else frozenset(Role)
+    for host in hosts:
+        if not host.roles & wanted:
+            raise UsageError(f"{host.name} has no {only} role in {bed.path}", hint=f"add it to env.roledefs[{only!r}]")
+    return tuple(
+        Request(host, bed, host.roles & wanted, force_vf_reset=options.force_vf_reset) for host in dict.fromkeys(hosts)
+    )
+
+
+def _find(bed: Testbed, name: str) -> Host:
+    host = bed.find(name)
+    if host is None:
+        known = ", ".join(host.name for host in bed.hosts)
+        raise UsageError(f"{name} does not stand in {bed.path}", hint=f"its compute and openstack hosts are: {known}")
+    return host
+
+
+def _login(bed: Testbed, options: Options) -> Login:
+    return Login(
+        bed,
+        timeout=float(options.timeout or 10),
+        accept_new_host_keys=options.accept_new_host_keys,
+        ask=ask_at_terminal,
+    )
+
+
+def _limits(options: Options) -> provision.Options:
+    return provision.Options(
+        may_reboot=options.reboot == "auto",
+        max_unavailable=options.max_unavailable or "1",
+        reboot_with_instances=options.reboot_with_instances,
+        jobs=options.jobs or 0,
+        limits=Limits(),
+    )
+
+
+def _who() -> str:
+    return f"{getpass.getuser()}@{platform.node()}"
+
+
+def _end_on_sigterm() -> None:
+    """SIGTERM ends the run as Ctrl-C does: sessions are closed, the report is written."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

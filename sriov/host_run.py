@@ -1,0 +1,339 @@
+"""One host's way through a run: what was seen, what was done, and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sriov import facts as facts_module
+from sriov import plan as planning
+from sriov import script
+from sriov.errors import ApplyError, ConnectError, HostError, RebootError, UnreachableError
+from sriov.facts import Facts, printable
+from sriov.model import Host
+from sriov.plan import Plan
+from sriov.resource import Change, Request, Severity
+from sriov.resources.kernel_arguments import RebootState
+from sriov.ssh import Execution, Session
+
+Connect = Callable[[Host], Session]
+Watch = Callable[[str, str], None]
+"""Told of each host (its name) what it is at, in a few words."""
+
+
+class Status(enum.Enum):
+    """How a host ended, from best to worst."""
+
+    UNCHANGED = "unchanged"  # it was as wanted
+    CHANGED = "changed"  # it is as wanted now
+    DIFFERS = "differs"  # plan and verify: something is to be done
+    PENDING = "pending"  # all is done but a reboot that was not made
+    UNTOUCHED = "untouched"  # the run stopped before it
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds in seconds: silence of a probe, silence of a change, a reboot, and what comes up after it."""
+
+    probe: float = 60.0
+    apply: float = 400.0
+    reboot: float = 900.0
+    settle: float = 180.0
+    pause: float = 1.0
+
+
+@dataclass
+class HostRun:
+    """The state of one host. Only one thread works on it at a time."""
+
+    request: Request
+    connect: Connect
+    watch: Watch
+    limits: Limits
+    status: Status = Status.UNCHANGED
+    facts: Facts | None = None
+    first_plan: Plan = field(default_factory=Plan)  # what was to be done
+    plan: Plan = field(default_factory=Plan)  # what is still to be done
+    error: HostError | None = None
+    notes: tuple[str, ...] = ()
+    rebooted: bool = False
+    done: tuple[int, ...] = ()  # steps of first_plan that were done
+    seconds: float = 0.0
+    may_reboot: bool = False
+    _reboots_allowed: bool = field(default=True, repr=False)
+    _session: Session | None = field(default=None, repr=False)
+    _execution: Execution | None = field(default=None, repr=False)
+    _begun: float = field(default_factory=time.monotonic, repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.request.host.name
+
+    @property
+    def stops_all(self) -> bool:
+        """Login or root refused is for the operator to mend before anything is changed; a host that is down is not."""
+        return isinstance(self.error, ConnectError) and not isinstance(self.error, UnreachableError)
+
+    @property
+    def has_work(self) -> bool:
+        return self.status is Status.DIFFERS and (bool(self.plan.changes) or self._wants_reboot)
+
+    @property
+    def waits_for_reboot(self) -> bool:
+        return self._execution is not None
+
+    @property
+    def _wants_reboot(self) -> bool:
+        return self.plan.reboot is RebootState.DUE and self.may_reboot
+
+    def look(self) -> None:
+        """Connects, probes, plans."""
+        self.watch(self.name, "connecting")
+        self._session = self.connect(self.request.host)
+        self.watch(self.name, "probing")
+        self._probe()
+        self.first_plan = self.plan
+        self.status = Status.UNCHANGED if self.plan.is_converged else Status.DIFFERS
+        if self.plan.is_converged:
+            self.close()
+            self._end("as wanted")
+
+    def _probe(self) -> None:
+        assert self._session is not None  # noqa: S101 - every caller has just connected
+        nonce = secrets.token_hex(16)
+        execution = self._session.start(script.probe(self.request, nonce))
+        self._learn(execution.read(f"\n@{nonce} end\n".encode(), self.limits.probe), nonce)
+
+    def _learn(self, output: bytes, nonce: str) -> None:
+        self.facts = facts_module.parse(output, nonce, self.name)
+        self.plan = planning.make(self.request, self.facts)
+
+    def allow_reboot(self, allowed: bool, with_instances: bool) -> None:
+        """Whether this host may be rebooted in this run; a note where one is needed and may not be made."""
+        self._reboots_allowed = allowed
+        if not self.plan.will_reboot or self.facts is None:
+            return
+        instances = self.facts.instances
+        if not allowed:
+            self.notes += ("a reboot is needed and was not allowed",)
+        elif instances and not with_instances:
+            names = ", ".join(instances[:5]) + (" ..." if len(instances) > 5 else "")
+            self.notes += (f"a reboot is needed, but instances run here: {names} (--reboot-with-instances)",)
+        else:
+            self.may_reboot = True
+
+    def rest(self) -> None:
+        """A host that differs and on which nothing may be done: its outcome."""
+        if self.status is Status.DIFFERS:
+            self._conclude()
+
+    @property
+    def was_held_back(self) -> bool:
+        """Pending although the operator allowed reboots."""
+        return self.status is Status.PENDING and self._reboots_allowed
+
+    def apply(self, run_id: str, who: str) -> None:
+        """Execution 2: the steps, then the probe again, then perhaps the wait for a reboot."""
+        assert self._session is not None  # noqa: S101 - look() has connected
+        nonce = secrets.token_hex(16)
+        work = script.apply(self.request, self.plan, nonce, run_id=run_id, who=who, may_reboot=self.may_reboot)
+        progress = _Progress(self, nonce)
+        stop = f"\n@{nonce} ready\n" if self.may_reboot else f"\n@{nonce} end\n"
+        execution = self._session.start(work)
+        try:
+            output = execution.read(stop.encode(), self.limits.apply, progress.feed)
+        except HostError as error:
+            self.done = progress.done
+            raise self._with_step(error, progress.current) from None
+        self.done = progress.done
+        self._judge(output, nonce, progress)
+        if self.may_reboot and self.plan.reboot is RebootState.DUE:
+            self._execution = execution
+            self.watch(self.name, "waiting for its reboot")
+            return
+        execution.answer(b"")
+        self._conclude()
+
+    def _judge(self, output: bytes, nonce: str, progress: _Progress) -> None:
+        for name, argument, content in facts_module.sections(output, nonce):
+            words = " ".join(printable(content.decode(errors="replace")).split())
+            if name == "locked":
+                raise HostError(
+                    self.name,
+                    f"another run is at work on this host: {words[:300]}",
+                    hint="wait for it to end; nothing was touched by this run",
+                )
+            if name == "failed":
+                change, _ = script.steps(self.first_plan)[int(argument)]
+                with contextlib.suppress(HostError):
+                    self._learn(output, nonce)
+                raise ApplyError(
+                    self.name,
+                    f"{change.resource} {change.target}: {words[:1500] or 'failed without a word'}",
+                    hint="what was done before stands; mend the cause and run again",
+                    step=progress.current,
+                )
+        if f"\n@{nonce} end\n".encode() not in output:
+            raise self._with_step(
+                UnreachableError(self.name, "the session ended in the middle of the change"), progress.current
+            )
+        self._learn(output, nonce)
+
+    def _with_step(self, error: HostError, step: str) -> HostError:
+        where = f" during: {step}" if step else ""
+        return type(error)(
+            self.name, f"{error.message}{where}", hint=error.hint or "run again: what is left will be done", step=step
+        )
+
+    def _conclude(self) -> None:
+        """Compares what is with what was wanted; nothing counts as done that was not read back."""
+        left = (*self.plan.impossible, *self.plan.blocked)
+        if left:
+            self.fail(
+                HostError(
+                    self.name,
+                    "; ".join(str(problem) for problem in left),
+                    hint="; ".join(dict.fromkeys(problem.hint for problem in left if problem.hint)),
+                )
+            )
+        elif self.plan.changes:
+            self.fail(
+                ApplyError(
+                    self.name,
+                    "the change was made, but the host differs again: "
+                    + "; ".join(str(change) for change in self.plan.changes),
+                    hint="something else on the host undoes it; run `fab plan` to see",
+                )
+            )
+        elif self.plan.reboot is RebootState.DUE:
+            self.hold_back("")
+        else:
+            self.status = Status.CHANGED
+            self._end("as wanted")
+
+    def hold_back(self, note: str) -> None:
+        """The reboot is left for another run."""
+        if note:
+            self.notes += (note,)
+        if self._execution is not None:
+            self._execution.answer(b"")
+            self._execution = None
+        self.status = Status.PENDING
+        self._end("reboot pending")
+
+    def reboot(self) -> None:
+        """Reboots, waits for another boot_id, then for everything to be as wanted, each with a bound."""
+        assert self.facts is not None  # noqa: S101 - apply() has set both
+        assert self._execution is not None  # noqa: S101
+        old = self.facts.boot_id
+        execution, self._execution = self._execution, None
+        self.watch(self.name, "rebooting")
+        execution.answer(b"reboot\n")
+        if self._session is not None:
+            self._session.wait_closed(60)
+        self.close()
+        self._reconnect(old)
+        self.rebooted = True
+        self._settle()
+        if self.plan.reboot is not RebootState.NOT_NEEDED or any(
+            p.severity is Severity.BLOCKED for p in self.plan.problems
+        ):
+            words = "; ".join(str(p) for p in self.plan.blocked) or "the kernel still lacks its arguments"
+            raise RebootError(
+                self.name, f"rebooted, but {words}", hint="; ".join(dict.fromkeys(p.hint for p in self.plan.blocked))
+            )
+        self._conclude()
+
+    def _reconnect(self, old_boot: str) -> None:
+        deadline = time.monotonic() + self.limits.reboot
+        while True:
+            try:
+                self._session = self.connect(self.request.host)
+                self._probe()
+                if self.facts is not None and self.facts.boot_id != old_boot:
+                    return
+                self.close()
+                reason = "it still runs the old boot"
+            except HostError as error:
+                self.close()
+                reason = error.message
+                if isinstance(error, ConnectError) and not isinstance(error, UnreachableError):
+                    raise
+            if time.monotonic() > deadline:
+                raise RebootError(
+                    self.name,
+                    f"did not come back within {self.limits.reboot:g} s of its reboot: {reason}",
+                    hint="look at its console; the next run goes on from what it finds",
+                )
+            time.sleep(self.limits.pause)
+
+    def _settle(self) -> None:
+        """sshd is up before nova-compute and slow network drivers: looks again, with a bound."""
+        deadline = time.monotonic() + self.limits.settle
+        while not self.plan.is_converged and self.plan.reboot is not RebootState.FUTILE and time.monotonic() < deadline:
+            self.watch(self.name, "coming up")
+            time.sleep(self.limits.pause)
+            self._probe()
+
+    def stand_back(self) -> None:
+        """The run ends before the first change on any host."""
+        if self.error is None and self.status is not Status.UNCHANGED:
+            self.status = Status.FAILED if self.plan.impossible else Status.UNTOUCHED
+        self.close()
+
+    def fail(self, error: HostError) -> None:
+        self.error = error
+        self.status = Status.FAILED
+        if self._execution is not None:
+            self._execution = None
+        self.close()
+        self._end("failed")
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _end(self, words: str) -> None:
+        self.seconds = time.monotonic() - self._begun
+        self.watch(self.name, words)
+
+    def has_done(self, change: Change) -> bool:
+        """Whether every step of a change of the first plan was carried out."""
+        numbers = [number for number, (owner, _) in enumerate(script.steps(self.first_plan)) if owner is change]
+        return all(number in self.done for number in numbers)
+
+
+class _Progress:
+    """Follows the sections of a change as they arrive."""
+
+    def __init__(self, run: HostRun, nonce: str) -> None:
+        self._run = run
+        self._steps = script.steps(run.plan)
+        self._pattern = re.compile(rf"\n@{nonce} (begin|done|failed|host) ?(\d*)\n".encode())
+        self._rest = b"\n"
+        self.done: tuple[int, ...] = ()
+        self.current = ""
+
+    def feed(self, data: bytes) -> None:
+        text = self._rest + data
+        end = 0
+        for match in self._pattern.finditer(text):
+            end = match.end() - 1
+            kind, number = match[1], match[2]
+            if kind == b"host":
+                self.current = "the second look"
+                self._run.watch(self._run.name, "verifying")
+            elif kind == b"begin" and int(number) < len(self._steps):
+                change, _ = self._steps[int(number)]
+                self.current = f"{change.resource} {change.target}"
+                self._run.watch(self._run.name, self.current)
+            elif kind == b"done":
+                self.done += (int(number),)
+        self._rest = text[max(end, len(text) - 200) :]

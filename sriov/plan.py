@@ -1,0 +1,70 @@
+"""From facts to a plan: what differs on one host, how it is mended, what cannot be. Pure; empty = converged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sriov.facts import Facts
+from sriov.resource import Change, Effect, Item, Owner, Problem, Request, Severity, Wish
+from sriov.resources import iommu, kernel_arguments, nova_options, services, virtual_functions
+from sriov.resources.kernel_arguments import RebootState
+
+_WISHES: tuple[Wish, ...] = (iommu.wishes, virtual_functions.wishes, nova_options.wishes, services.wishes)
+# in the order in which a host is changed: see "Order on a compute host" in docs/architecture.md
+_OWNERS: tuple[Owner, ...] = (
+    kernel_arguments.changes,
+    virtual_functions.changes,
+    nova_options.changes,
+    services.changes,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one host needs. `reboot` says whether one is due *now*; `reboots` whether the changes will make it so."""
+
+    changes: tuple[Change, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    reboot: RebootState = RebootState.NOT_NEEDED
+    boot_mark: str = ""
+
+    @property
+    def impossible(self) -> tuple[Problem, ...]:
+        return self._of(Severity.IMPOSSIBLE)
+
+    @property
+    def blocked(self) -> tuple[Problem, ...]:
+        return self._of(Severity.BLOCKED)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        return self._of(Severity.WARNING)
+
+    @property
+    def will_reboot(self) -> bool:
+        return self.reboot is RebootState.DUE or any(change.effect is Effect.REBOOT for change in self.changes)
+
+    @property
+    def is_converged(self) -> bool:
+        return not self.changes and not self.impossible and not self.blocked and self.reboot is RebootState.NOT_NEEDED
+
+    def _of(self, severity: Severity) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.problems if problem.severity is severity)
+
+
+def make(request: Request, facts: Facts) -> Plan:
+    """The plan of one host."""
+    items: list[Item] = []
+    problems: list[Problem] = []
+    for wish in _WISHES:
+        for said in wish(request, facts):
+            (problems if isinstance(said, Problem) else items).append(said)  # type: ignore[arg-type]
+    wanted = tuple(items)
+    changes: list[Change] = []
+    for owner in _OWNERS:
+        for answer in owner(request, facts, wanted, tuple(changes)):
+            (problems if isinstance(answer, Problem) else changes).append(answer)  # type: ignore[arg-type]
+    reboot = kernel_arguments.reboot_state(facts, wanted)
+    if reboot is RebootState.FUTILE:
+        problems.append(kernel_arguments.futile_reboot(facts, wanted))
+    return Plan(tuple(changes), tuple(problems), reboot, kernel_arguments.boot_entry_mark(facts))

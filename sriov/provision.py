@@ -1,0 +1,129 @@
+"""The imperative shell: hosts side by side, from probe to proof; reboots in waves, decided in one place.
+
+Phases: probe all -> stop if anything is impossible anywhere -> apply side by side -> reboots -> verify.
+What is done to one host stands in `sriov/host_run.py`; this module only says who, when and how many at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+
+from sriov.errors import HostError, UsageError
+from sriov.host_run import Connect, HostRun, Limits, Status, Watch
+from sriov.resource import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the operator allows. `max_unavailable`: `2` or `10%` of the hosts to be rebooted, at least one."""
+
+    may_reboot: bool = True
+    max_unavailable: str = "1"
+    reboot_with_instances: bool = False
+    jobs: int = 0
+    limits: Limits = field(default_factory=Limits)
+
+    def waves(self, hosts: int) -> int:
+        """How many hosts may be down at once; UsageError if `max_unavailable` is neither a number nor a percentage."""
+        number = self.max_unavailable.removesuffix("%")
+        if not number.isascii() or not number.isdigit() or int(number) == 0:
+            raise UsageError(
+                f"--max-unavailable {self.max_unavailable!r}: wanted a number from 1 or a percentage such as 10%"
+            )
+        share = hosts * int(number) // 100 if self.max_unavailable.endswith("%") else int(number)
+        return max(1, share)
+
+
+def pool_size(jobs: int, hosts: int) -> int:
+    """Sessions at once: what was asked for, else all up to 64 (each costs the controller a thread and a socket)."""
+    return max(1, min(jobs or 64, hosts))
+
+
+def look(requests: Iterable[Request], connect: Connect, options: Options, watch: Watch) -> tuple[HostRun, ...]:
+    """Probes and plans; touches nothing. The sessions are closed."""
+    runs = tuple(HostRun(request, connect, watch, options.limits) for request in requests)
+    with _pool(runs, options) as pool:
+        _each(pool, runs, HostRun.look, None)
+    _close(runs)
+    return runs
+
+
+def converge(
+    requests: Iterable[Request], connect: Connect, options: Options, watch: Watch, run_id: str, who: str
+) -> tuple[HostRun, ...]:
+    """Brings every host to what the testbed says, or says why not. Each run holds its outcome."""
+    options.waves(1)  # a wrong value is told before anything is touched
+    runs = tuple(HostRun(request, connect, watch, options.limits) for request in requests)
+    try:
+        with _pool(runs, options) as pool, _cut_off(runs):
+            _each(pool, runs, HostRun.look, None)
+            if any(run.plan.impossible or run.stops_all for run in runs):
+                for run in runs:
+                    run.stand_back()
+                return runs
+            for run in runs:
+                run.allow_reboot(options.may_reboot, options.reboot_with_instances)
+            busy = tuple(run for run in runs if run.has_work)
+            _each(pool, busy, lambda run: run.apply(run_id, who), None)
+            _each(pool, tuple(run for run in runs if run not in busy), HostRun.rest, None)
+            _reboot(tuple(run for run in busy if run.waits_for_reboot), options)
+    finally:
+        _close(runs)
+    return runs
+
+
+def _pool(runs: tuple[HostRun, ...], options: Options) -> Executor:
+    return ThreadPoolExecutor(pool_size(options.jobs, len(runs)), thread_name_prefix="host")
+
+
+def _each(
+    pool: Executor, runs: tuple[HostRun, ...], act: Callable[[HostRun], None], stop: threading.Event | None
+) -> None:
+    """One act on each host; a failure is its host's alone."""
+    for future in as_completed([pool.submit(_guarded, run, act, stop) for run in runs]):
+        future.result()
+
+
+def _guarded(run: HostRun, act: Callable[[HostRun], None], stop: threading.Event | None) -> None:
+    if stop is not None and stop.is_set():
+        return
+    try:
+        act(run)
+    except HostError as error:
+        run.fail(error)
+    if stop is not None and run.status is Status.FAILED:
+        stop.set()
+
+
+def _reboot(waiting: tuple[HostRun, ...], options: Options) -> None:
+    """One host first; if it comes back as wanted, the others, so many at once. The first failure stops the rest."""
+    if not waiting:
+        return
+    stop = threading.Event()
+    _guarded(waiting[0], HostRun.reboot, stop)
+    rest = waiting[1:]
+    if rest:
+        with ThreadPoolExecutor(options.waves(len(waiting)), thread_name_prefix="reboot") as pool:
+            _each(pool, rest, HostRun.reboot, stop)
+    for run in rest:
+        if run.waits_for_reboot:
+            run.hold_back("not rebooted, for another host did not come back as wanted")
+
+
+@contextlib.contextmanager
+def _cut_off(runs: tuple[HostRun, ...]) -> Iterator[None]:
+    """When the operator interrupts, the sessions end, and with them whatever waits for an answer of a host."""
+    try:
+        yield
+    except BaseException:
+        _close(runs)
+        raise
+
+
+def _close(runs: tuple[HostRun, ...]) -> None:
+    for run in runs:
+        run.close()

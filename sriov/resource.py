@@ -1,0 +1,145 @@
+"""The words in which resources speak: what a host wants (items), what differs (changes), what cannot be (problems).
+
+A *wish* turns a host of the testbed and its facts into items. Each kind of item has one *owner*, which compares
+the items with the facts and answers with changes and problems. Wishes and owners are pure functions; the list
+of both stands in `sriov/plan.py`. So two wishes never write one file twice, and a new capability is a new wish.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from sriov.facts import Facts
+from sriov.formats.nova_options import NovaWanted
+from sriov.model import Host, PhysicalFunction, Role, Testbed
+
+
+@dataclass(frozen=True, slots=True)
+class KernelArgument:
+    """A kernel argument that must be in force: `intel_iommu=on`."""
+
+    name: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class VfCount:
+    """A port that must have exactly so many VFs, now and after each boot. 0: none, and no unit of ours."""
+
+    interface: str
+    num_vfs: int
+
+
+@dataclass(frozen=True, slots=True)
+class NovaOptions:
+    """What nova must read; see `sriov.formats.nova_options`."""
+
+    wanted: NovaWanted
+    release: int
+
+
+@dataclass(frozen=True, slots=True)
+class FreshService:
+    """A service that must run, and must have begun after its files and the VFs became what they are."""
+
+    names: tuple[str, ...]
+    reads: tuple[str, ...]
+    watches_vfs: bool = False
+
+
+Item = KernelArgument | VfCount | NovaOptions | FreshService
+
+
+class Effect(enum.Enum):
+    """What a change does to those who use the host, from least to most."""
+
+    NONE = "none"
+    RESTART = "service restart"
+    VF_RESET = "VF reset"
+    REBOOT = "reboot"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """`content` replaces the file whose checksum is `found` (`-`: none). `mode` is for a new file only."""
+
+    path: str
+    found: str
+    content: bytes = field(repr=False)
+    mode: str = "0644"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A function of `templates/apply.sh.j2` and its arguments."""
+
+    words: tuple[str, ...]
+
+
+Step = WriteFile | Command
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference and how it is mended. `diff` holds lines of ours only, ready to print."""
+
+    resource: str
+    target: str
+    wanted: str
+    found: str
+    steps: tuple[Step, ...]
+    effect: Effect = Effect.NONE
+    diff: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.resource} {self.target}: {self.found} -> {self.wanted}"
+
+
+class Severity(enum.Enum):
+    """How far a problem reaches."""
+
+    IMPOSSIBLE = "impossible"  # the run stops before the first change on any host
+    BLOCKED = "blocked"  # this change is left out, the rest of the host goes on
+    WARNING = "warning"  # said, nothing more
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that no step of ours can or may mend."""
+
+    resource: str
+    target: str
+    message: str
+    hint: str = ""
+    severity: Severity = Severity.IMPOSSIBLE
+
+    def __str__(self) -> str:
+        return f"{self.resource} {self.target}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of one host: the roles that this call is about, and what the operator allowed."""
+
+    host: Host
+    testbed: Testbed
+    roles: frozenset[Role]
+    force_vf_reset: bool = False
+    all_ports: bool = False  # every port of the host, not only the testbed's
+
+    @property
+    def physical_functions(self) -> tuple[PhysicalFunction, ...]:
+        return self.host.physical_functions if Role.COMPUTE in self.roles else ()
+
+    @property
+    def wants_vfs(self) -> bool:
+        return any(pf.num_vfs for pf in self.physical_functions)
+
+
+Wish = Callable[[Request, Facts], Iterable[Item | Problem]]
+Owner = Callable[[Request, Facts, tuple[Item, ...], tuple[Change, ...]], Iterable[Change | Problem]]

@@ -1,0 +1,1 @@
+"""One file per capability; see `sriov/resource.py` for the contract."""

@@ -1,0 +1,163 @@
+"""Owner of nova's configuration files: which device serves which physical network, and the scheduler's filters.
+
+One line per device and physical network. A port with one physical network is named by its interface; where
+that would say too much (several physical networks, VFs that the host keeps) or is refused by nova
+(`[pci] report_in_placement`), each VF is named by its PCI address, known before it exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sriov.errors import FormatError, SriovError
+from sriov.facts import Facts, checksum
+from sriov.formats import nova_options as options
+from sriov.formats.nova import release_number
+from sriov.formats.nova_options import ConfigFile, DeviceSpec, NovaWanted
+from sriov.model import PhysicalFunction, Role
+from sriov.resource import Change, Effect, Item, NovaOptions, Problem, Request, WriteFile
+
+NOVA_CONF = "/etc/nova/nova.conf"
+COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
+_READERS = {Role.COMPUTE: COMPUTE, Role.OPENSTACK: SCHEDULER}
+_NAME = "nova-options"
+_FILTER = "PciPassthroughFilter"
+
+
+def readers(roles: frozenset[Role]) -> tuple[str, ...]:
+    return tuple(name for role, name in _READERS.items() if role in roles)
+
+
+def named_files(roles: frozenset[Role]) -> tuple[str, ...]:
+    """Files that nova reads, in its order (oslo.config `find_config_files`; Debian names them in its units)."""
+    return (NOVA_CONF, *(f"/etc/nova/{reader}.conf" for reader in readers(roles)))
+
+
+def folders(roles: frozenset[Role]) -> tuple[str, ...]:
+    """Folders whose `*.conf` come after the named files, in the order of their names."""
+    return ("/etc/nova/nova.conf.d", *(f"/etc/nova/{reader}.conf.d" for reader in readers(roles)))
+
+
+def read_by(reader: str, path: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    return folder in ("/etc/nova/nova.conf.d", f"/etc/nova/{reader}.conf.d") or (
+        folder == "/etc/nova" and name in ("nova.conf", f"{reader}.conf")
+    )
+
+
+def config_files(request: Request, facts: Facts) -> tuple[ConfigFile, ...]:
+    """The files that the host has, in nova's order, each with those of this call's services that read it."""
+    paths = [path for path in named_files(request.roles) if path in facts.files]
+    for folder in folders(request.roles):
+        paths += sorted(path for path in facts.files if path.startswith(folder + "/"))
+    services = readers(request.roles)
+    return tuple(
+        ConfigFile(path, facts.files[path], frozenset(s for s in services if read_by(s, path))) for path in paths
+    )
+
+
+def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
+    if NOVA_CONF not in facts.files:
+        yield Problem(
+            _NAME,
+            NOVA_CONF,
+            "no such file, or it cannot be read",
+            "install nova on this host first; containers (kolla) are not supported",
+        )
+        return
+    release = _release(request, facts)
+    if isinstance(release, Problem):
+        yield release
+        return
+    specs = filters = None
+    if Role.COMPUTE in request.roles:
+        by_address = options.reports_in_placement(config_files(request, facts), release)
+        specs = tuple(spec for pf in request.physical_functions for spec in _specs(pf, facts, by_address))
+    if Role.OPENSTACK in request.roles:
+        filters = (_FILTER,) if request.testbed.has_sriov else ()
+    exact = request.testbed.scheduler_filters if filters else None
+    yield NovaOptions(NovaWanted(specs, filters, exact), release)
+
+
+def _release(request: Request, facts: Facts) -> int | Problem:
+    if request.host.release is not None:
+        return request.host.release
+    majors = {version.split(".", 1)[0] for version in facts.nova_versions}
+    hint = "set env.openstack_release to a name such as 'wallaby' or to nova's major number"
+    if len(majors) != 1:
+        found = (
+            f"several releases of nova are installed ({', '.join(sorted(majors))})"
+            if majors
+            else "no nova package was found"
+        )
+        return Problem(_NAME, "nova release", f"it cannot be told: {found}", hint)
+    try:
+        return release_number(majors.pop())
+    except SriovError as error:
+        return Problem(_NAME, "nova release", error.message, hint)
+
+
+def _specs(pf: PhysicalFunction, facts: Facts, by_address: bool) -> Iterator[DeviceSpec]:
+    port = facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac)
+    if port is None or not pf.num_vfs or not port.total_vfs:
+        return
+    covers = (port.pci_address, *(port.vf_address(index) for index in range(pf.num_vfs)))
+    if len(pf.physnets) == 1 and not pf.exclude_vfs and not by_address:
+        yield DeviceSpec(pf.physnets[0], devname=port.interface, trusted=pf.trusted, covers=covers)
+        return
+    for physnet, indexes in shares(pf):
+        for index in indexes:
+            yield DeviceSpec(physnet, address=port.vf_address(index), trusted=pf.trusted, covers=covers)
+
+
+def shares(pf: PhysicalFunction) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Which VFs serve which physical network: contiguous ranges, the first ones one longer where it does not divide.
+
+    7 VFs for a, b -> a: 0 1 2 3, b: 4 5 6. nova takes the first entry that matches, so no VF stands twice.
+    """
+    free = tuple(index for index in range(pf.num_vfs) if index not in pf.exclude_vfs)
+    size, longer = divmod(len(free), len(pf.physnets))
+    start = 0
+    for position, physnet in enumerate(pf.physnets):
+        end = start + size + (position < longer)
+        yield physnet, free[start:end]
+        start = end
+
+
+def changes(
+    request: Request, facts: Facts, items: tuple[Item, ...], earlier: tuple[Change, ...]
+) -> Iterator[Change | Problem]:
+    for item in items:
+        if not isinstance(item, NovaOptions):
+            continue
+        files = config_files(request, facts)
+        try:
+            edited = options.edit(files, item.release, item.wanted)
+        except FormatError as error:
+            yield Problem(
+                _NAME,
+                f"{error.path}:{error.line}",
+                error.reason,
+                error.hint or "nova itself would refuse this file: mend it",
+            )
+            return
+        for problem in edited.problems:
+            yield Problem(_NAME, "nova's files", str(problem), "mend this line and run again")
+        for before, after in zip(files, edited.files, strict=True):
+            if before.text != after.text:
+                yield _file_change(before, after)
+
+
+def _file_change(before: ConfigFile, after: ConfigFile) -> Change:
+    diff = options.diff((before,), (after,))
+    added = sum(line.startswith("+") and not line.startswith("+++") for line in diff)
+    removed = sum(line.startswith("-") and not line.startswith("---") for line in diff)
+    return Change(
+        _NAME,
+        before.path,
+        wanted=f"{added} lines of ours",
+        found=f"{removed} of ours to go",
+        steps=(WriteFile(before.path, checksum(before.text), after.text, "0640"),),
+        effect=Effect.RESTART,
+        diff=diff,
+    )

@@ -1,0 +1,84 @@
+"""Owner of running services: each has begun after its files became what they are, and after the VFs did.
+
+A restart follows from this comparison alone, so one that was due is still due after a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sriov.facts import Facts, Unit
+from sriov.model import Role
+from sriov.resource import Change, Command, Effect, FreshService, Item, Problem, Request
+from sriov.resources import nova_options
+from sriov.resources.virtual_functions import UNIT_PREFIX
+
+_NAME = "services"
+# Debian's name, RDO's name
+COMPUTE_UNITS = ("nova-compute", "openstack-nova-compute")
+SCHEDULER_UNITS = ("nova-scheduler", "openstack-nova-scheduler")
+
+
+def unit_names(roles: frozenset[Role]) -> tuple[str, ...]:
+    return (*(COMPUTE_UNITS if Role.COMPUTE in roles else ()), *(SCHEDULER_UNITS if Role.OPENSTACK in roles else ()))
+
+
+def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
+    for role, names, reader in (
+        (Role.COMPUTE, COMPUTE_UNITS, nova_options.COMPUTE),
+        (Role.OPENSTACK, SCHEDULER_UNITS, nova_options.SCHEDULER),
+    ):
+        if role in request.roles:
+            reads = tuple(path for path in facts.files if nova_options.read_by(reader, path))
+            yield FreshService(names, reads, watches_vfs=role is Role.COMPUTE)
+
+
+def changes(
+    request: Request, facts: Facts, items: tuple[Item, ...], earlier: tuple[Change, ...]
+) -> Iterator[Change | Problem]:
+    for item in items:
+        if isinstance(item, FreshService):
+            yield from _one(facts, item, earlier)
+
+
+def _one(facts: Facts, item: FreshService, earlier: tuple[Change, ...]) -> Iterator[Change | Problem]:
+    unit = next((found for name in item.names if (found := facts.unit(name))), None)
+    if unit is None:
+        yield Problem(
+            _NAME,
+            item.names[0],
+            "there is no such service on this host",
+            f"install {item.names[0]}, or take this host out of the role",
+        )
+        return
+    if unit.file_state == "masked":
+        yield Problem(_NAME, unit.name, "the service is masked", f"systemctl unmask {unit.name}")
+        return
+    reason = _reason(facts, item, unit, earlier)
+    if reason:
+        yield Change(
+            _NAME,
+            unit.name,
+            wanted="restarted",
+            found=reason,
+            steps=(Command(("restart", unit.name)),),
+            effect=Effect.RESTART,
+        )
+
+
+def _reason(facts: Facts, item: FreshService, unit: Unit, earlier: tuple[Change, ...]) -> str:
+    if not unit.is_active or unit.started_at is None:
+        return f"it is {unit.active_state or 'not running'}"
+    targets = {change.target for change in earlier}
+    for path in item.reads:
+        if path in targets:
+            return f"it has not read the new {path}"
+        if facts.changed.get(path, 0.0) > unit.started_at:
+            return f"{path} is newer than the running service"
+    if item.watches_vfs:
+        if any(change.resource == "virtual-functions" for change in earlier):
+            return "it has not seen the new VFs"
+        for other in facts.units:
+            if other.name.startswith(UNIT_PREFIX) and (other.started_at or 0.0) > unit.started_at:
+                return f"the VFs of {other.name} are newer than the running service"
+    return ""

@@ -1,0 +1,194 @@
+"""Owner of the virtual functions of each port, and of the unit that makes them at every boot.
+
+The kernel takes a new count only from 0 (`sriov_numvfs_store`, drivers/pci/pci-sysfs.c), and 0 takes every VF
+from its user: so a change of a port whose VFs are in use is left out, unless the operator forces it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sriov import render
+from sriov.facts import Facts, Port, checksum
+from sriov.model import PhysicalFunction, Role
+from sriov.resource import Change, Command, Effect, Item, Problem, Request, Severity, VfCount, WriteFile
+
+UNIT_PREFIX = "sriov-vfs-"
+_FOLDER = "/etc/systemd/system/"
+_NAME = "virtual-functions"
+_CLEAR_SECONDS = "60"  # for the write of 0: 2.3 s for 7 VFs of an 82576 under emulation, far less on hardware
+# who looks at VFs: nova bug 1892361 - a compute service that saw the PF without VFs keeps stale pools
+_BEFORE = (
+    "nova-compute.service",
+    "openstack-nova-compute.service",
+    "neutron-sriov-agent.service",
+    "neutron-sriov-nic-agent.service",
+    "supervisor-vrouter.service",
+    "contrail-vrouter-agent.service",
+)
+
+
+def unit_name(interface: str) -> str:
+    return f"{UNIT_PREFIX}{render.unit_name(interface)}"
+
+
+def unit_path(interface: str) -> str:
+    return f"{_FOLDER}{unit_name(interface)}.service"
+
+
+def unit_text(interface: str, num_vfs: int) -> bytes:
+    return render.render("sriov-vfs.service", interface=interface, num_vfs=num_vfs, before=_BEFORE).encode()
+
+
+def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
+    """The testbed's ports; and none for a port that has a unit of ours and is not in the testbed any more."""
+    if Role.COMPUTE not in request.roles:
+        return
+    named = set()
+    for pf in request.physical_functions:
+        port = facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac)
+        problem = _impossible(pf, port)
+        if problem:
+            yield problem
+        elif port:
+            if port.interface in named:
+                yield Problem(_NAME, port.interface, "two entries of the testbed mean this port", "keep one of them")
+            named.add(port.interface)
+            yield VfCount(port.interface, pf.num_vfs)
+    for path in facts.files:
+        if path.startswith(_FOLDER + UNIT_PREFIX):
+            interface = _interface_of(facts.text(path))
+            if interface and interface not in named:
+                yield VfCount(interface, 0)
+    for path in facts.other_setters:
+        if path:
+            yield Problem(
+                _NAME,
+                path,
+                "this file also sets the number of VFs",
+                "take it out there: two masters for one count end in EBUSY",
+                Severity.WARNING,
+            )
+
+
+def _interface_of(text: str) -> str:
+    return next((line[12:].strip() for line in text.split("\n") if line.startswith("# interface ")), "")
+
+
+def _impossible(pf: PhysicalFunction, port: Port | None) -> Problem | None:
+    if port is None:
+        return Problem(
+            _NAME,
+            pf.label,
+            "no such interface",
+            "`ip link` on the host shows the names; `fab discover` prints a stanza with them",
+        )
+    if port.is_virtual_function:
+        return Problem(
+            _NAME, pf.label, f"{port.pci_address} is itself a virtual function", "name its physical function"
+        )
+    if not port.total_vfs:
+        if pf.num_vfs == 0:
+            return None
+        return Problem(
+            _NAME,
+            pf.label,
+            f"{port.pci_address} (driver {port.driver or 'none'}) offers no SR-IOV",
+            "switch on SR-IOV in the BIOS setup and in the card's firmware; some cards have none",
+        )
+    if pf.num_vfs > port.total_vfs:
+        return Problem(
+            _NAME,
+            pf.label,
+            f"wanted {pf.num_vfs} VFs, the card's limit (sriov_totalvfs) is {port.total_vfs}",
+            f"set 'VF' to {port.total_vfs} or less",
+        )
+    return None
+
+
+def changes(
+    request: Request, facts: Facts, items: tuple[Item, ...], earlier: tuple[Change, ...]
+) -> Iterator[Change | Problem]:
+    for item in items:
+        if isinstance(item, VfCount):
+            yield from _port_changes(request, facts, item)
+
+
+def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Change | Problem]:
+    port = facts.port(interface=item.interface)
+    present = port.num_vfs if port else 0
+    path, unit = unit_path(item.interface), unit_name(item.interface)
+    before = facts.files.get(path)
+    after = unit_text(item.interface, item.num_vfs) if item.num_vfs else None
+    seen = facts.unit(unit)
+    is_enabled = seen is not None and seen.file_state == "enabled" and seen.is_active and not seen.needs_reload
+    if present == item.num_vfs and before == after and (after is None or is_enabled):
+        return
+    steps: list[WriteFile | Command] = []
+    effect = Effect.NONE
+    if port and present not in (0, item.num_vfs):
+        blocked = _blocked(request, port, item)
+        if blocked:
+            yield blocked
+            return
+        effect = Effect.VF_RESET
+        force = "force" if request.force_vf_reset else "free"
+        steps.append(Command(("clear_vfs", item.interface, str(present), _CLEAR_SECONDS, force)))
+    if after is None:
+        if before is not None:
+            steps += [
+                Command(("stop_unit", unit)),
+                Command(("remove_file", path, checksum(before))),
+                Command(("systemctl", "daemon-reload")),
+            ]
+    else:
+        if after != before:
+            steps.append(WriteFile(path, checksum(before), after))
+        steps += [Command(("systemctl", "daemon-reload")), Command(("start_unit", unit, item.interface))]
+    yield Change(
+        _NAME,
+        item.interface,
+        wanted=f"{item.num_vfs} VFs, at every boot" if after else "no VFs, no unit",
+        found=f"{present} VFs" + ("" if before is not None else ", no unit"),
+        steps=tuple(steps),
+        effect=effect,
+        diff=_diff(path, before, after),
+    )
+
+
+def _blocked(request: Request, port: Port, item: VfCount) -> Problem | None:
+    if port.hung_writer:
+        return Problem(
+            _NAME,
+            item.interface,
+            f"the kernel has not answered an earlier write of 0 to sriov_numvfs (pid {port.hung_writer}): "
+            "a guest still holds a VF; the file is not touched",
+            "shut the guest down (the write then takes effect) and run again",
+            Severity.BLOCKED,
+        )
+    used = [vf for vf in port.vfs if vf.holder]
+    if not used or request.force_vf_reset:
+        return None
+    lines = "; ".join(f"VF {vf.index} ({vf.pci_address}) is in use by {vf.holder}" for vf in used)
+    return Problem(
+        _NAME,
+        item.interface,
+        f"{port.num_vfs} VFs cannot become {item.num_vfs}, for the kernel takes all away first: {lines}",
+        "free these VFs (shut down or migrate the guest), or pass --force-vf-reset to take them away",
+        Severity.BLOCKED,
+    )
+
+
+def _diff(path: str, before: bytes | None, after: bytes | None) -> tuple[str, ...]:
+    if before == after:
+        return ()
+
+    def lines(sign: str, text: bytes | None) -> list[str]:
+        wanted = ("Description=", "    ' sriov-vfs ")
+        return [
+            sign + line.strip()
+            for line in (text or b"").decode(errors="replace").split("\n")
+            if line.startswith(wanted[0])
+        ]
+
+    return (f"--- {path}", *lines("-", before), *lines("+", after))

@@ -1,0 +1,223 @@
+"""What people read: a live line for each host while it works, the plan, the closing table, errors last.
+
+Progress goes to standard error, the report to standard output. Plain lines where the output is no terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from sriov.host_run import HostRun, Status
+from sriov.report import HostDocument, host_document, roles_text
+from sriov.resource import Effect
+
+_COLOURS = {
+    Status.UNCHANGED: "green",
+    Status.CHANGED: "green",
+    Status.DIFFERS: "yellow",
+    Status.PENDING: "yellow",
+    Status.UNTOUCHED: "yellow",
+    Status.FAILED: "bold red",
+}
+_WORDS = {
+    Status.UNCHANGED: "as wanted",
+    Status.CHANGED: "changed",
+    Status.DIFFERS: "differs",
+    Status.PENDING: "reboot pending",
+    Status.UNTOUCHED: "not touched",
+    Status.FAILED: "FAILED",
+}
+_PLAIN_WIDTH = 160  # where nobody's window says how wide
+_LIVE_ROWS = 30
+
+
+def console(stream: TextIO) -> Console:
+    return Console(
+        file=stream,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=not stream.isatty(),
+        width=None if stream.isatty() else _PLAIN_WIDTH,
+    )
+
+
+class Progress:
+    """`told(host, words)` may be called from any thread; a context manager for the time of the run."""
+
+    def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._lock = threading.Lock()
+        self._at: dict[str, tuple[str, float]] = {}
+        self._begun = time.monotonic()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Progress:
+        if self._stream.isatty() and not self._quiet:
+            self._live = Live(
+                get_renderable=self._table, console=console(self._stream), refresh_per_second=8, transient=True
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def told(self, host: str, words: str) -> None:
+        with self._lock:
+            self._at[host] = (words, time.monotonic())
+            if self._live is None and not self._quiet:
+                print(f"{time.monotonic() - self._begun:7.1f}s  {host}  {words}", file=self._stream, flush=True)
+
+    def _table(self) -> Table:
+        """The hosts at work; those that ended are counted."""
+        table = Table.grid(padding=(0, 2))
+        now = time.monotonic()
+        with self._lock:
+            at = dict(self._at)
+        ended = [host for host, (words, _) in at.items() if words in ("as wanted", "failed", "reboot pending")]
+        for host, (words, since) in [item for item in at.items() if item[0] not in ended][:_LIVE_ROWS]:
+            table.add_row(Text(host, "bold"), words, Text(f"{now - since:.0f}s", "dim"))
+        table.add_row(
+            Text(f"{len(ended)} of {len(at)} hosts done", "dim"), "", Text(f"{now - self._begun:.0f}s", "dim")
+        )
+        return table
+
+
+def show_plan(runs: Sequence[HostRun], out: Console) -> None:
+    """Every change with its effect and our own lines of its diff."""
+    for run in runs:
+        plan = run.first_plan
+        out.print(_heading(run))
+        for change in plan.changes:
+            effect = "" if change.effect is Effect.NONE else f"  [{change.effect.value}]"
+            out.print(
+                Text.assemble(
+                    "  ",
+                    (f"{change.resource} ", "cyan"),
+                    (change.target, "bold"),
+                    f": {change.found} -> {change.wanted}",
+                    (effect, "yellow"),
+                )
+            )
+            for line in change.diff:
+                out.print(
+                    Text(
+                        f"      {line}",
+                        {"+": "green", "-": "red"}.get(line[:1], "") if line[:3] not in ("---", "+++") else "dim",
+                    )
+                )
+        if plan.will_reboot:
+            instances = len(run.facts.instances) if run.facts else 0
+            busy = f"; {instances} instances run here, so only with --reboot-with-instances" if instances else ""
+            out.print(Text(f"  reboot: the kernel command line takes effect with it{busy}", "yellow"))
+        if plan.is_converged and run.error is None:
+            out.print(Text("  as wanted", "green"))
+
+
+def _heading(run: HostRun) -> Text:
+    label = f" ({run.request.host.hostname})" if run.request.host.hostname else ""
+    return Text.assemble((run.name, "bold"), label, (f"  {roles_text(run.request.roles)}", "dim"))
+
+
+def show_outcome(runs: Sequence[HostRun], out: Console) -> None:
+    """One closing table, then warnings, then errors: the last thing on the screen is what needs a hand."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("host", "role", "result", "changes", "reboot", "time"):
+        table.add_column(column)
+    for run in runs:
+        done = sum(run.has_done(change) for change in run.first_plan.changes)
+        total = len(run.first_plan.changes)
+        table.add_row(
+            run.name,
+            roles_text(run.request.roles),
+            Text(_WORDS[run.status], _COLOURS[run.status]),
+            "" if not total else f"{done} of {total}",
+            "done" if run.rebooted else "due" if run.first_plan.will_reboot else "",
+            f"{run.seconds:.1f} s",
+        )
+    out.print()
+    out.print(table)
+    show_trouble(runs, out)
+
+
+def show_trouble(runs: Sequence[HostRun], out: Console) -> None:
+    for run in runs:
+        for problem in run.plan.warnings:
+            out.print(Text.assemble(("warning ", "yellow"), (run.name, "bold"), f": {problem}\n    -> {problem.hint}"))
+        for note in run.notes:
+            out.print(Text.assemble(("pending ", "yellow"), (run.name, "bold"), f": {note}"))
+    for run in runs:
+        for problem in (*run.plan.impossible, *(run.plan.blocked if run.error is None else ())):
+            out.print(Text.assemble(("error ", "bold red"), (run.name, "bold"), f": {problem}\n    -> {problem.hint}"))
+        if run.error is not None:
+            hint = f"\n    -> {run.error.hint}" if run.error.hint else ""
+            out.print(Text.assemble(("error ", "bold red"), (run.name, "bold"), f": {run.error.message}{hint}"))
+    if any(run.status is Status.UNTOUCHED or run.plan.impossible for run in runs):
+        out.print(Text("nothing was touched on any host", "yellow"))
+
+
+def show_status(runs: Sequence[HostRun], out: Console) -> None:
+    """One row per host and physical function."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in (
+        "host",
+        "interface",
+        "PCI address",
+        "driver",
+        "VFs",
+        "used",
+        "limit",
+        "physical network",
+        "kernel",
+        "services",
+    ):
+        table.add_column(column, overflow="fold")
+    for run in runs:
+        row = host_document(run)
+        if run.error is not None:
+            table.add_row(run.name, Text("no answer", "bold red"))
+            continue
+        common = (
+            " ".join(row["kernel_arguments"]) or "-",
+            " ".join(f"{n} {s}" for n, s in row["services"].items()) or "-",
+        )
+        if not row["ports"]:
+            table.add_row(run.name, "-", "", "", "", "", "", "", *common)
+        _port_rows(table, row, common)
+    out.print(table)
+    show_trouble(runs, out)
+
+
+def _port_rows(table: Table, row: HostDocument, common: tuple[str, str]) -> None:
+    for number, port in enumerate(row["ports"]):
+        present, wanted = port["vfs_present"], port["vfs_wanted"]
+        vfs = Text(
+            f"{present}" if present == wanted else f"{present}, wanted {wanted}",
+            "green" if present == wanted else "yellow",
+        )
+        table.add_row(
+            row["host"] if number == 0 else "",
+            port["interface"],
+            port["pci_address"],
+            port["driver"],
+            vfs,
+            str(port["vfs_in_use"]),
+            str(port["vfs_limit"]),
+            " ".join(port["physical_networks"]),
+            *(common if number == 0 else ("", "")),
+        )

@@ -1,0 +1,108 @@
+"""From a request or a plan to the script that runs on the host, and the bytes that it reads. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sriov import render
+from sriov.facts import checksum
+from sriov.model import Role
+from sriov.plan import Plan
+from sriov.resource import Change, Command, Request, Step, WriteFile
+from sriov.resources import kernel_arguments, nova_options, services, virtual_functions
+
+FILE_LIMIT = 8 << 20  # bytes of one file; RDO's nova.conf, all comments, has some 400 KB
+RUNS_KEPT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """`text` runs in sh; `payload` follows on its standard input."""
+
+    text: bytes
+    payload: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class _LoggedStep:
+    command: tuple[str, ...]
+    log: str
+
+
+def probe(request: Request, nonce: str) -> Script:
+    """Execution 1: what the host is."""
+    body = render.render("functions.sh", nonce=nonce) + render.render("probe.sh", **_probe_values(request))
+    return Script(body.encode())
+
+
+def apply(request: Request, plan: Plan, nonce: str, *, run_id: str, who: str, may_reboot: bool) -> Script:
+    """Execution 2: lock, the plan's steps, the probe again; with `may_reboot` it then waits for `reboot` or the end."""
+    steps = tuple(_logged(request, plan, run_id, who))
+    text = render.render(
+        "apply.sh",
+        nonce=nonce,
+        run_id=run_id,
+        who=who,
+        steps=steps,
+        may_reboot=may_reboot,
+        reboot_for=plan.boot_mark,
+        runs_kept=RUNS_KEPT,
+        **_probe_values(request),
+    )
+    content = (s.content for change in plan.changes for s in change.steps if isinstance(s, WriteFile))
+    return Script(text.encode(), b"".join(content))
+
+
+def steps(plan: Plan) -> tuple[tuple[Change, Step], ...]:
+    """The steps of a plan by number, as the host's report counts them."""
+    return tuple((change, step) for change in plan.changes for step in change.steps)
+
+
+def _probe_values(request: Request) -> dict[str, object]:
+    pfs = () if request.all_ports else request.physical_functions
+    return {
+        "all_ports": request.all_ports,
+        "ports": tuple(pf for pf in pfs if pf.interface),
+        "by_address": tuple(pf for pf in pfs if not pf.interface),
+        "compute": Role.COMPUTE in request.roles,
+        "openstack": Role.OPENSTACK in request.roles,
+        "unit_prefix": virtual_functions.UNIT_PREFIX,
+        "drop_in": kernel_arguments.DROP_IN,
+        "file_limit": FILE_LIMIT,
+        "nova_files": nova_options.named_files(request.roles),
+        "nova_folders": nova_options.folders(request.roles),
+        "units": tuple(f"{name}.service" for name in services.unit_names(request.roles)),
+    }
+
+
+def _logged(request: Request, plan: Plan, run_id: str, who: str) -> Iterator[_LoggedStep]:
+    """Each step as words for the shell; the last one of a change carries the line of the log."""
+    for change in plan.changes:
+        for step in change.steps:
+            last = step is change.steps[-1]
+            yield _LoggedStep(_words(step), log_line(request, change, run_id, who) if last else "")
+
+
+def _words(step: Step) -> tuple[str, ...]:
+    if isinstance(step, Command):
+        return step.words
+    return ("write_file", step.path, step.found, checksum(step.content), str(len(step.content)), step.mode)
+
+
+def log_line(request: Request, change: Change, run_id: str, who: str) -> str:
+    """One line of JSON: who, run, what, and our own lines before and after."""
+    return json.dumps(
+        {
+            "run": run_id,
+            "who": who,
+            "host": request.host.name,
+            "resource": change.resource,
+            "target": change.target,
+            "found": change.found,
+            "wanted": change.wanted,
+            "effect": change.effect.value,
+            "diff": change.diff,
+        }
+    )

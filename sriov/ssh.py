@@ -1,0 +1,356 @@
+"""Sessions with hosts: the one user of fabric and paramiko in the library.
+
+Fabric's Connection does what it is good at: `~/.ssh/config`, authentication, jump hosts. The socket is ours,
+for a plain one loses twice 40 ms a host to delayed acknowledgements; scripts go through the channel itself.
+Keys, known hosts and configuration are read once and shared. Host keys that are unknown or changed are refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import paramiko
+from fabric import Config, Connection
+
+from sriov.errors import ConnectError, HostError, UnreachableError, UsageError
+from sriov.facts import printable
+from sriov.known_hosts import KnownHosts, UnknownHostKey
+from sriov.model import Host, Secret, Testbed
+from sriov.script import Script
+
+OUTPUT_LIMIT = 64 << 20  # bytes of one execution; a host that sends more is cut off
+_KEEPALIVE = 30  # seconds
+
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").propagate = False  # what it would print, we say better
+
+
+class Execution(Protocol):
+    """A script that runs on a host."""
+
+    def read(self, stop: bytes, idle: float, on_data: Callable[[bytes], None] | None = None) -> bytes:
+        """Its output until `stop` appears or it ends; HostError after `idle` seconds of silence."""
+
+    def answer(self, text: bytes) -> None:
+        """One line on its standard input, which then ends."""
+
+
+class Session(Protocol):
+    """A login on a host, with root."""
+
+    def start(self, script: Script) -> Execution:
+        """Runs a script; UnreachableError if the connection has broken."""
+
+    def wait_closed(self, seconds: float) -> None:
+        """Until the other side ends the connection, as a reboot does, or so many seconds."""
+
+    def close(self) -> None:
+        """Ends the login; more than once does no harm."""
+
+
+class QuickSocket(socket.socket):
+    """TCP that neither gathers small packets nor delays acknowledgements.
+
+    The kernel leaves quick acknowledgement mode by itself (tcp(7)), so it is asked for again at every read.
+    """
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        data = super().recv(size, flags)
+        with contextlib.suppress(OSError):
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return data
+
+
+def open_socket(address: str, port: int, timeout: float) -> QuickSocket:
+    plain = socket.create_connection((address, port), timeout)
+    quick = QuickSocket(plain.family, plain.type, plain.proto, plain.detach())
+    quick.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    quick.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+    quick.settimeout(timeout)
+    return quick
+
+
+@dataclass
+class Login:
+    """How to log in everywhere: made once for a run, shared by all its sessions.
+
+    `ask` is asked for a password where one is needed and the testbed has none; it may answer None.
+    """
+
+    testbed: Testbed
+    timeout: float = 10.0
+    accept_new_host_keys: bool = False
+    ask: Callable[[str], Secret | None] = lambda prompt: None
+    _config: Any = field(init=False)
+    _keys: dict[str, Any] = field(init=False)
+    _known: KnownHosts = field(init=False)
+    _jumps: dict[str, Any] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        path = os.environ.get("SRIOV_SSH_CONFIG")
+        try:
+            self._config = Config(ssh_config=paramiko.SSHConfig.from_path(path)) if path else Config()
+        except (OSError, paramiko.ConfigParseError) as error:
+            raise UsageError(f"{path or '~/.ssh/config'} cannot be read: {error}") from None
+        self._keys = _load_keys(self.testbed.key_filename)
+        self._known = KnownHosts.load(self.accept_new_host_keys or self.testbed.accept_new_host_keys)
+
+    def connect(self, host: Host) -> Session:
+        """A session with root on this host; ConnectError says why there is none."""
+        connection = self._connection(host)
+        try:
+            self._open(connection, host)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                connection.close()
+            raise
+        connection.transport.set_keepalive(_KEEPALIVE)
+        password = host.password
+        return _SshSession(
+            host,
+            connection,
+            needs_sudo=connection.user != "root",
+            password=lambda: password or self._asked(f"sudo password of {connection.user} on {host.address}"),
+        )
+
+    def _connection(self, host: Host) -> Any:
+        try:
+            connection = Connection(
+                host.address,
+                user=host.user or None,
+                port=host.port,
+                config=self._config,
+                connect_timeout=self.timeout,
+                connect_kwargs={},
+            )
+        except (ValueError, paramiko.SSHException) as error:
+            raise ConnectError(host.name, f"its login cannot be understood: {error}") from None
+        return connection
+
+    def _open(self, connection: Any, host: Host) -> None:
+        self._prepare(connection, host.password)
+        try:
+            jump = connection.gateway
+            if isinstance(jump, Connection):
+                connection.gateway = self._jump(jump, host)
+            elif jump is None:
+                connection.connect_kwargs["sock"] = open_socket(connection.host, connection.port, self.timeout)
+            connection.open()
+        except paramiko.AuthenticationException:
+            again = None if host.password else self._asked(f"password of {connection.user} on {host.address}")
+            if again is None:
+                raise ConnectError(
+                    host.name,
+                    f"{connection.user}@{connection.host} was refused: no key, agent or password was accepted",
+                    hint="set env.key_filename, env.passwords or ssh-agent so that `ssh` works, then run again",
+                ) from None
+            self._open_again(connection, host, again)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._explained(error, connection, host) from None
+
+    def _open_again(self, connection: Any, host: Host, password: Secret) -> None:
+        connection.connect_kwargs["password"] = password.reveal()
+        try:
+            if connection.gateway is None:
+                connection.connect_kwargs["sock"] = open_socket(connection.host, connection.port, self.timeout)
+            connection.open()
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise ConnectError(host.name, f"{connection.user}@{connection.host} was refused: {_words(error)}") from None
+
+    def _prepare(self, connection: Any, password: Secret | None) -> None:
+        kwargs = connection.connect_kwargs
+        kwargs.update(banner_timeout=self.timeout * 2, auth_timeout=self.timeout * 3)
+        keys = list(self._keys.items())
+        if keys:
+            kwargs["pkey"] = keys[0][1]
+            more = [path for path, _ in keys[1:]]
+            if more:
+                kwargs["key_filename"] = [*more, *kwargs.get("key_filename", [])]
+        if password:
+            kwargs["password"] = password.reveal()
+        connection.client.set_missing_host_key_policy(self._known.policy)
+        self._known.introduce(connection.client.get_host_keys(), connection.host, connection.port)
+
+    def _jump(self, jump: Any, host: Host) -> Any:
+        """One connection to a jump host for all who go through it."""
+        name = f"{jump.user}@{jump.host}:{jump.port}"
+        with self._lock:
+            shared = self._jumps.setdefault(name, jump)
+            if not shared.is_connected:
+                self._prepare(shared, None)
+                try:
+                    if isinstance(shared.gateway, Connection):
+                        shared.gateway = jump.gateway
+                        self._prepare(shared.gateway, None)
+                    shared.open()
+                except paramiko.AuthenticationException:
+                    raise ConnectError(
+                        host.name,
+                        f"its jump host {name} refused the login",
+                        hint="`ssh` to the jump host must work without a password",
+                    ) from None
+                except (OSError, EOFError, paramiko.SSHException) as error:
+                    raise self._explained(error, shared, host) from None
+        return shared
+
+    def _asked(self, prompt: str) -> Secret | None:
+        with self._lock:
+            return self.ask(prompt)
+
+    def _explained(self, error: Exception, connection: Any, host: Host) -> HostError:
+        where = f"{connection.host}:{connection.port}"
+        if isinstance(error, paramiko.BadHostKeyException):
+            return ConnectError(
+                host.name,
+                f"the host key of {where} has changed: it is not the one in {self._known.path}",
+                hint=f"if the host was installed anew: ssh-keygen -R '{error.hostname}' -f {self._known.path}; "
+                "if not, somebody may stand between",
+            )
+        if isinstance(error, UnknownHostKey):
+            return ConnectError(
+                host.name,
+                f"the host key of {where} is unknown ({error.fingerprint})",
+                hint=f"compare it, then: ssh-keyscan -p {connection.port} {connection.host} >> {self._known.path}; "
+                "or pass --accept-new-host-keys",
+            )
+        if isinstance(error, socket.gaierror):
+            return UnreachableError(host.name, f"the name {connection.host} cannot be resolved")
+        if isinstance(error, TimeoutError):
+            return UnreachableError(host.name, f"{where} does not answer within {self.timeout:g} s")
+        return UnreachableError(host.name, f"no SSH with {where}: {_words(error)}")
+
+    def close(self) -> None:
+        for jump in self._jumps.values():
+            jump.close()
+
+
+def _words(error: BaseException) -> str:
+    return printable(str(error)) or type(error).__name__
+
+
+def _load_keys(paths: tuple[str, ...]) -> dict[str, Any]:
+    keys = {}
+    for path in paths:
+        try:
+            keys[path] = paramiko.PKey.from_path(Path(path).expanduser())
+        except paramiko.PasswordRequiredException:
+            raise UsageError(
+                f"the key {path} is encrypted", hint="add it to ssh-agent and leave env.key_filename out"
+            ) from None
+        except (OSError, ValueError, TypeError, paramiko.SSHException) as error:
+            raise UsageError(f"env.key_filename: the key {path} cannot be read: {_words(error)}") from None
+    return keys
+
+
+@dataclass
+class _SshSession:
+    host: Host
+    connection: Any
+    needs_sudo: bool
+    password: Callable[[], Secret | None]
+
+    def start(self, script: Script) -> Execution:
+        inner = f'eval "$(head -c {len(script.text)})"'
+        try:
+            channel = self.connection.transport.open_session(timeout=30)
+            channel.set_combine_stderr(True)
+            if self.needs_sudo:
+                self._become_root(channel, inner)
+            else:
+                channel.exec_command(f"exec sh -c '{inner}'")
+            execution = _SshExecution(self.host, channel)
+            channel.sendall(script.text + script.payload)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise UnreachableError(self.host.name, f"the connection broke: {_words(error)}") from None
+        return execution
+
+    def _become_root(self, channel: Any, inner: str) -> None:
+        """sudo asks on standard error and reads standard input; nothing is sent before it is clear who reads."""
+        prompt, ready = f"password-{secrets.token_hex(8)}:", f"root-{secrets.token_hex(8)}"
+        channel.settimeout(30)
+        channel.exec_command(f"exec sudo -S -p '{prompt}' -- sh -c 'echo {ready}; {inner}'")
+        seen, asked = "", False
+        while ready not in seen:
+            data = channel.recv(4096)
+            seen += data.decode(errors="replace")
+            if not data or seen.count(prompt) > 1:
+                raise self._no_root(seen.replace(prompt, " "), asked)
+            if prompt in seen and not asked:
+                password = self.password()
+                if password is None:
+                    channel.close()
+                    raise ConnectError(
+                        self.host.name,
+                        f"no root: sudo asks {self.connection.user} for a password",
+                        hint="put it into env.passwords, run from a terminal to be asked, or allow NOPASSWD",
+                    )
+                asked = True
+                channel.sendall(password.reveal().encode() + b"\n")
+
+    def _no_root(self, said: str, asked: bool) -> ConnectError:
+        words = " ".join(printable(said).split())[-200:] or "sudo ended without a word"
+        reason = "sudo refused the password" if asked and "try again" in words else f"sudo says: {words}"
+        return ConnectError(
+            self.host.name,
+            f"no root and no sudo for {self.connection.user}: {reason}",
+            hint=f"log in as root, or allow {self.connection.user} to run sh with sudo",
+        )
+
+    def wait_closed(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self.connection.transport.is_active() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            self.connection.close()
+
+
+@dataclass
+class _SshExecution:
+    host: Host
+    channel: Any
+    _seen: bytearray = field(default_factory=bytearray)
+
+    def read(self, stop: bytes, idle: float, on_data: Callable[[bytes], None] | None = None) -> bytes:
+        self.channel.settimeout(idle)
+        while stop not in self._seen[-len(stop) - 32768 :]:
+            try:
+                data = self.channel.recv(32768)
+            except TimeoutError:
+                raise UnreachableError(self.host.name, f"nothing was heard from it for {idle:g} s") from None
+            if not data:
+                break
+            self._seen += data
+            if on_data:
+                on_data(data)
+            if len(self._seen) > OUTPUT_LIMIT:
+                self.channel.close()
+                raise HostError(self.host.name, f"it sent more than {OUTPUT_LIMIT >> 20} MiB and was cut off")
+        return bytes(self._seen)
+
+    def answer(self, text: bytes) -> None:
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            self.channel.sendall(text)
+            self.channel.shutdown_write()
+
+
+def ask_at_terminal(prompt: str) -> Secret | None:
+    """A password from whoever sits at the terminal; None where nobody does."""
+    try:
+        with open("/dev/tty", "w+b", buffering=0):
+            return Secret(getpass.getpass(f"{prompt}: ")) or None
+    except (OSError, EOFError):
+        return None
