@@ -1,6 +1,7 @@
 # A testbed with every key that is read. Only env.roledefs is needed; take what you want from the rest.
-from fabric.api import env
 import os
+
+from fabric.api import env
 
 controller = 'ubuntu@192.0.2.10'
 compute1 = 'ubuntu@192.0.2.21'

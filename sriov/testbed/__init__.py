@@ -50,21 +50,21 @@ def _read(path: Path) -> Source:
 
 def _assemble(source: Source) -> Testbed:
     values, faults = source.values, FaultList(source)
-    found = roles.read_roles(values, faults)
+    login = settings.read_login(values, faults)
+    found = roles.read_roles(values, login, faults)
     hostnames = roles.read_hostnames(values, faults)
     functions = _read_sriov(values, found, faults)
     passwords = settings.read_passwords(values, faults)
     releases = settings.read_releases(values, frozenset(host.name for host in found), faults)
     ostypes = _read_ostypes(values, faults)
-    user, port = settings.read_login(values, faults)
     testbed = Testbed(
         path=source.path,
         hosts=tuple(
             Host(
                 name=host.name,
                 address=host.address,
-                user=host.user or user,
-                port=host.port or port,
+                user=host.user,
+                port=host.port,
                 hostname=hostnames.get(host.name, ""),
                 roles=host_roles,
                 physical_functions=functions.get(host.name, ()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
 _USER = re.compile(r"[^\s\x00-\x1f\x7f'\"`;|&<>(){}$:/-][^\s\x00-\x1f\x7f'\"`;|&<>(){}$:/]*")
@@ -23,6 +23,17 @@ class HostString:
     def endpoint(self) -> tuple[str, int]:
         """What two spellings of one host have in common."""
         return self.address.lower(), self.port or 22
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a host string without user or port stands for; empty and None leave it to SSH's configuration."""
+
+    user: str
+    port: int | None
+
+    def completed(self, host: HostString) -> HostString:
+        return replace(host, user=host.user or self.user, port=host.port or self.port)
 
 
 def parse(text: str) -> HostString:

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from ..model import Role
 from . import host_strings
 from .entries import nearest
-from .host_strings import HostString
+from .host_strings import HostString, Login
 from .source import FaultList, kind, shown
 
 IN_ORDER = (Role.OPENSTACK, Role.COMPUTE)
 
 
-def read_roles(values: Mapping[str, object], faults: FaultList) -> dict[HostString, frozenset[Role]]:
+def read_roles(values: Mapping[str, object], login: Login, faults: FaultList) -> dict[HostString, frozenset[Role]]:
     """The openstack and compute hosts, in the order of these lists, openstack first; other roles are ignored."""
     roledefs = values.get("roledefs", {})
     if not isinstance(roledefs, Mapping):
@@ -22,7 +22,7 @@ def read_roles(values: Mapping[str, object], faults: FaultList) -> dict[HostStri
         return {}
     roles: dict[HostString, frozenset[Role]] = {}
     for role in IN_ORDER:
-        for host in _members(roledefs, role, faults):
+        for host in _members(roledefs, role, login, faults):
             roles[host] = roles.get(host, frozenset()) | {role}
     if not any(role.value in roledefs and roledefs[role.value] for role in IN_ORDER):
         near = [key for key in roledefs if isinstance(key, str) and nearest(key, [role.value for role in IN_ORDER])]
@@ -33,7 +33,7 @@ def read_roles(values: Mapping[str, object], faults: FaultList) -> dict[HostStri
     return roles
 
 
-def _members(roledefs: Mapping[object, object], role: Role, faults: FaultList) -> list[HostString]:
+def _members(roledefs: Mapping[object, object], role: Role, login: Login, faults: FaultList) -> list[HostString]:
     at = ("roledefs", role.value)
     listed = roledefs.get(role.value, ())
     if not isinstance(listed, list | tuple):
@@ -43,8 +43,8 @@ def _members(roledefs: Mapping[object, object], role: Role, faults: FaultList) -
     hosts = []
     for index, text in enumerate(listed):
         host = read_host(text, (*at, index), faults)
-        if host and host not in hosts:
-            hosts.append(host)
+        if host and login.completed(host) not in hosts:
+            hosts.append(login.completed(host))
     return hosts
 
 

@@ -12,7 +12,7 @@ from ..formats.nova import release_number
 from ..model import Secret
 from . import host_strings
 from .entries import nearest
-from .host_strings import HostString
+from .host_strings import HostString, Login
 from .source import FaultList, Keys, kind, shown
 
 
@@ -153,12 +153,12 @@ def read_flag(values: Mapping[str, object], name: str, faults: FaultList) -> boo
     return value
 
 
-def read_login(values: Mapping[str, object], faults: FaultList) -> tuple[str, int | None]:
+def read_login(values: Mapping[str, object], faults: FaultList) -> Login:
     """Fabric 1's `env.user` and `env.port`: for host strings that say neither."""
     user, port = values.get("user"), values.get("port")
     try:
         host = host_strings.parse(f"{'' if user is None else f'{user}@'}host{'' if port is None else f':{port}'}")
     except ValueError as reason:
         faults.add(("user" if "user" in str(reason) else "port",), str(reason))
-        return "", None
-    return host.user, host.port
+        return Login("", None)
+    return Login(host.user, host.port)
