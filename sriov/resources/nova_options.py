@@ -71,12 +71,19 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
         return
     specs = filters = None
     if Role.COMPUTE in request.roles:
-        by_address = options.reports_in_placement(config_files(request, facts), release)
+        by_address = _refuses_devname(config_files(request, facts), release)
         specs = tuple(spec for pf in request.physical_functions for spec in _specs(pf, facts, by_address))
     if Role.OPENSTACK in request.roles:
         filters = (_FILTER,) if request.testbed.has_sriov else ()
     exact = request.testbed.scheduler_filters if filters else None
     yield NovaOptions(NovaWanted(specs, filters, exact), release)
+
+
+def _refuses_devname(files: tuple[ConfigFile, ...], release: int) -> bool:
+    try:
+        return options.reports_in_placement(files, release)
+    except FormatError:
+        return False  # `changes` says which line is broken
 
 
 def _release(request: Request, facts: Facts) -> int | Problem:

@@ -1,0 +1,38 @@
+# make demo: the main job on simulated hosts; make test: all tests; make lab: the same job on a real kernel.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+
+.PHONY: demo test quick lint lab bench clean system
+
+$(VENV)/.ready: setup.py pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+system:
+	@sh tests/system.sh
+
+demo: system $(VENV)/.ready
+	@$(BIN)/python -m sriov.simulation demo
+
+test: system $(VENV)/.ready lint
+	$(BIN)/python -m pytest -m "not lab" $(PYTEST_ARGS)
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lab: $(VENV)/.ready
+	@sh tests/lab/install.sh
+	$(BIN)/python -m pytest tests/lab $(PYTEST_ARGS)
+
+bench: system $(VENV)/.ready
+	@sh tests/bench/install.sh
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

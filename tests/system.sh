@@ -1,0 +1,19 @@
+#!/bin/sh
+# What the simulated hosts need from the system: libfuse 3, an SSH client and server, venv. Installs it where it may.
+set -eu
+missing=
+ldconfig -p 2>/dev/null | grep -q 'libfuse3\.so' || missing="$missing libfuse3-3"
+command -v ssh >/dev/null || missing="$missing openssh-client"
+[ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
+command -v nsenter >/dev/null || missing="$missing util-linux"
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "please install these packages first:$missing" >&2
+    exit 1
+fi
+echo "installing$missing"
+# a server that is only a test's own must not be started by its installation
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update
+# shellcheck disable=SC2086 # a list
+apt-get -qq install -y --no-install-recommends $missing >/dev/null
