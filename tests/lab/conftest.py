@@ -112,10 +112,9 @@ def guest(make_guest: MakeGuest, booted_disk: Path) -> Guest:
 @pytest.fixture
 def provisioned(make_guest: MakeGuest, first_run: FirstRun) -> Guest:
     """A guest as `fab setup_all` left it. Fails where that run failed."""
-    if first_run.answer.returncode != 0:
-        pytest.fail(
-            f"setup_all on a fresh host failed:\n{first_run.answer.stdout}{first_run.answer.stderr}", pytrace=False
-        )
+    answer = first_run.answer
+    if answer.returncode != 0:
+        pytest.fail(f"setup_all on a fresh host failed:\n{answer.stdout}{answer.stderr}", pytrace=False)
     return make_guest("p1", first_run.disk, PROVISIONED)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shlex
 import shutil
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from .image import Image
+from .login import Connection, Login
 from .qemu import Machine, Qemu, QemuError, make_overlay
 
 # Under software emulation on a busy machine a boot of 45 s has taken four times that.
@@ -27,31 +28,6 @@ class GuestError(Exception):
     """The guest does not answer, or a command in it failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
-    """How to reach a guest's SSH server: on 127.0.0.1, with that key, and only with one of the known host keys."""
-
-    port: int
-    key: Path
-    known_hosts: Path
-
-    def options(self) -> list[str]:
-        """Options for ssh, scp and the like; nothing of the operator's own configuration plays a part."""
-        settings = {
-            "BatchMode": "yes",
-            "ConnectTimeout": "30",
-            "IdentitiesOnly": "yes",
-            "LogLevel": "ERROR",
-            "ServerAliveInterval": "30",
-            "StrictHostKeyChecking": "yes",
-            "UserKnownHostsFile": str(self.known_hosts),
-        }
-        arguments = ["-F", "none", "-i", str(self.key)]
-        for name, value in settings.items():
-            arguments += ["-o", f"{name}={value}"]
-        return arguments
-
-
 class Guest:
     """A guest with its own disk below `directory`. Made by `create` or `copy`; `load` or `power_on` starts it."""
 
@@ -63,13 +39,9 @@ class Guest:
         known_hosts = directory / "known_hosts"
         self.login = Login(_free_port(), image.key, known_hosts)
         known_hosts.write_text("".join(f"[127.0.0.1]:{self.login.port} {key}\n" for key in image.host_keys))
-        self.machine = Machine(
-            disk=directory / "disk.qcow2",
-            port=self.login.port,
-            serial_log=directory / "serial.log",
-            control=directory / "control",
-        )
+        self.machine = Machine(directory, self.login.port)
         self._qemu: Qemu | None = None
+        self._connection = Connection(self.login, directory)
 
     @classmethod
     def create(cls, name: str, image: Image, directory: Path) -> Guest:
@@ -94,6 +66,7 @@ class Guest:
 
     def power_off_hard(self) -> None:
         """Take the power away: nothing is synced, nothing is told."""
+        self._connection.close()
         if self._qemu is not None:
             self._qemu.kill()
             self._qemu = None
@@ -113,6 +86,7 @@ class Guest:
         """Reboot as an operator does, by command, and wait for the next boot."""
         before = self.boot_id()
         self.sh("systemctl reboot", check=False)
+        self._connection.close()
         self.wait_for_boot(other_than=before)
 
     def wait_for_boot(self, *, other_than: str = "", seconds: float = BOOT_SECONDS) -> str:
@@ -120,9 +94,10 @@ class Guest:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self._running().check_alive()
-            answer = self._ssh("root", "cat /proc/sys/kernel/random/boot_id", timeout=60)
-            if answer is not None and answer.returncode == 0 and answer.stdout.strip() != other_than:
-                return answer.stdout.strip()
+            with contextlib.suppress(GuestError):
+                if (boot := self.boot_id()) != other_than:
+                    return boot
+            self._connection.close()  # of a boot that is over or not there yet
             time.sleep(0.5)
         raise GuestError(f"{self.name}: no answer of another boot within {seconds:.0f} s\n{self.serial_tail()}")
 
@@ -136,27 +111,27 @@ class Guest:
         self, command: str, *, user: str = "root", check: bool = True, timeout: float = COMMAND_SECONDS
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command in the guest. With `check`, GuestError unless it ends with status 0."""
-        answer = self._ssh(user, command, timeout=timeout)
-        if answer is None:
-            raise GuestError(f"{self.name}: not done within {timeout:.0f} s: {command}")
-        if check and answer.returncode != 0:
-            raise GuestError(f"{self.name}: status {answer.returncode} of: {command}\n{answer.stdout}{answer.stderr}")
-        return answer
+        done = self._run(command, user=user, timeout=timeout)
+        texts = [stream.decode(errors="replace") for stream in (done.stdout, done.stderr)]
+        if check and done.returncode != 0:
+            raise GuestError(f"{self.name}: status {done.returncode} of: {command}\n{''.join(texts)}")
+        return subprocess.CompletedProcess(command, done.returncode, *texts)
 
     def out(self, command: str) -> str:
         """What a shell command prints, without blanks at the ends."""
         return self.sh(command).stdout.strip()
 
     def read(self, path: str) -> bytes:
-        """A file's bytes."""
-        return self._piped(f"cat {shlex.quote(path)}", b"")
+        """A file's bytes; GuestError if it cannot be read."""
+        return self._checked(f"cat {shlex.quote(path)}")
 
     def write(self, path: str, content: bytes) -> None:
         """Put bytes into a file; an existing one keeps its owner and mode."""
-        self._piped(f"cat > {shlex.quote(path)}", content)
+        self._checked(f"cat > {shlex.quote(path)}", content)
 
     def boot_id(self) -> str:
-        return self.out("cat /proc/sys/kernel/random/boot_id")
+        """`5983b86c-c860-4bdc-815b-b4d647909289`, another one after every boot."""
+        return self.sh("cat /proc/sys/kernel/random/boot_id", timeout=60).stdout.strip()
 
     def serial_tail(self, lines: int = 40) -> str:
         """The end of what the guest wrote to its serial console."""
@@ -175,31 +150,23 @@ class Guest:
             raise QemuError(f"{self.name} is switched off")
         return self._qemu
 
-    def _ssh(self, user: str, command: str, *, timeout: float) -> subprocess.CompletedProcess[str] | None:
-        """What ssh brought back; None if it was not done in time."""
-        try:
-            return subprocess.run(
-                self._ssh_command(user, command),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return None
-
-    def _piped(self, command: str, content: bytes) -> bytes:
-        done = subprocess.run(
-            self._ssh_command("root", command), input=content, capture_output=True, timeout=COMMAND_SECONDS, check=False
-        )
+    def _checked(self, command: str, content: bytes = b"") -> bytes:
+        done = self._run(command, content)
         if done.returncode != 0:
             raise GuestError(f"{self.name}: {command}: {done.stderr.decode(errors='replace')}")
         return done.stdout
 
-    def _ssh_command(self, user: str, command: str) -> list[str]:
-        return ["ssh", *self.login.options(), "-p", str(self.login.port), f"{user}@127.0.0.1", command]
+    def _run(
+        self, command: str, content: bytes = b"", *, user: str = "root", timeout: float = COMMAND_SECONDS
+    ) -> subprocess.CompletedProcess[bytes]:
+        """What ssh brought back, whatever its status; GuestError if it was not done in time."""
+        try:
+            if user == "root":
+                return self._connection.run(command, content, timeout=timeout)
+            direct = [*self.login.command(user), command]
+            return subprocess.run(direct, input=content, capture_output=True, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired:
+            raise GuestError(f"{self.name}: not done within {timeout:.0f} s: {command}") from None
 
 
 def _free_port() -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NIC_COUNT = 2
+CONTROL = "control"  # QEMU's control socket, relative to its directory: the path of a socket has little room
 CONTROL_SECONDS = 300
 
 
@@ -26,13 +27,24 @@ class Machine:
 
     Software emulation with one virtual CPU: a second one is slower on a busy machine. The two ports hang on one hub,
     so frames sent on one arrive at the other. `port` of 127.0.0.1 leads to the guest's SSH server.
+    Its files lie in `directory`.
     """
 
-    disk: Path
+    directory: Path
     port: int
-    serial_log: Path
-    control: Path
     memory_mib: int = 1024
+
+    @property
+    def disk(self) -> Path:
+        return self.directory / "disk.qcow2"
+
+    @property
+    def serial_log(self) -> Path:
+        return self.directory / "serial.log"
+
+    @property
+    def errors(self) -> Path:
+        return self.directory / "qemu.log"
 
     def hardware(self) -> list[str]:
         """What the guest sees; a saved state fits only the same hardware."""
@@ -52,7 +64,7 @@ class Machine:
         drive = f"file={self.disk},if=none,id=root,format=qcow2,cache=writeback,discard=unmap"
         arguments = ["qemu-system-x86_64", *self.hardware(), "-drive", drive]
         arguments += ["-netdev", f"user,id=management,hostfwd=tcp:127.0.0.1:{self.port}-:22"]
-        arguments += ["-serial", f"file:{self.serial_log}", "-qmp", f"unix:{self.control},server=on,wait=off"]
+        arguments += ["-serial", f"file:{self.serial_log}", "-qmp", f"unix:{CONTROL},server=on,wait=off"]
         return [*arguments, "-loadvm", saved_state] if saved_state else arguments
 
 
@@ -66,11 +78,11 @@ class Qemu:
 
     def __init__(self, machine: Machine, *, saved_state: str = "") -> None:
         self._machine = machine
-        self._errors = machine.serial_log.with_name("qemu.log")
-        machine.control.unlink(missing_ok=True)
-        with open(self._errors, "wb") as errors:
+        (machine.directory / CONTROL).unlink(missing_ok=True)
+        with open(machine.errors, "wb") as errors:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *machine.command(saved_state)],
+                cwd=machine.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
@@ -84,7 +96,9 @@ class Qemu:
     def check_alive(self) -> None:
         """Pass if QEMU runs; QemuError with its last words if not."""
         if self._process.poll() is not None:
-            raise QemuError(f"QEMU ended with status {self._process.returncode}: {self._errors.read_text()[-500:]}")
+            raise QemuError(
+                f"QEMU ended with status {self._process.returncode}: {self._machine.errors.read_text()[-500:]}"
+            )
 
     def kill(self) -> None:
         """Power loss: the process is gone at once; what the guest had not flushed is lost."""
@@ -115,12 +129,16 @@ class Qemu:
         return answer
 
     def _connect(self, control: socket.socket) -> None:
-        for _ in range(CONTROL_SECONDS * 10):
-            self.check_alive()
-            try:
-                return control.connect(str(self._machine.control))
-            except (FileNotFoundError, ConnectionRefusedError):
-                time.sleep(0.1)
+        directory = os.open(self._machine.directory, os.O_PATH)
+        try:
+            for _ in range(CONTROL_SECONDS * 10):
+                self.check_alive()
+                try:
+                    return control.connect(f"/proc/self/fd/{directory}/{CONTROL}")
+                except (FileNotFoundError, ConnectionRefusedError):
+                    time.sleep(0.1)
+        finally:
+            os.close(directory)
         raise QemuError("QEMU never opened its control socket")
 
 

@@ -48,22 +48,19 @@ def test_guest_ends_with_an_interrupted_run(
     directory = run_directory / f"interrupted-{ending.name}"
     package = __name__.rpartition(".")[0]
     root = Path(__file__).parents[package.count(".") + 1]
-    run = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED_RUN.format(package=package), str(directory), str(booted_disk)],
-        env={**os.environ, "PYTHONPATH": str(root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert run.stdout is not None
-        assert run.stdout.readline() == "up\n"
-        assert leftovers(directory) != []
-        run.send_signal(ending)
-        run.wait(60)
-    finally:
-        run.kill()
-        run.wait()
+    command = [sys.executable, "-c", INTERRUPTED_RUN.format(package=package), str(directory), str(booted_disk)]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as run:
+        try:
+            assert run.stdout is not None
+            assert run.stdout.readline() == "up\n"
+            assert leftovers(directory) != []
+            run.send_signal(ending)
+            run.wait(60)
+        finally:
+            run.kill()
     assert wait_until_nothing_is_left(directory) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from collections.abc import Callable
@@ -30,10 +31,8 @@ def test_power_loss_at_ten_moments_is_survived(guest: Guest, fab: Fab, proved: C
 
     for moment in range(MOMENTS):
         run = fab.start("setup_all", testbed=testbed)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             run.wait(whole * (moment + 0.5) / MOMENTS)
-        except subprocess.TimeoutExpired:
-            pass
         guest.power_off_hard()
         assert run.wait(300) != 0
         guest.power_on()
