@@ -1,0 +1,15 @@
+"""A fleet of simulated hosts: real SSH on loopback, real commands in a file tree of their own, kernel-true sysfs.
+
+    with Fleet([HostSpec("compute1")]) as fleet:
+        host = fleet["compute1"]
+        host.run("echo 7 >/sys/class/net/eth0/device/sriov_numvfs")
+        assert host.numvfs("eth0") == 7
+
+`python -m sriov.simulation up --hosts openstack1,compute1 --directory DIR` runs one to rehearse on.
+It needs Linux, root or user namespaces, /dev/fuse and asyncssh (`pip install 'sriov[simulation]'`).
+"""
+
+from .fleet import Fleet, SimulatedHost
+from .spec import Faults, HostSpec, Nic, User
+
+__all__ = ["Faults", "Fleet", "HostSpec", "Nic", "SimulatedHost", "User"]

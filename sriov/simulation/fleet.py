@@ -1,0 +1,391 @@
+"""The fleet as its owner sees it: start, stop, look at the hosts, switch faults. The hosts run in `server`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ..errors import SriovError, UsageError
+from . import poses
+from .services import Start
+from .spec import Faults, HostSpec
+
+PACKAGE_PARENT = Path(__file__).parent.parent.parent
+
+
+class SimulatedHost:
+    """A host of a running fleet."""
+
+    def __init__(self, fleet: Fleet, spec: HostSpec, address: str, port: int) -> None:
+        self._fleet = fleet
+        self.spec = spec
+        self.name = spec.name
+        self.address = address
+        self.port = port
+        self.login = f"root@{address}:{port}"
+        self._faults = Faults()
+
+    def _call(self, verb: str, **arguments: object) -> Any:
+        return self._fleet.call(self.name, verb, arguments)
+
+    def login_of(self, user: str) -> str:
+        """`ops@127.77.0.1:23456`."""
+        return f"{user}@{self.address}:{self.port}"
+
+    def path(self, path: str) -> Path:
+        """A file of the host, from here. What /sys, /proc, /dev and a full disk hold is seen with `run` only."""
+        return self._fleet.directory / "hosts" / self.name / path.lstrip("/")
+
+    def run(self, command: str) -> subprocess.CompletedProcess[bytes]:
+        """A command line as root in the host, beside SSH and not counted."""
+        result = self._call("run", command=command)
+        return subprocess.CompletedProcess(
+            command, result["status"], result["output"].encode("latin-1"), result["errors"].encode("latin-1")
+        )
+
+    def report(self) -> dict[str, Any]:
+        """All that is known of the host, at one moment."""
+        report: dict[str, Any] = self._call("report")
+        return report
+
+    @property
+    def connections(self) -> int:
+        """SSH logins that succeeded."""
+        return int(self.report()["connections"])
+
+    @property
+    def executions(self) -> list[str]:
+        """Text of each remote command."""
+        return list(self.report()["executions"])
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of output that went to clients."""
+        return int(self.report()["sent"])
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of input that came from clients."""
+        return int(self.report()["received"])
+
+    def reset_counts(self) -> None:
+        self._call("reset")
+
+    @property
+    def boots(self) -> list[str]:
+        """The boot ids so far; the last is the present one."""
+        return list(self.report()["boots"])
+
+    @property
+    def boot_id(self) -> str:
+        return self.boots[-1]
+
+    @property
+    def is_up(self) -> bool:
+        return bool(self.report()["is_up"])
+
+    @property
+    def cmdline(self) -> str:
+        """/proc/cmdline."""
+        return str(self.report()["cmdline"])
+
+    def numvfs(self, interface: str) -> int:
+        """The VFs that exist, told without touching a file that might hang."""
+        return int(self.report()["vfs"][interface])
+
+    @property
+    def stuck(self) -> list[str]:
+        """Interfaces with a write to sriov_numvfs that sleeps."""
+        return list(self.report()["stuck"])
+
+    @property
+    def services(self) -> dict[str, dict[str, Any]]:
+        """Unit name -> state: active, sub, result, started and entered (µs), starts, read (path -> sha256)."""
+        return dict(self.report()["services"])
+
+    @property
+    def journal(self) -> list[Start]:
+        """The units in the order in which they started since the last boot."""
+        return [Start(**start) for start in self.report()["journal"]]
+
+    # --- acts ---
+
+    def hold_vf(self, interface: str, index: int, kind: str = "libvirt", name: str = "instance-00000001") -> None:
+        """Somebody takes a VF; kinds: libvirt, vfio, domain, bond, bridge, netns, address."""
+        self._call("hold", interface=interface, index=index, kind=kind, name=name)
+
+    def release_vf(self, interface: str, index: int, name: str = "instance-00000001") -> None:
+        """The holder ends. A write of sriov_numvfs that slept for it takes effect."""
+        self._call("release", interface=interface, index=index, name=name)
+
+    @property
+    def faults(self) -> Faults:
+        return self._faults
+
+    def fail(self, **faults: Any) -> None:
+        """Switch on these faults, beside those that are on. Names and meanings: `Faults`."""
+        self._set(dataclasses.replace(self._faults, **faults))
+
+    def mend(self) -> None:
+        """Switch all faults off. A host that never returned stays away until `reboot`."""
+        self._set(Faults())
+
+    def _set(self, faults: Faults) -> None:
+        self._call("faults", **dataclasses.asdict(faults))
+        self._faults = faults
+
+    def change_host_key(self) -> None:
+        """From now on sshd shows another host key than known_hosts has."""
+        self._call("host_key")
+
+    def drop_connections(self) -> None:
+        self._call("drop")
+
+    def restart(self, unit: str) -> None:
+        """Restart a unit as an operator would, without SSH."""
+        failed = self._call("restart", unit=unit)
+        if failed:
+            raise SriovError(f"{self.name}: {unit} does not start: {failed}")
+
+    def reboot(self, *, wait: float = 30.0) -> None:
+        """Reboot, and wait until its enabled units have started; 0 does not wait. Raises SriovError when late."""
+        before = len(self.boots)
+        self._call("reboot")
+        deadline = time.monotonic() + wait
+        while wait and not (self.is_up and len(self.boots) > before and self.answers()):
+            if time.monotonic() > deadline:
+                raise SriovError(f"{self.name} is not back after {wait:g} s")
+            time.sleep(0.01)
+
+    def answers(self) -> bool:
+        """Whether TCP connects to its sshd."""
+        import socket
+
+        with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), 1):
+            return True
+        return False
+
+
+class Fleet:
+    """Hosts on loopback. A context manager; `directory` None takes a temporary one that `stop` removes."""
+
+    def __init__(self, specs: Iterable[HostSpec], directory: str | Path | None = None) -> None:
+        self._specs = tuple(specs)
+        if not self._specs or len({spec.name for spec in self._specs}) != len(self._specs):
+            raise UsageError("a fleet needs hosts, each with a name of its own")
+        self._directory = Path(directory).absolute() if directory else None
+        self._temporary = directory is None
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+        self.hosts: tuple[SimulatedHost, ...] = ()
+
+    @property
+    def directory(self) -> Path:
+        if self._directory is None:
+            raise UsageError("the fleet was not started")
+        return self._directory
+
+    @property
+    def key_path(self) -> Path:
+        """The private key that every login with `key` accepts."""
+        return self.directory / "id_ed25519"
+
+    @property
+    def known_hosts_path(self) -> Path:
+        return self.directory / "known_hosts"
+
+    @property
+    def ssh_config_path(self) -> Path:
+        """For OpenSSH's `-F`: each host by its name."""
+        return self.directory / "ssh_config"
+
+    def __getitem__(self, name: str) -> SimulatedHost:
+        return next(host for host in self.hosts if host.name == name)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """All hosts are up and answer when this returns. Raises SriovError where this machine cannot do it."""
+        check_machine()
+        if self._directory is None:
+            self._directory = Path(tempfile.mkdtemp(prefix="sriov-fleet-"))
+        try:
+            self._prepare()
+            self._launch()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _prepare(self) -> None:
+        is_root = os.geteuid() == 0
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for spec in self._specs:
+            lay(spec, self.directory / "hosts" / spec.name, is_root=is_root)
+        config = {
+            "is_root": is_root,
+            "temporary": self._temporary,
+            "hosts": [spec.to_json() for spec in self._specs],
+        }
+        (self.directory / "fleet.json").write_text(json.dumps(config))
+
+    def _launch(self) -> None:
+        words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
+        if os.geteuid() != 0:
+            words += ["--user", "--map-root-user"]
+        path = os.pathsep.join([str(PACKAGE_PARENT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        with open(self.directory / "server.log", "wb") as log:
+            self._process = subprocess.Popen(
+                [*words, "--", sys.executable, "-m", "sriov.simulation.server", str(self.directory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for the owner; the server ends when its stdin does
+                env={**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore"},
+            )
+        ready = self._exchange(None)
+        self.hosts = tuple(
+            SimulatedHost(self, spec, ready["addresses"][spec.name], ready["port"]) for spec in self._specs
+        )
+        self.ssh_config_path.write_text(ssh_config(self.hosts, self.directory))
+
+    def _exchange(self, request: Mapping[str, object] | None) -> Any:
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None:
+            raise SriovError("the simulated fleet is not running")
+        with self._lock, contextlib.suppress(BrokenPipeError):
+            if request is not None:
+                process.stdin.write(json.dumps(request) + "\n")
+                process.stdin.flush()
+            line = process.stdout.readline()
+            if line:
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise SriovError(answer["error"])
+                return answer["result"]
+        log = (self.directory / "server.log").read_text("utf-8", "replace").strip()
+        raise SriovError(
+            f"the simulated fleet has ended: {log.splitlines()[-1] if log else 'no reason told'}",
+            hint="it needs root, or user namespaces that the kernel allows (kernel.unprivileged_userns_clone, AppArmor)",
+        )
+
+    def call(self, host: str, verb: str, arguments: Mapping[str, object]) -> Any:
+        return self._exchange({"host": host, "verb": verb, "arguments": arguments})
+
+    def stop(self) -> None:
+        """End every process and mount of the fleet; remove its directory if it is a temporary one."""
+        process, self._process = self._process, None
+        if process:
+            with contextlib.suppress(BrokenPipeError):
+                if process.stdin:
+                    process.stdin.close()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout:
+                process.stdout.close()
+        if self._directory:
+            for name in ("hosts", "sys"):
+                shutil.rmtree(self._directory / name, ignore_errors=True)
+            if self._temporary:
+                shutil.rmtree(self._directory, ignore_errors=True)
+                self._directory = None
+
+    def testbed(self, sriov: Mapping[str, Sequence[Mapping[str, object]]]) -> str:
+        """Text of a testbed file: roles as the hosts have them, `env.sriov` from host name -> its list."""
+        return testbed(self.hosts, sriov, self.key_path)
+
+
+def check_machine() -> None:
+    """Raises SriovError that says what to install where a part is missing."""
+    if importlib.util.find_spec("asyncssh") is None:
+        raise SriovError("the simulation needs the Python package asyncssh", hint="pip install 'sriov[simulation]'")
+    for tool in ("unshare", "nsenter", "setpriv"):
+        if shutil.which(tool) is None:
+            raise SriovError(f"the simulation needs the program {tool}", hint="install the package util-linux")
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        raise SriovError(
+            "the simulation needs /dev/fuse, readable and writable",
+            hint="modprobe fuse; in a container: --device /dev/fuse --cap-add SYS_ADMIN",
+        )
+
+
+def lay(spec: HostSpec, tree: Path, *, is_root: bool) -> None:
+    """Write the files of a host below `tree`; owners only as root."""
+    for item in poses.files(spec):
+        path = tree / item.path.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if item.folder:
+            path.mkdir(exist_ok=True)
+        elif item.link:
+            path.symlink_to(item.link)
+        else:
+            path.write_bytes(item.content)
+        if not item.link:
+            path.chmod(item.mode)
+            if is_root:
+                os.chown(path, item.uid, item.gid)
+    for path_text, content in spec.files.items():
+        if content is None:
+            (tree / path_text.lstrip("/")).unlink(missing_ok=True)
+    for name in ("mnt", "mnt-local", "packages"):
+        (tree / name).mkdir(exist_ok=True)
+    if spec.roles:
+        (tree / "packages" / poses.egg_info(spec)).mkdir(exist_ok=True)
+    for name in ("ld.so.cache", "ld.so.conf"):
+        with contextlib.suppress(OSError):
+            shutil.copy(f"/etc/{name}", tree / "etc" / name)
+    with contextlib.suppress(OSError):  # /usr/bin/awk and others lead through it
+        shutil.copytree("/etc/alternatives", tree / "etc/alternatives", symlinks=True)
+
+
+def ssh_config(hosts: Iterable[SimulatedHost], directory: Path) -> str:
+    """Text for `ssh -F`."""
+    return "".join(
+        f"Host {host.name}\n  HostName {host.address}\n  Port {host.port}\n  User root\n"
+        f"  IdentityFile {directory}/id_ed25519\n  IdentitiesOnly yes\n"
+        f"  UserKnownHostsFile {directory}/known_hosts\n\n"
+        for host in hosts
+    )
+
+
+def testbed(
+    hosts: Sequence[SimulatedHost], sriov: Mapping[str, Sequence[Mapping[str, object]]], key_path: Path
+) -> str:
+    """A testbed as an operator would write it."""
+    variables = {host.name: "".join(c if c.isalnum() else "_" for c in host.name) for host in hosts}
+    lines = ["from fabric.api import env", ""]
+    lines += [f"{variables[host.name]} = {host.login!r}" for host in hosts]
+    roles = {"all": [variables[host.name] for host in hosts]}
+    for role in ("openstack", "compute"):
+        roles[role] = [variables[host.name] for host in hosts if role in host.spec.roles]
+    lines += ["", "env.roledefs = {"]
+    lines += [f"    {role!r}: [{', '.join(names)}]," for role, names in roles.items()]
+    lines += ["}", "", f"env.key_filename = {str(key_path)!r}", "", "env.sriov = {"]
+    for name, entries in sriov.items():
+        lines.append(f"    {variables[name]}: [")
+        lines += [f"        {dict(entry)!r}," for entry in entries]
+        lines.append("    ],")
+    return "\n".join([*lines, "}", ""])

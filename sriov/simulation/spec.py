@@ -1,0 +1,149 @@
+"""What a simulated fleet is made of: cards, users, hosts and the faults that can be switched on. Values only."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Family = Literal["debian", "rhel"]
+Cpu = Literal["intel", "amd", "arm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """A port of a network card.
+
+    `total_vfs`, `offset`, `stride`, `vf_device` are what its SR-IOV capability says; `sriov=False` takes the
+    capability away (no `sriov_*` files). `numvfs`: VFs that exist at the first start of the fleet.
+    `driver_limit`: the driver enables at most so many, without an error. `configurable=False`: the driver has
+    no `sriov_configure`, a write answers ENOENT. `enable_errno`: errno name that the driver answers when VFs are
+    to be made (`ENOMEM`: not enough MMIO). `hot_unplugs`: writing 0 takes held VFs away instead of hanging.
+    `link_delay`, `netdev_delay`: seconds after the write until `virtfnN` and VF netdevs appear;
+    `write_seconds`: how long the write itself takes.
+    """
+
+    interface: str = "eth0"
+    pci: str = "0000:01:00.0"
+    total_vfs: int = 7
+    driver: str = "igb"
+    vf_driver: str = "igbvf"
+    vendor: str = "0x8086"
+    device: str = "0x10c9"
+    vf_device: str = "0x10ca"
+    offset: int = 128
+    stride: int = 2
+    mac: str = "52:54:00:12:34:56"
+    numa_node: int = 0
+    sriov: bool = True
+    up: bool = False
+    numvfs: int = 0
+    driver_limit: int | None = None
+    configurable: bool = True
+    enable_errno: str = ""
+    hot_unplugs: bool = False
+    link_delay: float = 0.0
+    netdev_delay: float = 0.0
+    write_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A login. `password` None: keys only. `sudo`: no right at all, with its password, or without asking."""
+
+    name: str
+    uid: int = 1000
+    password: str | None = None
+    sudo: Literal["no", "password", "nopasswd"] = "nopasswd"
+    key: bool = True
+
+
+TWO_PORTS = (
+    Nic("eth0", "0000:01:00.0", mac="52:54:00:12:34:56", up=True),
+    Nic("eth1", "0000:01:00.1", mac="52:54:00:12:34:57"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HostSpec:
+    """A host before its first start.
+
+    `release`: nova's major number, 14 … 34. `roles`: which packaged services exist.
+    `cmdline`: GRUB's arguments, `cmdline_default` for GRUB_CMDLINE_LINUX_DEFAULT (Debian only).
+    `files`: absolute path -> content, laid over the default files (None removes one).
+    `iommu`: False is "VT-d off in the BIOS": no DMAR table, no IOMMU groups.
+    `nova_conf` None takes the packaged file. `reboot_seconds`: how long a reboot keeps the host away.
+    """
+
+    name: str = "compute1"
+    roles: tuple[str, ...] = ("compute",)
+    release: int = 26
+    family: Family = "debian"
+    cpu: Cpu = "intel"
+    nics: tuple[Nic, ...] = TWO_PORTS
+    users: tuple[User, ...] = ()
+    root_password: str | None = None
+    nova_conf: bytes | None = None
+    files: Mapping[str, bytes | None] = field(default_factory=dict)
+    cmdline: str = ""
+    cmdline_default: str = "quiet"
+    iommu: bool = True
+    reboot_seconds: float = 0.2
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the file contents, for the fleet's own process."""
+        data = dataclasses.asdict(dataclasses.replace(self, files={}, nova_conf=None))
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> HostSpec:
+        return cls(
+            **{
+                **data,
+                "roles": tuple(data["roles"]),
+                "nics": tuple(Nic(**nic) for nic in data["nics"]),
+                "users": tuple(User(**user) for user in data["users"]),
+            }
+        )
+
+    @property
+    def logins(self) -> tuple[User, ...]:
+        """root first; it has the fleet's key, and a password if one is set."""
+        return (User("root", 0, self.root_password, "nopasswd"), *self.users)
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong on a host; the default is: nothing.
+
+    SSH: `drop_after_lines` ends the connection after so many lines of a command's output, `drop_at_marker` when
+    this text has passed, `reboot_at_marker` reboots the host then; `stall_seconds` delays each answer;
+    `silent` accepts TCP and never speaks; `prepend_output` and `replace_output` (old, new) make the host lie.
+    Disk: `disk_full` and `read_only` name directories.
+    Tools: `missing_tools` by name; `update_grub_error` is the text with which it fails; `update_grub_ignores`
+    writes a grub.cfg without a change; `failing_units` fail to start.
+    Kernel: `hang_numvfs` names interfaces whose next effective write hangs; it takes effect when this is mended.
+    Boot: `never_returns`; `old_boot_entry` comes back with the command line that it had.
+    """
+
+    drop_after_lines: int | None = None
+    drop_at_marker: str = ""
+    reboot_at_marker: str = ""
+    stall_seconds: float = 0.0
+    silent: bool = False
+    prepend_output: str = ""
+    replace_output: tuple[str, str] | None = None
+    disk_full: tuple[str, ...] = ()
+    read_only: tuple[str, ...] = ()
+    missing_tools: tuple[str, ...] = ()
+    update_grub_error: str = ""
+    update_grub_ignores: bool = False
+    failing_units: tuple[str, ...] = ()
+    hang_numvfs: tuple[str, ...] = ()
+    never_returns: bool = False
+    old_boot_entry: bool = False
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Faults:
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
