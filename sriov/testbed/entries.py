@@ -48,7 +48,7 @@ def _read(entry: object, at: Keys, faults: FaultList) -> PhysicalFunction | None
         faults.add(at, f"is {kind(entry)}, not a dictionary", "write {'interface': ..., 'VF': ..., 'physnets': [...]}")
         return None
     count_before = len(faults.found)
-    _refuse_unknown_keys(entry, at, faults)
+    entry = _with_known_keys(entry, at, faults)
     port = _port(entry, at, faults)
     num_vfs = _num_vfs(entry, at, faults)
     excluded = _excluded(entry, num_vfs, at, faults)
@@ -67,12 +67,16 @@ def _trusted(entry: Mapping[object, object], at: Keys, faults: FaultList) -> boo
     return None
 
 
-def _refuse_unknown_keys(entry: Mapping[object, object], at: Keys, faults: FaultList) -> None:
-    for key in entry:
+def _with_known_keys(entry: Mapping[object, object], at: Keys, faults: FaultList) -> dict[object, object]:
+    """The entry with misspelt keys put right, so that `'VFs': 7` is one fault and not also a missing 'VF'."""
+    known: dict[object, object] = {key: value for key, value in entry.items() if key in KEYS}
+    for key, value in entry.items():
         if key not in KEYS:
             near = nearest(key, KEYS)
             hint = f"did you mean {near!r}?" if near else f"known keys: {', '.join(KEYS)}"
             faults.add((*at, key), f"unknown key {shown(key)}", hint)
+            known.setdefault(near, value)
+    return known
 
 
 def _port(entry: Mapping[object, object], at: Keys, faults: FaultList) -> dict[str, str]:

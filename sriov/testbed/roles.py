@@ -21,12 +21,13 @@ def read_roles(values: Mapping[str, object], login: Login, faults: FaultList) ->
         faults.add(("roledefs",), f"is {kind(roledefs)}, not a dictionary", "write {'compute': [host1, host2]}")
         return {}
     roles: dict[HostString, frozenset[Role]] = {}
+    count_before = len(faults.found)
     for role in IN_ORDER:
         for host in _members(roledefs, role, login, faults):
             roles[host] = roles.get(host, frozenset()) | {role}
-    if not any(role.value in roledefs and roledefs[role.value] for role in IN_ORDER):
-        near = [key for key in roledefs if isinstance(key, str) and nearest(key, [role.value for role in IN_ORDER])]
-        near = [key for key in near if key not in ("compute", "openstack")]
+    if not roles and len(faults.found) == count_before:
+        names = [role.value for role in IN_ORDER]
+        near = [key for key in roledefs if key not in names and nearest(key, names)]
         hint = f"is {near[0]!r} meant to be one of them?" if near else "add env.roledefs = {'compute': [host1]}"
         faults.add(("roledefs",), "names no host with the role compute or openstack", hint)
     _refuse_two_names_of_one_host(roledefs, roles, faults)
