@@ -152,8 +152,8 @@ def install(names: Mapping[str, Any]) -> None:
         return
     program.config.tasks.auto_dash_names = False  # setup_all is setup_all, whatever the user's configuration says
     tasks = {task.name: task.fab1_signature for task in names.values() if hasattr(task, "fab1_signature")}
-    flags = program.initial_context.flags
-    core = {flag: argument.takes_value and not argument.optional for flag, argument in flags.items()}
+    flags = program.initial_context.flags  # a Lexicon: short flags are aliases, and not among its items
+    core = {flag: flags[flag].takes_value and not flags[flag].optional for flag in (*flags, *flags.aliases)}
     hosts, unparsed = program.args.hosts, program.core.unparsed
     of_all = [f"--hosts={hosts.value}"] if hosts.value else []
     of_all += ["--debug"] if program.args.debug.value else []
