@@ -102,7 +102,7 @@ class HostRun:
         self.status = Status.UNCHANGED if self.plan.is_converged else Status.DIFFERS
         if self.plan.is_converged:
             self.close()
-            self._end("as wanted")
+        self._end("as wanted" if self.plan.is_converged else "differs")
 
     def _probe(self) -> None:
         assert self._session is not None  # noqa: S101 - every caller has just connected
@@ -253,6 +253,7 @@ class HostRun:
     def _reconnect(self, old_boot: str) -> None:
         deadline = time.monotonic() + self.limits.reboot
         while True:
+            time.sleep(self.limits.pause)  # a host on its way down may still take a connection
             try:
                 self._session = self.connect(self.request.host)
                 self._probe()
@@ -271,7 +272,6 @@ class HostRun:
                     f"did not come back within {self.limits.reboot:g} s of its reboot: {reason}",
                     hint="look at its console; the next run goes on from what it finds",
                 )
-            time.sleep(self.limits.pause)
 
     def _settle(self) -> None:
         """sshd is up before nova-compute and slow network drivers: looks again, with a bound."""

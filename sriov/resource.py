@@ -12,19 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from sriov.facts import Facts
+from sriov.formats.grub import KernelArgument
 from sriov.formats.nova_options import NovaWanted
 from sriov.model import Host, PhysicalFunction, Role, Testbed
-
-
-@dataclass(frozen=True, slots=True)
-class KernelArgument:
-    """A kernel argument that must be in force: `intel_iommu=on`."""
-
-    name: str
-    value: str
-
-    def __str__(self) -> str:
-        return f"{self.name}={self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +87,11 @@ class Change:
     diff: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.resource} {self.target}: {self.found} -> {self.wanted}"
+        return f"{self.resource} {self.target}: {self.summary}"
+
+    @property
+    def summary(self) -> str:
+        return f"{self.found} -> {self.wanted}" if self.found else self.wanted
 
 
 class Severity(enum.Enum):

@@ -79,6 +79,8 @@ class Progress:
 
     def told(self, host: str, words: str) -> None:
         with self._lock:
+            if self._at.get(host, ("", 0))[0] == words:
+                return
             self._at[host] = (words, time.monotonic())
             if self._live is None and not self._quiet:
                 print(f"{time.monotonic() - self._begun:7.1f}s  {host}  {words}", file=self._stream, flush=True)
@@ -110,7 +112,7 @@ def show_plan(runs: Sequence[HostRun], out: Console) -> None:
                     "  ",
                     (f"{change.resource} ", "cyan"),
                     (change.target, "bold"),
-                    f": {change.found} -> {change.wanted}",
+                    f": {change.summary}",
                     (effect, "yellow"),
                 )
             )

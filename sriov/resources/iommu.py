@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from sriov.facts import Facts
 from sriov.formats import grub
-from sriov.resource import Item, KernelArgument, Problem, Request, Severity
+from sriov.formats.grub import KernelArgument
+from sriov.resource import Item, Problem, Request, Severity
 
 _INTEL = (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))
 _AMD = (KernelArgument("iommu", "pt"),)

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from sriov import render
 from sriov.facts import Facts, checksum
 from sriov.formats import grub
+from sriov.formats.grub import KernelArgument
 from sriov.model import Role
-from sriov.resource import Change, Command, Effect, Item, KernelArgument, Problem, Request, Severity, WriteFile
+from sriov.resource import Change, Command, Effect, Item, Problem, Request, Severity, WriteFile
 
 DROP_IN = "zz-sriov.cfg"
 _DROP_IN_PATH = f"/etc/default/grub.d/{DROP_IN}"

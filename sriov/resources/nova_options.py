@@ -157,13 +157,13 @@ def changes(
 
 def _file_change(before: ConfigFile, after: ConfigFile) -> Change:
     diff = options.diff((before,), (after,))
-    added = sum(line.startswith("+") and not line.startswith("+++") for line in diff)
-    removed = sum(line.startswith("-") and not line.startswith("---") for line in diff)
+    added = sum(line.startswith("+") and not line.startswith(("+++", "+#")) for line in diff)
+    removed = sum(line.startswith("-") and not line.startswith(("---", "-#")) for line in diff)
     return Change(
         _NAME,
         before.path,
-        wanted=f"{added} lines of ours",
-        found=f"{removed} of ours to go",
+        wanted=f"{added} lines to add, {removed} to take out",
+        found="",
         steps=(WriteFile(before.path, checksum(before.text), after.text, "0640"),),
         effect=Effect.RESTART,
         diff=diff,
