@@ -125,7 +125,7 @@ def insert(document: Document, topic: str, section: str, body: tuple[str, ...]) 
         if header.section == section and not any(block.first < header.line < block.last for block in blocks):
             place = header.line + 1
             for block in blocks:
-                if block.first == place and block.topic in earlier:
+                if block.first == place and block.topic in earlier and block.header is None:
                     place = block.last + 1
             return _put(lines[:place], (), lines[place:], topic, body)
     place = len(lines)

@@ -49,7 +49,9 @@ class Commands:
     def _ip(self, words: Sequence[str], uid: int) -> Answer:
         bare = [word for word in words if not word.startswith("-")]
         if not bare or not "link".startswith(bare[0]):
-            return (0, "", "") if bare and bare[0] in ("addr", "address", "a") else (1, "", "Object is not simulated.\n")
+            return (
+                (0, "", "") if bare and bare[0] in ("addr", "address", "a") else (1, "", "Object is not simulated.\n")
+            )
         names = [word for word in bare[1:] if word not in ("show", "list", "set", "dev", "up", "down")]
         netdevs = self._host.sysfs.netdevs
         missing = [name for name in names[:1] if name not in netdevs or not netdevs[name].visible]

@@ -371,9 +371,7 @@ def ssh_config(hosts: Iterable[SimulatedHost], directory: Path) -> str:
     )
 
 
-def testbed(
-    hosts: Sequence[SimulatedHost], sriov: Mapping[str, Sequence[Mapping[str, object]]], key_path: Path
-) -> str:
+def testbed(hosts: Sequence[SimulatedHost], sriov: Mapping[str, Sequence[Mapping[str, object]]], key_path: Path) -> str:
     """A testbed as an operator would write it."""
     variables = {host.name: "".join(c if c.isalnum() else "_" for c in host.name) for host in hosts}
     lines = ["from fabric.api import env", ""]

@@ -18,10 +18,29 @@ KERNELS = {
 ROOT_UUID = "3f4d0d4e-9c25-4b55-9d3a-0f8d5e8c7a11"
 MACHINE_ID = "c2b1a7d09f0e4f0b8a4f5f6f3a0d7e21"
 NOVA_GID = 64060
-RELEASE_NAMES = (
-    "newton ocata pike queens rocky stein train ussuri victoria wallaby xena yoga zed "
-    "2023.1 2023.2 2024.1 2024.2 2025.1 2025.2 2026.1 2026.2"
-).split()
+RELEASE_NAMES = [
+    "newton",
+    "ocata",
+    "pike",
+    "queens",
+    "rocky",
+    "stein",
+    "train",
+    "ussuri",
+    "victoria",
+    "wallaby",
+    "xena",
+    "yoga",
+    "zed",
+    "2023.1",
+    "2023.2",
+    "2024.1",
+    "2024.2",
+    "2025.1",
+    "2025.2",
+    "2026.1",
+    "2026.2",
+]
 UNITS = {
     ("debian", "compute"): ("libvirtd", "nova-compute", "neutron-sriov-agent"),
     ("debian", "openstack"): ("nova-api", "nova-conductor", "nova-scheduler", "neutron-server"),
@@ -72,7 +91,20 @@ def egg_info(spec: HostSpec) -> str:
 
 def files(spec: HostSpec) -> Iterator[FileOf]:
     """All files, parents before children; those of `spec.files` come last and win."""
-    for name in ("boot", "etc", "home", "opt", "root", "run", "tmp", "var", "var/lib", "var/log", "etc/nova", "run/lock"):
+    for name in (
+        "boot",
+        "etc",
+        "home",
+        "opt",
+        "root",
+        "run",
+        "tmp",
+        "var",
+        "var/lib",
+        "var/log",
+        "etc/nova",
+        "run/lock",
+    ):
         yield FileOf(f"/{name}", mode={"tmp": 0o1777, "root": 0o700}.get(name, 0o755), folder=True)
     for user in spec.users:
         yield FileOf(f"/home/{user.name}", mode=0o750, uid=user.uid, gid=user.uid, folder=True)
@@ -148,7 +180,7 @@ def _rhel(spec: HostSpec) -> Iterator[FileOf]:
         "/etc/default/grub",
         (
             "GRUB_TIMEOUT=5\nGRUB_DISTRIBUTOR=\"$(sed 's, release .*$,,g' /etc/system-release)\"\n"
-            "GRUB_DEFAULT=saved\nGRUB_DISABLE_SUBMENU=true\nGRUB_TERMINAL_OUTPUT=\"console\"\n"
+            'GRUB_DEFAULT=saved\nGRUB_DISABLE_SUBMENU=true\nGRUB_TERMINAL_OUTPUT="console"\n'
             f'GRUB_CMDLINE_LINUX="{line}"\nGRUB_DISABLE_RECOVERY="true"\nGRUB_ENABLE_BLSCFG=true\n'
         ).encode(),
     )

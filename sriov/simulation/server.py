@@ -23,7 +23,7 @@ from typing import Any
 import asyncssh
 
 from ..errors import SriovError
-from .fuse import Server, mount
+from .fuse import Server, mount, unmount
 from .host import Host
 from .spec import Faults, HostSpec
 from .sshd import Daemon, free_port
@@ -116,7 +116,9 @@ class Hosts:
             case "faults":
                 return await self._faults(host, daemon, Faults.from_json(arguments))
             case "hold":
-                await host.holders.hold(arguments["interface"], arguments["index"], arguments["kind"], arguments["name"])
+                await host.holders.hold(
+                    arguments["interface"], arguments["index"], arguments["kind"], arguments["name"]
+                )
             case "release":
                 await host.holders.release(arguments["interface"], arguments["index"], arguments["name"])
             case "reboot":
@@ -188,6 +190,7 @@ def _plain(value: object) -> object:
 
 def main() -> None:
     folder = Path(sys.argv[1])
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # what an owner has blocked would be blocked in every host
     temporary = json.loads((folder / "fleet.json").read_text())["temporary"]
     if sys.version_info < (3, 12):  # later versions wait for children through pidfds by themselves
         asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
@@ -196,6 +199,7 @@ def main() -> None:
     except SriovError as error:
         say({"error": str(error)})
     finally:
+        unmount(str(folder / "sys"))
         if temporary:  # the owner does it too; this is for the case that it was killed
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):

@@ -192,7 +192,9 @@ class ServiceManager:
         found = {}
         for pattern in ("nova/*.conf", "nova/*.conf.d/*.conf", "neutron/**/*.ini", "neutron/*.conf"):
             for path in sorted(self._machine.disk("/etc").glob(pattern)):
-                found[f"/etc/{path.relative_to(self._machine.disk('/etc'))}"] = hashlib.sha256(path.read_bytes()).hexdigest()
+                found[f"/etc/{path.relative_to(self._machine.disk('/etc'))}"] = hashlib.sha256(
+                    path.read_bytes()
+                ).hexdigest()
         return found
 
     # --- boot ---

@@ -146,4 +146,5 @@ class Faults:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Faults:
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+        values: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in data.items()}
+        return cls(**values)

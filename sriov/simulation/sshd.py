@@ -73,7 +73,9 @@ class Daemon:
 
     async def up(self) -> None:
         """Open the port. Raises OSError when something else has it."""
-        self._listener = await asyncio.start_server(self._silence, self.address, self.port) if self.host.faults.silent else None
+        self._listener = (
+            await asyncio.start_server(self._silence, self.address, self.port) if self.host.faults.silent else None
+        )
         if self._listener is None:
             server = await asyncssh.listen(
                 self.address,

@@ -89,7 +89,9 @@ def parse_u16(data: bytes) -> int:
     text = text.removesuffix("\n").removeprefix("+")
     base = 16 if text[:2].lower() == "0x" else 8 if text.startswith("0") else 10
     digits = text[2:] if base == 16 else text
-    if not digits or not all(character in "0123456789abcdefABCDEF"[: 22 if base == 16 else base] for character in digits):
+    if not digits or not all(
+        character in "0123456789abcdefABCDEF"[: 22 if base == 16 else base] for character in digits
+    ):
         raise failure(errno.EINVAL)
     value = int(digits, base)
     if value > 0xFFFF:
@@ -385,7 +387,9 @@ class Sysfs:
     def _add_vf(self, port: Port, index: int) -> None:
         nic = port.nic
         pci = vf_address(nic, index)
-        folder = self._add_device(pci, nic.vendor, nic.vf_device, nic.vf_driver if port.autoprobe else "", nic.numa_node)
+        folder = self._add_device(
+            pci, nic.vendor, nic.vf_device, nic.vf_driver if port.autoprobe else "", nic.numa_node
+        )
         folder.entries["physfn"] = Link(f"../{nic.pci}")
         self._device(nic.pci).entries[f"virtfn{index}"] = Link(f"../{pci}")
 
@@ -394,7 +398,9 @@ class Sysfs:
             pci = vf_address(port.nic, index)
             if self.driver(pci) == port.nic.vf_driver:
                 tail = f"{int(port.nic.mac[-5:-3], 16):02x}:{index:02x}"
-                self.add_netdev(f"{port.nic.interface}v{index}", f"02:00:{port.nic.mac[9:11]}:{port.nic.mac[-2:]}:{tail}", pci)
+                self.add_netdev(
+                    f"{port.nic.interface}v{index}", f"02:00:{port.nic.mac[9:11]}:{port.nic.mac[-2:]}:{tail}", pci
+                )
 
     def _remove_vf(self, port: Port, index: int) -> None:
         if self._device(port.nic.pci).entries.pop(f"virtfn{index}", None):

@@ -9,12 +9,35 @@ from .services import SYSTEM, Machine, ServiceManager
 
 Answer = tuple[int, str, str]
 CHANGES = frozenset(
-    "start stop restart try-restart reload-or-restart enable disable daemon-reload reset-failed mask unmask reboot".split()
+    [
+        "start",
+        "stop",
+        "restart",
+        "try-restart",
+        "reload-or-restart",
+        "enable",
+        "disable",
+        "daemon-reload",
+        "reset-failed",
+        "mask",
+        "unmask",
+        "reboot",
+    ]
 )
-SHOWN = (
-    "Id LoadState ActiveState SubState UnitFileState Result ExecMainStartTimestampMonotonic "
-    "ActiveEnterTimestampMonotonic MainPID NRestarts NeedDaemonReload FragmentPath"
-).split()
+SHOWN = [
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "Result",
+    "ExecMainStartTimestampMonotonic",
+    "ActiveEnterTimestampMonotonic",
+    "MainPID",
+    "NRestarts",
+    "NeedDaemonReload",
+    "FragmentPath",
+]
 
 
 class Systemctl:
@@ -105,9 +128,8 @@ class Systemctl:
         if failed == "dependency":
             return 1, "", f"A dependency job for {name} failed. See 'journalctl -xe' for details.\n"
         why = "a timeout was exceeded" if failed == "timeout" else "the control process exited with error code"
-        return 1, "", (
-            f'Job for {name} failed because {why}.\nSee "systemctl status {name}" and "journalctl -xeu {name}" for details.\n'
-        )
+        hint = f'See "systemctl status {name}" and "journalctl -xeu {name}" for details.'
+        return 1, "", f"Job for {name} failed because {why}.\n{hint}\n"
 
     async def _stop(self, name: str) -> Answer:
         if self._manager.unit(name) is None:
@@ -158,12 +180,16 @@ class Systemctl:
 
     async def _mask(self, name: str) -> Answer:
         path = shlex.quote(f"{SYSTEM}/{name}")
-        return await self._shell(f"ln -s /dev/null {path}", "mask", f"Created symlink {SYSTEM}/{name} \u2192 /dev/null.\n")
+        return await self._shell(
+            f"ln -s /dev/null {path}", "mask", f"Created symlink {SYSTEM}/{name} \u2192 /dev/null.\n"
+        )
 
     async def _unmask(self, name: str) -> Answer:
         if not self._manager.is_masked(name):
             return 0, "", ""
-        answer = await self._shell(f"rm -f {shlex.quote(f'{SYSTEM}/{name}')}", "unmask", f'Removed "{SYSTEM}/{name}".\n')
+        answer = await self._shell(
+            f"rm -f {shlex.quote(f'{SYSTEM}/{name}')}", "unmask", f'Removed "{SYSTEM}/{name}".\n'
+        )
         self._manager.reload()
         return answer
 
@@ -187,7 +213,8 @@ class Systemctl:
         if verb == "is-enabled":
             states = [self._file_state(name) for name in names]
             missing = [name for name, state in zip(names, states, strict=True) if not state]
-            errors = "".join(f"Failed to get unit file state for {name}: No such file or directory\n" for name in missing)
+            why = "No such file or directory"
+            errors = "".join(f"Failed to get unit file state for {name}: {why}\n" for name in missing)
             said = "".join(f"{state}\n" for state in states if state)
             status = 0 if any(state in ("enabled", "static") for state in states) else 1
         else:

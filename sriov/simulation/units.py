@@ -6,6 +6,7 @@ Source: systemd.syntax(7), systemd.service(5) "COMMAND LINES", systemd.unit(5).
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -133,7 +134,8 @@ class Command:
 
 def commands(unit: Unit, key: str = "ExecStart") -> tuple[Command, ...]:
     """The Exec lines of a service, specifiers and variables expanded. Raises ValueError for bad quoting."""
-    environment = dict(pair.split("=", 1) for value in unit.values("Service", "Environment") for pair in split_words(value))
+    pairs = [pair for value in unit.values("Service", "Environment") for pair in split_words(value)]
+    environment = dict(pair.split("=", 1) for pair in pairs)
     found = []
     for value in unit.values("Service", key):
         bare = value.lstrip("-@:+!")
@@ -147,8 +149,8 @@ def commands(unit: Unit, key: str = "ExecStart") -> tuple[Command, ...]:
 
 def _specifiers(name: str, word: str) -> str:
     stem = name.rsplit(".", 1)[0]
-    instance = stem.partition("@")[2]
-    values = {"%": "%", "n": name, "N": stem, "i": instance, "I": instance.replace("-", "/"), "p": stem.partition("@")[0]}
+    prefix, _, instance = stem.partition("@")
+    values = {"%": "%", "n": name, "N": stem, "i": instance, "I": instance.replace("-", "/"), "p": prefix}
     return re.sub(r"%(.)", lambda match: values.get(match[1], match[0]), word)
 
 
@@ -186,7 +188,7 @@ def predecessors(units: Mapping[str, Unit]) -> dict[str, frozenset[str]]:
     Packaged services of the simulation come as units with After=network-online.target.
     """
     before: dict[str, set[str]] = {target: set() for target in ORDERED_TARGETS}
-    for earlier, target in zip(ORDERED_TARGETS, ORDERED_TARGETS[1:], strict=False):
+    for earlier, target in itertools.pairwise(ORDERED_TARGETS):
         before[target].add(earlier)
     for name, unit in units.items():
         before.setdefault(name, set()).update(unit.after)

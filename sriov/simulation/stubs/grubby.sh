@@ -3,7 +3,7 @@
 set -e
 entries=/boot/loader/entries
 default=$(sed -n 's/^saved_entry=//p' /boot/grub2/grubenv)
-kernel= add= drop= show=
+kernel='' add='' drop='' show=''
 while [ $# -gt 0 ]; do
     case $1 in
         --update-kernel=*) kernel=${1#*=} ;;

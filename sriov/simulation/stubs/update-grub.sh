@@ -7,12 +7,14 @@ if [ "$1" = -o ]; then output=$2; fi
 lib=/usr/local/lib/simulation
 echo 'Generating grub configuration file ...' >&2
 if [ -s "$lib/update-grub.error" ]; then cat "$lib/update-grub.error" >&2; exit 1; fi
-if [ -e "$lib/update-grub.ignore" ]; then echo done >&2; exit 0; fi
+if [ -e "$lib/update-grub.ignore" ]; then echo 'done' >&2; exit 0; fi
 
-GRUB_CMDLINE_LINUX= GRUB_CMDLINE_LINUX_DEFAULT= GRUB_DEFAULT= GRUB_DISTRIBUTOR= GRUB_TIMEOUT=
-GRUB_DISABLE_RECOVERY= GRUB_DISABLE_SUBMENU=
+GRUB_CMDLINE_LINUX='' GRUB_CMDLINE_LINUX_DEFAULT='' GRUB_DEFAULT='' GRUB_DISTRIBUTOR='' GRUB_TIMEOUT=''
+GRUB_DISABLE_RECOVERY=''
+# shellcheck source=/dev/null
 if test -f /etc/default/grub; then . /etc/default/grub; fi
 for x in /etc/default/grub.d/*.cfg; do
+    # shellcheck source=/dev/null
     if [ -e "$x" ]; then . "$x"; fi
 done
 
@@ -65,6 +67,7 @@ set timeout=${GRUB_TIMEOUT:-5}
 ### BEGIN /etc/grub.d/10_linux ###
 HEAD
     first=1
+    # shellcheck disable=SC2012 # they are names of kernels
     for kernel in $(ls /boot | sed -n 's/^vmlinuz-//p' | sort -rV); do
         echo "Found linux image: /boot/vmlinuz-$kernel" >&2
         echo "Found initrd image: /boot/initrd.img-$kernel" >&2
@@ -75,7 +78,7 @@ HEAD
         fi
         entry '	' "$os, with Linux $kernel" "gnulinux-$kernel-advanced-$uuid" "$kernel" \
             "$GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT"
-        if [ "x$GRUB_DISABLE_RECOVERY" != xtrue ]; then
+        if [ "$GRUB_DISABLE_RECOVERY" != true ]; then
             entry '	' "$os, with Linux $kernel (recovery mode)" "gnulinux-$kernel-recovery-$uuid" "$kernel" \
                 "single $GRUB_CMDLINE_LINUX"
         fi
@@ -91,4 +94,4 @@ if ! generate >"$output.new"; then
     exit 1
 fi
 mv -f "$output.new" "$output"
-echo done >&2
+echo 'done' >&2

@@ -1,0 +1,515 @@
+"""nova.conf edited, and read back by oslo.config with the options registered as each nova release does."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from oslo_config import cfg
+
+from sriov.errors import FormatError
+from sriov.formats import nova
+from sriov.formats.nova_options import (
+    ConfigFile,
+    DeviceSpec,
+    Edited,
+    NovaWanted,
+    diff,
+    edit,
+    effective,
+    reports_in_placement,
+)
+
+logging.getLogger("oslo_config.cfg").setLevel(logging.ERROR)  # it warns of each old name that it reads
+
+RELEASES = (14, 18, 23, 26, 31, 34)
+COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
+BOTH = frozenset((COMPUTE, SCHEDULER))
+ETH0 = DeviceSpec("physnet1", "eth0", covers=("0000:01:00.0", "0000:01:10.0"), ids=("8086:10c9", "8086:10ca"))
+ETH1 = DeviceSpec("physnet2", "eth1", covers=("0000:01:00.1", "0000:01:10.1"), ids=("8086:10c9", "8086:10ca"))
+ENTRIES = [
+    {"devname": "eth0", "physical_network": "physnet1"},
+    {"devname": "eth1", "physical_network": "physnet2"},
+]
+FULL = NovaWanted((ETH0, ETH1), (nova.PCI_FILTER,))
+NOTHING = NovaWanted((), ())
+
+
+def conf(text: bytes, path: str = "/etc/nova/nova.conf", readers: frozenset[str] = BOTH) -> ConfigFile:
+    return ConfigFile(path, text, readers)
+
+
+def registered(release: int) -> list[tuple[str, cfg.Opt]]:
+    """The three options as nova's own modules register them."""
+
+    def old(group: str, *names: str) -> list[cfg.DeprecatedOpt]:
+        return [cfg.DeprecatedOpt(name, group=group) for name in names]
+
+    defaults = list(nova.default_filters(release))
+    if release <= 14:
+        return [
+            ("DEFAULT", cfg.MultiStrOpt("pci_passthrough_whitelist", default=[])),
+            ("DEFAULT", cfg.ListOpt("scheduler_default_filters", default=defaults)),
+            ("DEFAULT", cfg.MultiStrOpt("scheduler_available_filters", default=[])),
+        ]
+    alias = release <= 23
+    whitelist = old("DEFAULT", "pci_passthrough_whitelist")
+    if release >= 26:
+        whitelist = [*old("pci", "passthrough_whitelist"), *whitelist]
+    name = "device_spec" if release >= 26 else "passthrough_whitelist"
+    return [
+        ("pci", cfg.MultiStrOpt(name, default=[], deprecated_opts=whitelist)),
+        (
+            "filter_scheduler",
+            cfg.ListOpt(
+                "enabled_filters",
+                default=defaults,
+                deprecated_opts=old("DEFAULT", "scheduler_default_filters") if alias else [],
+            ),
+        ),
+        (
+            "filter_scheduler",
+            cfg.MultiStrOpt(
+                "available_filters",
+                default=[],
+                deprecated_opts=old("DEFAULT", "scheduler_available_filters") if alias else [],
+            ),
+        ),
+    ]
+
+
+def nova_reads(files: tuple[ConfigFile, ...], release: int, reader: str) -> tuple[list[str], list[str], list[str]]:
+    """Whitelist values, enabled and available filters, by oslo.config; its errors pass through."""
+    with TemporaryDirectory() as folder:
+        arguments = []
+        for number, file in enumerate(files):
+            if reader in file.readers:
+                path = Path(folder, f"{number}.conf")
+                path.write_bytes(file.text)
+                arguments += ["--config-file", str(path)]
+        configuration = cfg.ConfigOpts()
+        configuration(arguments, project="nova", default_config_dirs=[])
+        values = []
+        for group, option in registered(release):
+            configuration.register_opt(option, group=None if group == "DEFAULT" else group)
+            holder = configuration if group == "DEFAULT" else configuration[group]
+            values.append(list(holder[option.dest]))
+    return values[0], values[1], values[2]
+
+
+def whitelist(files: tuple[ConfigFile, ...], release: int) -> list[object]:
+    return [json.loads(value) for value in nova_reads(files, release, COMPUTE)[0]]
+
+
+def filters(files: tuple[ConfigFile, ...], release: int) -> list[str]:
+    return nova_reads(files, release, SCHEDULER)[1]
+
+
+def holds_as_original_but_ours(before: ConfigFile, after: ConfigFile) -> bool:
+    """Whether taking the blocks out with grep and sed alone leaves the file's own lines."""
+    kept, inside = [], False
+    for line in after.text.splitlines(keepends=True):
+        if line.startswith(b"# BEGIN sriov-fab"):
+            inside = True
+        elif line.startswith(b"# END sriov-fab"):
+            inside = False
+        elif line.startswith(b"#sriov-fab-was: "):
+            kept.append(line.removeprefix(b"#sriov-fab-was: "))
+        elif not inside:
+            kept.append(line)
+    return b"".join(kept).rstrip(b"\r\n") == before.text.rstrip(b"\r\n")
+
+
+def packaged() -> bytes:
+    """As distributions ship it: thousands of comment lines that look like options, some options among them."""
+    lines = ["[DEFAULT]", "transport_url = rabbit://nova:secret@controller"]
+    for number in range(2500):
+        lines += ["", f"# Option {number}. (string value)", "#pci_passthrough_whitelist = {}", "#[pci]"]
+    lines += ["[filter_scheduler]", "#enabled_filters = ComputeFilter", "[pci]", "#device_spec =", "", "[vnc]", "x = 1"]
+    return "\n".join(lines).encode() + b"\n"
+
+
+CASES = {
+    "packaged": packaged(),
+    "empty": b"",
+    "crlf": b"[DEFAULT]\r\ndebug = true\r\n\r\n[pci]\r\nalias = {}\r\n",
+    "separators": "[DEFAULT]\n# a\x85b\u2028c\x0cd\nhost = \u00e4\u2028 x\n[PCI]\n".encode(),
+    "repeated": b"[pci]\na = 1\n[DEFAULT]\nb = 1\n[pci]\nc = 2\n[DEFAULT]\nd = 3\n",
+    "wrapped": b'[DEFAULT]\npci_passthrough_whitelist =\n    [{"devname": "ens9"},\n\t{"devname": "eth0"}]\nx = 1\n',
+    "no_final_newline": b"[DEFAULT]\ndebug = true",
+    "header_last": b"[DEFAULT]\na = 1\n[pci]",
+    "no_default": b"[database]\nconnection = mysql://nova:secret@db/nova\n",
+    "lookalikes": b"[DEFAULT]\n# [pci]\n; device_spec = x\n#enabled_filters = A\n[default]\nz = 1\n[pci ]\ny = 1\n",
+    "old_names": b'[DEFAULT]\npci_passthrough_whitelist = {"devname": "eth0", "physical_network": "old"}\n'
+    b"scheduler_default_filters = ComputeFilter\n",
+    "colon": b'[pci]\npassthrough_whitelist : {"devname": "eth1"}\n',
+    "lone_cr": b"[DEFAULT]\ra = 1\r[pci]\r",
+}
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("case", CASES)
+def test_edit_makes_oslo_config_read_what_was_wanted(case: str, release: int) -> None:
+    before = (conf(CASES[case]),)
+    after = edit(before, release, FULL)
+    assert after.problems == ()
+    entries = [entry for entry in whitelist(after.files, release) if entry != {"devname": "ens9"}]
+    assert entries == ENTRIES
+    assert filters(after.files, release)[-1] == nova.PCI_FILTER
+    assert len(filters(after.files, release)) > 1
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("case", CASES)
+def test_edit_keeps_every_other_byte_and_undoes_itself(case: str, release: int) -> None:
+    before = (conf(CASES[case]),)
+    after = edit(before, release, FULL).files
+    assert holds_as_original_but_ours(before[0], after[0])
+    assert edit(after, release, FULL).files == after
+    assert edit(after, release, NOTHING).files == before
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_edit_writes_the_name_that_the_release_reads(release: int) -> None:
+    text = edit((conf(b"[DEFAULT]\n"),), release, NovaWanted((ETH0,), None)).files[0].text.decode()
+    section, key = {14: ("[DEFAULT]", "pci_passthrough_whitelist"), 18: ("[pci]", "passthrough_whitelist")}.get(
+        18 if 15 <= release <= 25 else release, ("[pci]", "device_spec")
+    )
+    assert section in text.splitlines()
+    assert f'{key} = {{"devname": "eth0", "physical_network": "physnet1"}}' in text.splitlines()
+
+
+def test_edit_doubles_dollars_that_oslo_config_would_substitute() -> None:
+    for name in ("phys$net", "a\\$b", "$$", "$"):
+        after = edit((conf(b""),), 31, NovaWanted((DeviceSpec(name, "eth0"),)))
+        assert whitelist(after.files, 31) == [{"devname": "eth0", "physical_network": name}]
+
+
+def test_edit_keeps_crlf_in_what_it_adds() -> None:
+    after = edit((conf(CASES["crlf"]),), 26, FULL).files[0].text
+    assert after.count(b"\n") == after.count(b"\r\n")
+
+
+def test_edit_writes_trusted_as_nova_wants_it() -> None:
+    after = edit((conf(b""),), 31, NovaWanted((DeviceSpec("p", "eth0", trusted=True),)))
+    assert whitelist(after.files, 31) == [{"devname": "eth0", "physical_network": "p", "trusted": "true"}]
+
+
+def test_edit_replaces_entries_of_our_devices_in_every_file_and_name() -> None:
+    files = (
+        conf(b'[DEFAULT]\npci_passthrough_whitelist = {"devname": "eth0"}\n'),
+        conf(b'[pci]\ndevice_spec = {"address": "0000:01:10.1"}\n', "/etc/nova/nova-compute.conf", frozenset((COMPUTE,))),
+    )
+    after = edit(files, 31, FULL)
+    assert after.problems == ()
+    assert whitelist(after.files, 31) == ENTRIES
+    assert edit(after.files, 31, NOTHING).files == files
+
+
+@pytest.mark.parametrize("address", ["0000:01:00.0", "01:00.0", "*:01:00.0", "0000:01:00.0 "])
+def test_edit_takes_a_literal_address_of_our_port_for_ours(address: str) -> None:
+    line = json.dumps({"address": address})
+    after = edit((conf(f"[pci]\ndevice_spec = {line}\n".encode()),), 31, NovaWanted((ETH0,)))
+    assert whitelist(after.files, 31) == ENTRIES[:1]
+
+
+def test_edit_replaces_entries_by_name_where_ours_go_by_address() -> None:
+    spec = DeviceSpec("physnet1", address="0000:01:10.0", interface="eth0")
+    after = edit((conf(b'[pci]\ndevice_spec = {"devname": "eth0"}\n'),), 31, NovaWanted((spec,)))
+    assert whitelist(after.files, 31) == [{"address": "0000:01:10.0", "physical_network": "physnet1"}]
+
+
+def test_edit_takes_only_our_elements_out_of_a_list() -> None:
+    text = b'[pci]\ndevice_spec = [{"devname": "ens9", "x": "a$$b"},\n  {"devname": "eth0"}, {"devname": "ens8"}]\n'
+    after = edit((conf(text),), 31, NovaWanted((ETH0,)))
+    assert whitelist(after.files, 31) == [ENTRIES[0], [{"devname": "ens9", "x": "a$b"}, {"devname": "ens8"}]]
+    assert edit(after.files, 31, NOTHING).files == (conf(text),)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ['{"vendor_id": "8086"}', '{"address": "*:01:*.*"}', '{"address": {"bus": "01"}}', "{}", '{"product_id": "10CA"}'],
+)
+def test_edit_refuses_a_wildcard_of_an_older_name_that_would_win(entry: str) -> None:
+    before = (conf(f"[DEFAULT]\nx = 1\npci_passthrough_whitelist = {entry}\n".encode()),)
+    after = edit(before, 26, NovaWanted((ETH0,)))
+    assert after.files == before
+    assert len(after.problems) == 1
+    assert after.problems[0].startswith("/etc/nova/nova.conf:3: [DEFAULT] pci_passthrough_whitelist: ")
+    assert "eth0" in after.problems[0]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ['{"vendor_id": "15b3"}', '{"address": "*:02:*.*"}', '{"devname": "ens9"}', '{"product_id": "1018"}'],
+)
+def test_edit_leaves_older_entries_that_match_other_devices(entry: str) -> None:
+    before = (conf(f"[DEFAULT]\npci_passthrough_whitelist = {entry}\n".encode()),)
+    after = edit(before, 26, NovaWanted((ETH0,)))
+    assert after.problems == ()
+    assert whitelist(after.files, 26) == [json.loads(entry), ENTRIES[0]]
+
+
+def test_edit_goes_before_a_wildcard_under_the_same_name() -> None:
+    after = edit((conf(b'[pci]\ndevice_spec = {"vendor_id": "8086"}\n'),), 26, NovaWanted((ETH0,)))
+    assert whitelist(after.files, 26) == [ENTRIES[0], {"vendor_id": "8086"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("{'devname': 'ens9'}", "not JSON"),
+        ('{"devname": "ens9",}', "not JSON"),
+        ("", "empty"),
+        ('"x"', "not JSON"),
+        ("7", "neither"),
+        ("[1]", "neither"),
+        ('{"devname": "ens9", "address": "*:01:00.0"}', "both address and devname"),
+        ('{"vendor_id": 8086}', "no string"),
+        ('{"address": "0000:zz:00.0"}', "no hex number"),
+        ('{"address": "0:0:0:0.0"}', "more than"),
+        ('{"address": {"bus": "["}}', "regular expression"),
+        ('{"devname": "ens9"} # x', "not JSON"),
+    ],
+)
+def test_edit_names_the_line_of_an_entry_that_stops_nova(value: str, reason: str) -> None:
+    before = (conf(f"[pci]\na = 1\npassthrough_whitelist = {value}\n".encode()),)
+    after = edit(before, 26, FULL)
+    assert after.files == before
+    assert len(after.problems) == 1
+    assert after.problems[0].startswith("/etc/nova/nova.conf:3: [pci] passthrough_whitelist: ")
+    assert reason in after.problems[0]
+
+
+def test_edit_moves_our_block_when_nova_is_upgraded() -> None:
+    before = (conf(b"[DEFAULT]\na = 1\n"),)
+    files = before
+    for release in RELEASES:
+        files = edit(files, release, FULL).files
+        assert files == edit(before, release, FULL).files
+        assert whitelist(files, release) == ENTRIES
+    assert edit(files, 34, NOTHING).files == before
+
+
+def test_edit_leaves_names_that_the_release_does_not_read() -> None:
+    before = (conf(b"[DEFAULT]\nscheduler_default_filters = RamFilter\n[pci]\ndevice_spec = nonsense\n"),)
+    after = edit(before, 24, FULL)
+    assert after.problems == ()
+    assert holds_as_original_but_ours(before[0], after.files[0])
+    assert filters(after.files, 24) == [*nova.default_filters(24), nova.PCI_FILTER]
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_edit_extends_the_defaults_of_the_release(release: int) -> None:
+    after = edit((conf(b""),), release, NovaWanted(None, (nova.PCI_FILTER,)))
+    assert filters(after.files, release) == [*nova.default_filters(release), nova.PCI_FILTER]
+
+
+def test_edit_extends_the_list_in_force_over_files_and_names() -> None:
+    files = (
+        conf(b"[filter_scheduler]\nenabled_filters = ComputeFilter\nenabled_filters = FooFilter ,BarFilter,\n"),
+        conf(b"[DEFAULT]\nscheduler_default_filters = BazFilter,\n  ComputeFilter\n", "/etc/nova/nova.conf.d/x.conf"),
+    )
+    after = edit(files, 23, NovaWanted(None, (nova.PCI_FILTER,))).files
+    assert after[0] == files[0]
+    assert filters(after, 23) == ["BazFilter", "ComputeFilter", nova.PCI_FILTER]
+    later = edit(files, 24, NovaWanted(None, (nova.PCI_FILTER,))).files
+    assert later[1] == files[1]
+    assert filters(later, 24) == ["FooFilter", "BarFilter", nova.PCI_FILTER]
+
+
+def test_edit_leaves_a_list_that_holds_the_filter() -> None:
+    before = (conf(b"[filter_scheduler]\nenabled_filters = PciPassthroughFilter,ComputeFilter\n"),)
+    assert edit(before, 31, NovaWanted(None, (nova.PCI_FILTER,))) == Edited(before)
+
+
+def test_edit_sets_exactly_the_filters_of_the_testbed() -> None:
+    before = (conf(b"[filter_scheduler]\nenabled_filters = RetryFilter,ComputeFilter\n"),)
+    wanted = NovaWanted(None, (nova.PCI_FILTER,), ("ComputeFilter", nova.PCI_FILTER))
+    after = edit(before, 31, wanted)
+    assert after.problems == ()
+    assert filters(after.files, 31) == ["ComputeFilter", nova.PCI_FILTER]
+    assert edit(after.files, 31, NOTHING).files == before
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("enabled_filters = RetryFilter,ComputeFilter", "no longer has RetryFilter"),
+        ("enabled_filters = ComputeFilter,,FooFilter", "no filter's name"),
+        ("enabled_filters = ComputeFilter\n  FooFilter", "no filter's name"),
+        ("available_filters =\n  nova.scheduler.filters.all_filters", "begins on the next line"),
+        ("available_filters =", "empty"),
+    ],
+)
+def test_edit_names_the_line_that_stops_the_scheduler(line: str, part: str) -> None:
+    before = (conf(f"[filter_scheduler]\n{line}\n".encode()),)
+    after = edit(before, 31, NovaWanted(None, (nova.PCI_FILTER,)))
+    assert after.files == before
+    assert len(after.problems) == 1
+    assert after.problems[0].startswith("/etc/nova/nova.conf:2: [filter_scheduler] ")
+    assert part in after.problems[0]
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_edit_makes_the_filter_available_only_where_it_is_not(release: int) -> None:
+    name = nova.available_names(release)[0]
+    for value, added in (("nova.scheduler.filters.all_filters", []), ("my.Filter", [nova.PCI_FILTER_CLASS])):
+        before = (conf(f"[{name.section}]\n{name.key} = {value}\n".encode()),)
+        after = edit(before, release, FULL).files
+        assert sorted(nova_reads(after, release, SCHEDULER)[2]) == sorted([value, *added])
+        assert edit(after, release, NOTHING).files == before
+
+
+def test_edit_takes_only_our_filter_out_of_a_list_that_was_edited_since() -> None:
+    before = (conf(b"[filter_scheduler]\nenabled_filters = ComputeFilter\n[x]\ny = 1"),)
+    ours = edit(before, 31, NovaWanted(None, (nova.PCI_FILTER,))).files[0]
+    changed = (conf(ours.text.replace(b"Filter\n# END", b"Filter,FooFilter\n# END")),)
+    kept = edit(changed, 31, NovaWanted(None, (nova.PCI_FILTER,))).files
+    assert filters(kept, 31) == ["ComputeFilter", "FooFilter", nova.PCI_FILTER]
+    removed = edit(changed, 31, NOTHING).files
+    assert removed[0].text == b"[filter_scheduler]\nenabled_filters = ComputeFilter,FooFilter\n[x]\ny = 1"
+    assert edit(kept, 31, NOTHING).files == removed
+
+
+def test_edit_keeps_the_section_of_options_that_came_behind_our_block() -> None:
+    first = edit((conf(b"[DEFAULT]\na = 1\n"),), 31, NovaWanted((ETH0,))).files[0]
+    grown = (conf(first.text + b"alias = {}\n"),)
+    assert whitelist(edit(grown, 31, NovaWanted((ETH0,))).files, 31) == ENTRIES[:1]
+    assert edit(grown, 31, NovaWanted(())).files[0].text == b"[DEFAULT]\na = 1\n[pci]\nalias = {}\n"
+
+
+def test_edit_neither_changes_nor_judges_the_side_that_is_no_concern() -> None:
+    before = (conf(b"[pci]\ndevice_spec = nonsense\n[filter_scheduler]\nenabled_filters = RetryFilter\n"),)
+    broken = conf(b"nonsense", "/etc/nova/nova-compute.conf", frozenset((COMPUTE,)))
+    assert edit((*before, broken), 31, NovaWanted(None, None)).files == (*before, broken)
+    scheduler_only = (conf(b"[pci]\ndevice_spec = nonsense\n"), broken)
+    after = edit(scheduler_only, 31, NovaWanted(None, (nova.PCI_FILTER,)))
+    assert after.problems == ()
+    assert after.files[1] == broken
+
+
+def test_edit_of_one_side_leaves_the_other_side_in_its_place() -> None:
+    for text in CASES.values():
+        whole = edit((conf(text),), 31, FULL).files
+        assert edit(whole, 31, NovaWanted(FULL.device_specs, None)).files == whole
+        assert edit(whole, 31, NovaWanted(None, FULL.filters)).files == whole
+
+
+def test_edit_refuses_a_block_without_its_end() -> None:
+    text = edit((conf(b""),), 31, FULL).files[0].text
+    with pytest.raises(FormatError, match="without its END"):
+        edit((conf(b"\n".join(line for line in text.split(b"\n") if not line.startswith(b"# END"))),), 31, FULL)
+
+
+def test_edit_says_that_no_file_is_there_to_edit() -> None:
+    assert [problem.split()[-1] for problem in edit((), 31, FULL).problems] == ["reads", "reads"]
+
+
+def test_edit_refuses_bytes_that_only_python_2_reads_where_nova_runs_on_python_3() -> None:
+    files = (conf(b"[DEFAULT]\n# caf\xe9\n"),)
+    with pytest.raises(FormatError, match=r"nova\.conf:2: bytes that are not UTF-8"):
+        edit(files, 23, FULL)
+    assert edit(edit(files, 18, FULL).files, 18, NOTHING).files == files
+
+
+def test_diff_shows_only_lines_of_ours() -> None:
+    text = b'[DEFAULT]\npassword = secret\n[pci]\npassword = secret\ndevice_spec = {"devname": "eth0"}\nx = secret\n'
+    before = (conf(text),)
+    shown = diff(before, edit(before, 31, FULL).files)
+    assert shown[:2] == ("--- /etc/nova/nova.conf", "+++ /etc/nova/nova.conf")
+    assert '-device_spec = {"devname": "eth0"}' in shown
+    assert '+device_spec = {"devname": "eth0", "physical_network": "physnet1"}' in shown
+    assert "secret" not in "\n".join(shown)
+    assert diff(before, before) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "release", "expected"),
+    [
+        (b"[pci]\nreport_in_placement = True\n", 26, True),
+        (b"[pci]\nreport_in_placement = on\nreport_in_placement = 0\n", 26, False),
+        (b"[pci]\nreport_in_placement = True\n", 25, False),
+        (b"", 34, False),
+    ],
+)
+def test_reports_in_placement_as_nova_reads_it(text: bytes, release: int, expected: bool) -> None:
+    assert reports_in_placement((conf(text),), release) is expected
+
+
+NAMES = ("pci_passthrough_whitelist", "passthrough_whitelist", "device_spec")
+FILTER_NAMES = ("scheduler_default_filters", "enabled_filters", "scheduler_available_filters", "available_filters")
+VALUES = ('{"devname": "eth0"}', '[{"devname": "ens9"},', '{"devname": "eth1"}]', '{"address": "0000:01:00.0"}', "{}")
+LINE = st.one_of(
+    st.sampled_from(
+        ("[DEFAULT]", "[pci]", "[PCI]", "[filter_scheduler]", "[default]", "[x]", "# c", "", " ", "a = 1", "  more", "b:2")
+    ),
+    st.builds(lambda k, s, v: f"{k}{s}{v}", st.sampled_from(NAMES), st.sampled_from((" = ", "=", ":")), st.sampled_from(VALUES)),
+    st.builds(lambda v: f"  {v}", st.sampled_from(VALUES)),
+    st.builds(
+        lambda k, v: f"{k} = {v}", st.sampled_from(FILTER_NAMES), st.sampled_from(("A", "A, B", "PciPassthroughFilter", "a.B"))
+    ),
+    st.text(max_size=6),
+)  # fmt: skip
+TEXT = st.one_of(
+    st.lists(st.tuples(LINE, st.sampled_from(("\n", "\n", "\r\n", "\r"))), max_size=16).flatmap(
+        lambda pairs: st.booleans().map(
+            lambda ended: ("[DEFAULT]\n" + "".join(line + end for line, end in pairs))[: None if ended else -1].encode()
+        )
+    ),
+    st.binary(max_size=30),
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.tuples(TEXT, TEXT), st.sampled_from(RELEASES), st.sampled_from((FULL, NovaWanted((ETH1,)))))
+@example((b"", b""), 14, FULL)
+@example((b"\n", b"[pci]"), 34, FULL)
+def test_edit_holds_its_promises_on_any_files(texts: tuple[bytes, bytes], release: int, wanted: NovaWanted) -> None:
+    files = (conf(texts[0]), conf(texts[1], "/etc/nova/nova-compute.conf", frozenset((COMPUTE,))))
+    assume(release > 20 or all(_is_utf8(text) for text in texts))
+    try:
+        original = nova_reads(files, release, COMPUTE)[0]
+        original_filters = filters(files, release)
+    except (cfg.Error, UnicodeDecodeError):
+        with pytest.raises(FormatError):
+            edit(files, release, wanted)
+        return
+    after = edit(files, release, wanted)
+    if after.problems:
+        assert after.files == files
+        return
+    specs = wanted.device_specs or ()
+    ours = [{"devname": spec.devname, "physical_network": spec.physical_network} for spec in specs]
+    read = [entry for value in whitelist(after.files, release) for entry in (value if isinstance(value, list) else [value])]
+    others = [entry for value in original for entry in _entries(value)]
+    names = {spec.devname for spec in specs}
+    covers = {cover for spec in specs for cover in spec.covers}
+    kept = [entry for entry in others if entry.get("devname") not in names and entry.get("address") not in covers]
+    assert [entry for entry in read if entry in ours] == ours
+    assert [entry for entry in read if entry not in ours] == kept
+    if wanted.filters:
+        added = [name for name in wanted.filters if name not in original_filters]
+        assert filters(after.files, release) == [*original_filters, *added]
+    assert effective(after.files, release, COMPUTE).whitelist == tuple(nova_reads(after.files, release, COMPUTE)[0])
+    assert edit(after.files, release, wanted) == after
+    removal = NovaWanted((), None if wanted.filters is None else ())
+    assert edit(after.files, release, removal).files == files
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _entries(value: str) -> list[dict[str, str]]:
+    parsed = json.loads(value)
+    return parsed if isinstance(parsed, list) else [parsed]
