@@ -8,21 +8,28 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from .. import layout
 from .fleet import Fleet
 from .spec import HostSpec
 
 HOSTS = (HostSpec("openstack1", roles=("openstack",)), HostSpec("compute1"), HostSpec("compute2"), HostSpec("compute3"))
+
+
+class Step(NamedTuple):
+    """What is said, the task that is run, and the exit codes that are in order."""
+
+    text: str
+    task: str
+    good: tuple[int, ...] = (0,)
+
+
 STEPS = (
-    ("What would change? `fab plan` looks, and touches nothing.", ("plan",), (0, 3)),
-    (
-        "Now do it: `fab setup_all`. The compute hosts reboot, for their kernels need new arguments.",
-        ("setup_all",),
-        (0,),
-    ),
-    ("How does it stand? `fab status`", ("status",), (0,)),
-    ("Once more: a second `fab setup_all` finds nothing to do.", ("setup_all",), (0,)),
+    Step("What would change? `fab plan` looks, and touches nothing.", "plan", (0, 3)),
+    Step("Now do it: `fab setup_all`. The compute hosts reboot: their kernels need new arguments.", "setup_all"),
+    Step("How does it stand? `fab status`", "status"),
+    Step("Once more: a second `fab setup_all` finds nothing to do.", "setup_all"),
 )
 
 
@@ -52,16 +59,16 @@ def run(_arguments: argparse.Namespace) -> int:
             "SRIOV_KNOWN_HOSTS": str(fleet.known_hosts_path),
             "SRIOV_SSH_CONFIG": str(fleet.ssh_config_path),
         }
-        return next((code for code in (step(*told, environment) for told in STEPS) if code), 0)
+        return next((code for code in (step(told, environment) for told in STEPS) if code), 0)
 
 
-def step(text: str, words: tuple[str, ...], good: tuple[int, ...], environment: Mapping[str, str]) -> int:
+def step(told: Step, environment: Mapping[str, str]) -> int:
     """0, or the exit code of a step that did not end as it should."""
-    say(text)
+    say(told.text)
     fab = Path(sys.executable).with_name("fab")
-    command = [str(fab) if fab.exists() else "fab", "-r", str(layout.root()), *words]
+    command = [str(fab) if fab.exists() else "fab", "-r", str(layout.root()), told.task]
     code = subprocess.run(command, env=environment, check=False).returncode
-    return 0 if code in good else code
+    return 0 if code in told.good else code
 
 
 def say(text: str) -> None:

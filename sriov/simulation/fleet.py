@@ -286,7 +286,7 @@ class Fleet:
         log = (self.directory / "server.log").read_text("utf-8", "replace").strip()
         raise SriovError(
             f"the simulated fleet has ended: {log.splitlines()[-1] if log else 'no reason told'}",
-            hint="it needs root, or user namespaces that the kernel allows (kernel.unprivileged_userns_clone, AppArmor)",
+            hint="it needs root, or a kernel that allows user namespaces (kernel.unprivileged_userns_clone, AppArmor)",
         )
 
     def call(self, host: str, verb: str, arguments: Mapping[str, object]) -> Any:

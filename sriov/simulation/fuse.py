@@ -17,7 +17,8 @@ import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from .sysfs import Attribute, Blocked, Directory, Link, Node, failure
+from .sysfs import BlockedError
+from .tree import Attribute, Directory, Link, Node, failure
 
 HEADER = struct.Struct("<IIQQIIIHH")
 REPLY = struct.Struct("<IiQ")
@@ -121,7 +122,7 @@ class Server:
             result = self._dispatch(code, number, uid, request[HEADER.size :], unique)
         except OSError as error:
             self._reply(unique, -(error.errno or errno.EIO))
-        except Blocked as blocked:
+        except BlockedError as blocked:
             finished = struct.pack("<II", len(request) - HEADER.size - 40, 0) if blocked.finishes else b""
             again = (lambda: self._reply(unique, 0, finished)) if blocked.finishes else (lambda: self._serve(request))
             blocked.port.wakeups.append(again)

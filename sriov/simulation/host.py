@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import SriovError
-from . import boot, poses
+from . import boot, faults, poses
 from .commands import Commands
 from .fuse import Ask
 from .holders import Holders
 from .services import ServiceManager
 from .spec import Faults, HostSpec, User
-from .sysfs import Directory, Sysfs
+from .sysfs import Sysfs
+from .tree import Directory
 
 HERE = Path(__file__).parent
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -209,9 +210,10 @@ class Host:
         self._folder.entries["sys"] = self.sysfs.root
 
     async def _unshare(self) -> None:
-        arguments = (sys.executable, "-I", "-S", str(HERE / "namespace.py"), json.dumps(self._plan()))
+        words = ("--mount", "--uts", "--pid", "--fork", "--kill-child", "--propagation", "private")
+        program = (sys.executable, "-I", "-S", str(HERE / "namespace.py"), json.dumps(self._plan()))
         self._process = await asyncio.create_subprocess_exec(
-            "unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--propagation", "private", "--", *arguments,
+            "unshare", *words, "--", *program,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         assert self._process.stdout is not None  # noqa: S101 - tells mypy what PIPE means
@@ -245,31 +247,15 @@ class Host:
 
     # --- faults ---
 
-    async def set_faults(self, faults: Faults) -> None:
-        old, self.faults = self.faults, faults
+    async def set_faults(self, wanted: Faults) -> None:
+        old, self.faults = self.faults, wanted
         if self.is_up:
             await self.apply_faults(old)
 
     async def apply_faults(self, old: Faults) -> None:
         """Bring the host from the faults `old` to those that are wanted now."""
         new = self.faults
-        script = "set -e; lib=/usr/local/lib/simulation; rm -f $lib/update-grub.*\n"
-        if new.update_grub_ignores:
-            script += ": >$lib/update-grub.ignore\n"
-        for path in {*old.read_only} - {*new.read_only}:
-            script += f"umount '{path}'\n"
-        for path in {*new.read_only} - {*old.read_only}:
-            script += f"mount --bind '{path}' '{path}'; mount -o remount,bind,ro '{path}'\n"
-        for path in {*new.disk_full} - {*old.disk_full}:
-            script += _FILL.replace("@", path)
-        for path in {*old.disk_full} - {*new.disk_full}:
-            script += _EMPTY.replace("@", path)
-        for name in {*new.missing_tools} - {*old.missing_tools}:
-            script += f": >/.hidden; for d in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin; do [ ! -f $d/{name} ] || mount --bind /.hidden $d/{name}; done\n"
-        for name in {*old.missing_tools} - {*new.missing_tools}:
-            script += f"for d in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin; do umount $d/{name} 2>/dev/null || :; done\n"
-        if new.update_grub_error:
-            script += "cat >$lib/update-grub.error\n"
+        script = faults.script(old, new)
         status, output = await self.run(["/bin/sh", "-c", script], data=new.update_grub_error.encode())
         if status:
             raise SriovError(f"{self.spec.name}: a fault could not be switched: {output.decode('utf-8', 'replace')}")
@@ -280,8 +266,7 @@ class Host:
 
     async def _save_full_disks(self) -> None:
         if self.faults.disk_full and self.pid:
-            script = "".join(_EMPTY.replace("@", path) for path in self.faults.disk_full)
-            await self.run(["/bin/sh", "-c", script])
+            await self.run(["/bin/sh", "-c", faults.script(self.faults, Faults())])
 
     # --- for the fleet ---
 
@@ -303,15 +288,3 @@ class Host:
         for path, content in files.items():
             self.disk(path).parent.mkdir(parents=True, exist_ok=True)
             self.disk(path).write_bytes(content)
-
-
-# A full disk: the folder's content moves to a file system in memory, which a ballast then fills to the last page.
-_FILL = """
-mkdir -p /tmp/.full; cp -a '@/.' /tmp/.full/; need=$(du -sk --apparent-size '@' | cut -f1); n=$(find '@' | wc -l)
-mount -t tmpfs -o size=$((need + n * 4 + 64))k,mode=755 full '@'; cp -a /tmp/.full/. '@/'; rm -rf /tmp/.full
-dd if=/dev/zero of='@/.ballast' bs=4k 2>/dev/null || :
-"""
-_EMPTY = """
-rm -f '@/.ballast'; mkdir -p /tmp/.full; cp -a '@/.' /tmp/.full/; umount '@'
-find '@' -mindepth 1 -delete; cp -a /tmp/.full/. '@/'; rm -rf /tmp/.full
-"""

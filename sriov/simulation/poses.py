@@ -120,15 +120,15 @@ def files(spec: HostSpec) -> Iterator[FileOf]:
 
 
 def _accounts(spec: HostSpec) -> Iterator[FileOf]:
-    passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"
-    passwd += f"nova:x:{NOVA_GID}:{NOVA_GID}::/var/lib/nova:/bin/sh\n"
+    accounts = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"
+    accounts += f"nova:x:{NOVA_GID}:{NOVA_GID}::/var/lib/nova:/bin/sh\n"
     group = f"root:x:0:\nnogroup:x:65534:\nnova:x:{NOVA_GID}:\n"
     secrets = ""
     for user in spec.users:
-        passwd += f"{user.name}:x:{user.uid}:{user.uid}::/home/{user.name}:/bin/sh\n"
+        accounts += f"{user.name}:x:{user.uid}:{user.uid}::/home/{user.name}:/bin/sh\n"
         group += f"{user.name}:x:{user.uid}:\n"
         secrets += f"{user.name} {user.sudo} {user.password or ''}\n"
-    yield FileOf("/etc/passwd", passwd.encode())
+    yield FileOf("/etc/passwd", accounts.encode())
     yield FileOf("/etc/group", group.encode())
     yield FileOf("/etc/simulated-sudoers", secrets.encode(), 0o600)
     yield FileOf("/etc/hostname", f"{spec.name}\n".encode())

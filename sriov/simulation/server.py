@@ -24,10 +24,10 @@ import asyncssh
 
 from ..errors import SriovError
 from .fuse import Server, mount, unmount
-from .host import Host
+from .host import PATH, Host
 from .spec import Faults, HostSpec
 from .sshd import Daemon, free_port
-from .sysfs import Directory
+from .tree import Directory
 
 
 class Hosts:
@@ -43,7 +43,7 @@ class Hosts:
         except OSError as error:
             raise SriovError(
                 f"no FUSE file system can be mounted: {error.strerror}",
-                hint="the simulation needs a readable and writable /dev/fuse (modprobe fuse; in a container: --device /dev/fuse)",
+                hint="it needs a readable and writable /dev/fuse (modprobe fuse; in a container: --device /dev/fuse)",
             ) from None
         Server(device, root)
         self.hosts = {
@@ -142,7 +142,7 @@ class Hosts:
         process = await asyncio.create_subprocess_exec(
             *host.enter(), "/bin/sh", "-c", command,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "USER": "root"},
+            env={"PATH": PATH, "HOME": "/root", "USER": "root"},
         )  # fmt: skip
         output, errors = await process.communicate()
         return {"status": process.returncode, "output": output.decode("latin-1"), "errors": errors.decode("latin-1")}

@@ -93,8 +93,7 @@ class HostSpec:
 
     def to_json(self) -> dict[str, Any]:
         """All but the file contents, for the fleet's own process."""
-        data = dataclasses.asdict(dataclasses.replace(self, files={}, nova_conf=None))
-        return data
+        return dataclasses.asdict(dataclasses.replace(self, files={}, nova_conf=None))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> HostSpec:

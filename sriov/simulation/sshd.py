@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 
@@ -145,11 +146,12 @@ class Session:
         for number in (theirs_in, theirs_out, theirs_err):
             os.close(number)
         feeding = asyncio.ensure_future(self._feed(ours_in))
-        pumps = asyncio.gather(
+        pumps: asyncio.Future[tuple[None, None]] = asyncio.gather(
             self._pump(ours_out, self._process.stdout, self._alter), self._pump(ours_err, self._process.stderr, None)
         )
         gone = asyncio.ensure_future(self._process.wait_closed())
-        await asyncio.wait({pumps, gone}, return_when=asyncio.FIRST_COMPLETED)
+        ends: set[asyncio.Future[Any]] = {pumps, gone}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         feeding.cancel()
         if not pumps.done():
             pumps.cancel()  # closes the pipes: the command meets SIGPIPE when it writes on
@@ -259,5 +261,5 @@ def free_port(addresses: list[str]) -> int:
                     probe.bind((address, port))
             except OSError:
                 continue
-            return port
+            return int(port)
     raise OSError("no free port between 20000 and 32000")

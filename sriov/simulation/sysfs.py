@@ -1,6 +1,6 @@
 """The /sys of one simulated host, as a tree of plain objects that answers as the kernel does.
 
-Pure: no FUSE, no clock of its own. Writes raise OSError with the kernel's errno, or `Blocked` where the kernel
+Pure: no FUSE, no clock of its own. Writes raise OSError with the kernel's errno, or `BlockedError` where the kernel
 would put the writer to sleep; whoever serves the tree waits for the port's `wakeups` and asks again.
 Source of the answers: `sriov_numvfs_store` and `sriov_numvfs_show` in drivers/pci/iov.c.
 """
@@ -8,18 +8,14 @@ Source of the answers: `sriov_numvfs_store` and `sriov_numvfs_show` in drivers/p
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from .spec import Cpu, Nic
+from .tree import Attribute, Directory, Link, failure
 
 
-def failure(number: int) -> OSError:
-    return OSError(number, os.strerror(number))
-
-
-class Blocked(Exception):
+class BlockedError(Exception):
     """The caller sleeps, uninterruptibly, until `port` is released.
 
     `finishes`: it is the write that sleeps, and when it wakes it has succeeded; else the call is to be made again.
@@ -29,55 +25,6 @@ class Blocked(Exception):
         super().__init__(port.nic.interface)
         self.port = port
         self.finishes = finishes
-
-
-@dataclass(slots=True)
-class Link:
-    """A symbolic link."""
-
-    target: str
-
-
-@dataclass(slots=True)
-class Attribute:
-    """A sysfs file: `show()` gives its text, `store(bytes)` takes one write; None makes it read-only."""
-
-    show: Callable[[], str]
-    store: Callable[[bytes], None] | None = None
-
-
-@dataclass(slots=True)
-class Directory:
-    entries: dict[str, Node] = field(default_factory=dict)
-
-    def make(self, path: str) -> Directory:
-        """The directory `path` below this one, made where it does not exist."""
-        here = self
-        for name in path.strip("/").split("/"):
-            there = here.entries.setdefault(name, Directory())
-            if not isinstance(there, Directory):
-                raise failure(errno.ENOTDIR)
-            here = there
-        return here
-
-    def text(self, **values: object) -> None:
-        """Read-only files, name=value; the newline that sysfs ends each with is added."""
-        for name, value in values.items():
-            self.entries[name] = Attribute(lambda value=value: f"{value}\n")  # type: ignore[misc]
-
-    def find(self, path: str) -> Node:
-        """The node at `path` (links are not followed). Raises OSError ENOENT or ENOTDIR."""
-        node: Node = self
-        for name in filter(None, path.split("/")):
-            if not isinstance(node, Directory):
-                raise failure(errno.ENOTDIR)
-            if name not in node.entries:
-                raise failure(errno.ENOENT)
-            node = node.entries[name]
-        return node
-
-
-Node = Directory | Attribute | Link
 
 
 def parse_u16(data: bytes) -> int:
@@ -171,14 +118,14 @@ class Sysfs:
     # --- reading and writing by path ---
 
     def read(self, path: str) -> str:
-        """Text of a file below /sys, links followed. Raises OSError, Blocked."""
+        """Text of a file below /sys, links followed. Raises OSError, BlockedError."""
         node = self.root.find(self.resolve(path))
         if not isinstance(node, Attribute):
             raise failure(errno.EISDIR)
         return node.show()
 
     def write(self, path: str, data: bytes) -> None:
-        """One write(2) to a file below /sys, links followed. Raises OSError, Blocked."""
+        """One write(2) to a file below /sys, links followed. Raises OSError, BlockedError."""
         node = self.root.find(self.resolve(path))
         if not isinstance(node, Attribute) or node.store is None:
             raise failure(errno.EACCES)
@@ -321,16 +268,16 @@ class Sysfs:
     @staticmethod
     def _show_numvfs(port: Port) -> str:
         if port.stuck is not None:
-            raise Blocked(port)  # sriov_numvfs_show takes the device lock, which the sleeping writer holds
+            raise BlockedError(port)  # sriov_numvfs_show takes the device lock, which the sleeping writer holds
         return f"{port.count}\n"
 
     def store_numvfs(self, port: Port, data: bytes) -> None:
-        """A write to sriov_numvfs. Raises OSError EINVAL, ERANGE, ENOENT, EBUSY, the driver's own; Blocked."""
+        """A write to sriov_numvfs. Raises OSError EINVAL, ERANGE, ENOENT, EBUSY, the driver's own; BlockedError."""
         wanted = parse_u16(data)
         if wanted > port.nic.total_vfs:
             raise failure(errno.ERANGE)
         if port.stuck is not None:
-            raise Blocked(port)
+            raise BlockedError(port)
         if wanted == port.count:
             return
         if not port.nic.configurable or not self.driver(port.nic.pci):
@@ -344,12 +291,12 @@ class Sysfs:
             port.stuck = wanted
             for index in port.held:
                 self.bind(vf_address(port.nic, index), "")
-            raise Blocked(port, finishes=True)
+            raise BlockedError(port, finishes=True)
         if port.nic.write_seconds:
             port.stuck = wanted
             self._later(port.nic.write_seconds, lambda: self.release(port))
             if port.stuck is not None:
-                raise Blocked(port, finishes=True)
+                raise BlockedError(port, finishes=True)
             return
         self.enable(port, wanted)
 

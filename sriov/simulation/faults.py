@@ -1,0 +1,50 @@
+"""How faults of disks and tools are switched on a running host: as one shell script that goes from old to new."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+
+from .spec import Faults
+
+FOLDERS = "/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin"
+# A full disk: the folder's content moves to a file system in memory, which a ballast then fills to the last page.
+FILL = """
+mkdir -p /run/.full; cp -a @/. /run/.full/
+need=$(du -sk --apparent-size @ | cut -f1); count=$(find @ | wc -l)
+mount -t tmpfs -o size=$((need + count * 4 + 64))k,mode=755 full @
+cp -a /run/.full/. @/; rm -rf /run/.full
+dd if=/dev/zero of=@/.ballast bs=4k 2>/dev/null || :
+"""
+EMPTY = """
+rm -f @/.ballast; mkdir -p /run/.full; cp -a @/. /run/.full/; umount @
+find @ -mindepth 1 -delete; cp -a /run/.full/. @/; rm -rf /run/.full
+"""
+HIDE = f"""
+: >/.hidden
+for folder in {FOLDERS}; do [ ! -f $folder/@ ] || mount --bind /.hidden $folder/@; done
+"""
+SHOW = f"""
+for folder in {FOLDERS}; do umount $folder/@ 2>/dev/null || :; done
+"""
+
+
+def script(old: Faults, new: Faults) -> str:
+    """POSIX sh, run as root in the host; the text of a failing update-grub comes on stdin."""
+    parts = ["set -e\nlib=/usr/local/lib/simulation\nrm -f $lib/update-grub.*\n"]
+    if new.update_grub_ignores:
+        parts.append(": >$lib/update-grub.ignore\n")
+    parts += _each("umount @\n", old.read_only, new.read_only)
+    parts += _each("mount --bind @ @\nmount -o remount,bind,ro @\n", new.read_only, old.read_only)
+    parts += _each(EMPTY, old.disk_full, new.disk_full)
+    parts += _each(FILL, new.disk_full, old.disk_full)
+    parts += _each(SHOW, old.missing_tools, new.missing_tools)
+    parts += _each(HIDE, new.missing_tools, old.missing_tools)
+    if new.update_grub_error:
+        parts.append("cat >$lib/update-grub.error\n")
+    return "".join(parts)
+
+
+def _each(text: str, here: Iterable[str], there: Iterable[str]) -> list[str]:
+    """The text for all names that are here and not there."""
+    return [text.replace("@", shlex.quote(name)) for name in sorted({*here} - {*there})]

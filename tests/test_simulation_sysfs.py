@@ -1,0 +1,137 @@
+"""The tree of /sys, without a fleet: what the kernel answers."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+import pytest
+
+from sriov.simulation.numvfs_table import NUMVFS_WRITES, NumvfsWrite
+from sriov.simulation.spec import Nic
+from sriov.simulation.sysfs import BlockedError, Sysfs, vf_address
+
+NUMVFS = "class/net/eth0/device/sriov_numvfs"
+
+
+def plugged(*nics: Nic, passthrough: bool = False) -> Sysfs:
+    sysfs = Sysfs(nics or (Nic(),), passthrough=passthrough)
+    sysfs.plug()
+    return sysfs
+
+
+@pytest.mark.parametrize("row", NUMVFS_WRITES, ids=str)
+def test_sysfs_answers_numvfs_writes_as_the_kernel(row: NumvfsWrite) -> None:
+    sysfs = plugged()
+    sysfs.write(NUMVFS, str(row.active).encode())
+    refused = None
+    try:
+        sysfs.write(NUMVFS, row.text.encode())
+    except OSError as error:
+        refused = errno.errorcode[error.errno or 0]
+    assert (refused, int(sysfs.read(NUMVFS))) == (row.errno, row.after)
+
+
+def test_sysfs_refuses_any_change_for_a_driver_without_sriov_configure() -> None:
+    sysfs = plugged(Nic(configurable=False))
+    with pytest.raises(OSError, match="No such file") as caught:
+        sysfs.write(NUMVFS, b"3")
+    assert caught.value.errno == errno.ENOENT
+    sysfs.write(NUMVFS, b"0")  # the present value is accepted before the driver is asked
+
+
+def test_sysfs_takes_a_write_without_error_when_the_driver_enables_fewer() -> None:
+    sysfs = plugged(Nic(driver_limit=3))
+    sysfs.write(NUMVFS, b"7")
+    assert sysfs.read(NUMVFS) == "3\n"
+
+
+def test_sysfs_names_the_drivers_own_error() -> None:
+    sysfs = plugged(Nic(enable_errno="ENOMEM"))
+    with pytest.raises(OSError, match="Cannot allocate") as caught:
+        sysfs.write(NUMVFS, b"1")
+    assert caught.value.errno == errno.ENOMEM
+
+
+def test_sysfs_vf_addresses_are_those_of_the_real_card() -> None:
+    found = [vf_address(Nic(), index) for index in range(7)]
+    assert found == [f"0000:01:{slot}" for slot in ("10.0", "10.2", "10.4", "10.6", "11.0", "11.2", "11.4")]
+
+
+def test_sysfs_vfs_appear_with_their_links_and_vanish() -> None:
+    sysfs = plugged()
+    sysfs.write(NUMVFS, b"2")
+    assert sysfs.read("class/net/eth0/device/virtfn1/vendor") == "0x8086\n"
+    assert sysfs.read("bus/pci/devices/0000:01:10.2/physfn/sriov_totalvfs") == "7\n"
+    assert sysfs.read("class/net/eth0v1/device/device") == "0x10ca\n"
+    assert sysfs.read("bus/pci/devices/0000:01:10.2/iommu_group/type") == "DMA-FQ\n"
+    sysfs.write(NUMVFS, b"0")
+    for gone in ("bus/pci/devices/0000:01:10.2", "class/net/eth0v1", "class/net/eth0/device/virtfn0"):
+        with pytest.raises(OSError, match="No such file"):
+            sysfs.root.find(gone)
+
+
+def test_sysfs_vfs_without_autoprobe_have_no_driver() -> None:
+    sysfs = plugged()
+    sysfs.write("class/net/eth0/device/sriov_drivers_autoprobe", b"0")
+    sysfs.write(NUMVFS, b"1")
+    assert sysfs.driver("0000:01:10.0") == ""
+    assert "eth0v0" not in sysfs.netdevs
+
+
+def test_sysfs_links_and_netdevs_wait_for_their_delays() -> None:
+    pending: list[tuple[float, Callable[[], None]]] = []
+    sysfs = Sysfs((Nic(link_delay=1, netdev_delay=2),), later=lambda seconds, act: pending.append((seconds, act)))
+    sysfs.plug()
+    sysfs.write(NUMVFS, b"1")
+    folder = sysfs.root.find(sysfs.resolve("class/net/eth0/device"))
+    assert sysfs.read(NUMVFS) == "1\n"
+    assert "virtfn0" not in str(folder)
+    pending[0][1]()
+    assert sysfs.read("class/net/eth0/device/virtfn0/device") == "0x10ca\n"
+    assert "eth0v0" not in sysfs.netdevs
+    pending[1][1]()
+    assert "eth0v0" in sysfs.netdevs
+
+
+def test_sysfs_write_of_zero_under_a_guest_sleeps_and_takes_effect_later() -> None:
+    sysfs = plugged(Nic(), Nic("eth1", "0000:02:00.0"))
+    port = sysfs.ports["eth0"]
+    sysfs.write(NUMVFS, b"4")
+    port.held.add(2)
+    with pytest.raises(BlockedError) as caught:
+        sysfs.write(NUMVFS, b"0")
+    assert caught.value.finishes
+    with pytest.raises(BlockedError):
+        sysfs.read(NUMVFS)
+    assert sysfs.read("class/net/eth0/device/sriov_totalvfs") == "7\n"
+    assert sysfs.read("class/net/eth1/device/sriov_numvfs") == "0\n"
+    woken = []
+    port.wakeups.append(lambda: woken.append(True))
+    sysfs.release(port)
+    assert (sysfs.read(NUMVFS), woken) == ("0\n", [True])
+
+
+def test_sysfs_vf_is_pulled_out_silently_where_the_guest_takes_hotplug() -> None:
+    sysfs = plugged(Nic(hot_unplugs=True))
+    sysfs.write(NUMVFS, b"4")
+    sysfs.ports["eth0"].held.add(2)
+    sysfs.write(NUMVFS, b"0")
+    assert sysfs.read(NUMVFS) == "0\n"
+
+
+def test_sysfs_domain_type_tells_passthrough() -> None:
+    assert plugged(passthrough=True).read("kernel/iommu_groups/0/type") == "identity\n"
+
+
+def test_sysfs_card_without_capability_has_no_sriov_files() -> None:
+    sysfs = plugged(Nic(sriov=False, driver="virtio_net"))
+    with pytest.raises(OSError, match="No such file"):
+        sysfs.read("class/net/eth0/device/sriov_totalvfs")
+
+
+def test_sysfs_without_iommu_has_neither_groups_nor_table() -> None:
+    sysfs = Sysfs((Nic(),), iommu=False)
+    for path in ("firmware/acpi/tables/DMAR", "kernel/iommu_groups/0"):
+        with pytest.raises(OSError, match="No such file"):
+            sysfs.root.find(path)

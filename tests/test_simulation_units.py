@@ -1,0 +1,66 @@
+"""Unit files and boot order, without a fleet."""
+
+from __future__ import annotations
+
+import pytest
+
+from sriov.simulation import boot, units
+from sriov.simulation.services import acyclic
+
+
+def commands_of(line: str) -> tuple[str, ...]:
+    return units.commands(units.parse("x.service", f"[Service]\nExecStart={line}\n"))[0].words
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("/bin/sh -c 'echo $$HOME %%n'", ("/bin/sh", "-c", "echo $HOME %n")),
+        ('/bin/sh -c "a \\"b\\" c"', ("/bin/sh", "-c", 'a "b" c')),
+        ("/bin/echo %n %N", ("/bin/echo", "x.service", "x")),
+        ("/bin/echo $NOTHING a${NOTHING}b", ("/bin/echo", "ab")),
+        ("-/bin/false", ("/bin/false",)),
+        ("/bin/sh -c 'a \\\n   b'", ("/bin/sh", "-c", "a  b")),
+        ("/bin/echo \\x41", ("/bin/echo", "A")),
+    ],
+)
+def test_units_command_line_is_split_as_systemd_does(line: str, words: tuple[str, ...]) -> None:
+    assert commands_of(line) == words
+
+
+def test_units_empty_assignment_clears_the_list() -> None:
+    unit = units.parse("x.service", "[Service]\nExecStart=/bin/a\nExecStart=\nExecStart=/bin/b\n")
+    assert unit.values("Service", "ExecStart") == ("/bin/b",)
+
+
+def test_units_device_names_are_unescaped() -> None:
+    assert units.device_interface("sys-subsystem-net-devices-a\\x2db.device") == "a-b"
+
+
+def test_units_before_and_after_are_both_order() -> None:
+    first = units.parse("a.service", "[Unit]\nBefore=b.service\n[Install]\nWantedBy=multi-user.target\n")
+    second = units.parse("b.service", "[Unit]\nAfter=network-online.target\n")
+    order = units.predecessors({"a.service": first, "b.service": second})
+    assert "a.service" in order["b.service"]
+    assert "a.service" in order["multi-user.target"]
+    assert "network-online.target" in order["b.service"]
+
+
+def test_units_cycle_is_broken() -> None:
+    order = acyclic({"a": frozenset("b"), "b": frozenset("a")})
+    assert sorted(len(earlier) for earlier in order.values()) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("line", "cpu", "expected"),
+    [
+        ("ro quiet", "intel", False),
+        ("intel_iommu=on iommu=pt", "intel", True),
+        ("intel_iommu=on,sm_on iommu=pt", "intel", True),
+        ("iommu=pt", "intel", False),
+        ("iommu=pt", "amd", True),
+        ("intel_iommu=on iommu=pt intel_iommu=off", "intel", False),
+    ],
+)
+def test_boot_passthrough_follows_the_arguments(line: str, cpu: str, expected: bool) -> None:
+    assert boot.is_passthrough(line, cpu) is expected
