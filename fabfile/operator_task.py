@@ -27,11 +27,14 @@ from typing import Any, NoReturn
 from fabric import Task
 from invoke.exceptions import Exit
 
+# of this project `fab` puts only fabfile/ itself on the path, which in a bare checkout leaves the library out
+sys.path.insert(0, str(next(p for p in Path(__file__).resolve().parents if (p / "sriov" / "__init__.py").is_file())))
+
 from sriov import layout
 from sriov.errors import SriovError, TestbedError, UsageError
 from sriov.model import Secret
 
-from .fab1 import Hosts, Parameter, Signature, native, truth
+from .fab1 import CallError, Hosts, Parameter, Signature, native, truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +162,12 @@ def install(names: Mapping[str, Any]) -> None:
     of_all += ["--debug"] if program.args.debug.value else []
     try:
         if program.args.dry.value or {"-R", "--dry"} & {*unparsed}:
-            raise UsageError("there is no --dry here: `fab plan` says what would change and touches nothing")
+            raise CallError("there is no --dry here: `fab plan` says what would change and touches nothing")
         unparsed[:] = native([*of_all, *unparsed], tasks, core)
-    except UsageError as error:
-        fail(error, as_json=any(re.search(r"(^--|[:,])json(=[yYtT1o].*)?$", word) for word in unparsed))
+    except CallError as error:
+        fail(
+            UsageError(str(error)), as_json=any(re.search(r"(^--|[:,])json(=[yYtT1o].*)?$", word) for word in unparsed)
+        )
     hosts.set_value(None, cast=False)  # else Fabric would run each task once for each of them
 
 

@@ -138,6 +138,14 @@ PYTHON_FAULTS: dict[str, tuple[str | bytes, int | None, tuple[str, ...]]] = {
     "VF None": (entry(VF="None"), 4, ("None is no whole number",)),
     "VF negative": (entry(VF="-1"), 4, ("-1 is below 0", "0 means no VFs")),
     "VF huge": (entry(VF="65536"), 4, ("65536 is more than any card can have",)),
+    "VF beyond print": (entry(VF="10 ** 5000"), 4, ("a whole number is more than any card",)),
+    "VF unprintable": (
+        HEAD
+        + ROLES
+        + "class C:\n    __repr__ = None\nenv.sriov = {a: [{'interface': 'e', 'VF': C(), 'physnets': ['p']}]}",
+        6,
+        ("of type C is no whole number",),
+    ),
     "physnets missing": (entry(physnets=""), 4, ("names no physical network",)),
     "physnets empty": (entry(physnets="[]"), 4, ("names no physical network",)),
     "physnets text": (entry(physnets="'p1'"), 4, ("is text, not a list", "['p1']")),

@@ -151,9 +151,9 @@ def _num_vfs(entry: Mapping[object, object], at: Keys, faults: FaultList) -> int
         found = shown(value) if isinstance(value, bool | float | str) else kind(value)
         faults.add(here, f"{found} is no whole number", "write a number without quotes, such as 7; 0 means no VFs")
     elif value < 0:
-        faults.add(here, f"{value} is below 0", "0 means no VFs")
+        faults.add(here, f"{shown(value)} is below 0", "0 means no VFs")
     elif value > MAX_VFS:
-        faults.add(here, f"{value} is more than any card can have ({MAX_VFS})", "see sriov_totalvfs on the host")
+        faults.add(here, f"{shown(value)} is more than any card can have ({MAX_VFS})", "see sriov_totalvfs on the host")
     else:
         return value
     return None

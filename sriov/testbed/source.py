@@ -66,7 +66,10 @@ def label(prefix: str, keys: Keys) -> str:
 
 def shown(value: object) -> str:
     """`value` as it may stand in a message: one line, at most 60 characters, no `user:password@host`."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # of the operator's own class, or an int of more than 4300 digits
+        return kind(value)
     if isinstance(value, str):
         text = repr(re.sub(r"^([^@:]*):.*@", r"\1:***@", value, flags=re.DOTALL))
     return text if len(text) <= 60 else f"{text[:56]}...{text[-1]}"
