@@ -203,7 +203,9 @@ def test_edit_writes_trusted_as_nova_wants_it() -> None:
 def test_edit_replaces_entries_of_our_devices_in_every_file_and_name() -> None:
     files = (
         conf(b'[DEFAULT]\npci_passthrough_whitelist = {"devname": "eth0"}\n'),
-        conf(b'[pci]\ndevice_spec = {"address": "0000:01:10.1"}\n', "/etc/nova/nova-compute.conf", frozenset((COMPUTE,))),
+        conf(
+            b'[pci]\ndevice_spec = {"address": "0000:01:10.1"}\n', "/etc/nova/nova-compute.conf", frozenset((COMPUTE,))
+        ),
     )
     after = edit(files, 31, FULL)
     assert after.problems == ()
@@ -288,7 +290,7 @@ def test_edit_names_the_line_of_an_entry_that_stops_nova(value: str, reason: str
 
 def test_edit_moves_our_block_when_nova_is_upgraded() -> None:
     before = (conf(b"[DEFAULT]\na = 1\n"),)
-    files = before
+    files: tuple[ConfigFile, ...] = before
     for release in RELEASES:
         files = edit(files, release, FULL).files
         assert files == edit(before, release, FULL).files
@@ -445,17 +447,28 @@ def test_reports_in_placement_as_nova_reads_it(text: bytes, release: int, expect
 NAMES = ("pci_passthrough_whitelist", "passthrough_whitelist", "device_spec")
 FILTER_NAMES = ("scheduler_default_filters", "enabled_filters", "scheduler_available_filters", "available_filters")
 VALUES = ('{"devname": "eth0"}', '[{"devname": "ens9"},', '{"devname": "eth1"}]', '{"address": "0000:01:00.0"}', "{}")
+PLAIN = (
+    "[DEFAULT]",
+    "[pci]",
+    "[PCI]",
+    "[filter_scheduler]",
+    "[default]",
+    "[x]",
+    "# c",
+    "",
+    " ",
+    "a = 1",
+    "  more",
+    "b:2",
+)
+LISTS = ("A", "A, B", "PciPassthroughFilter", "a.B")
 LINE = st.one_of(
-    st.sampled_from(
-        ("[DEFAULT]", "[pci]", "[PCI]", "[filter_scheduler]", "[default]", "[x]", "# c", "", " ", "a = 1", "  more", "b:2")
-    ),
-    st.builds(lambda k, s, v: f"{k}{s}{v}", st.sampled_from(NAMES), st.sampled_from((" = ", "=", ":")), st.sampled_from(VALUES)),
-    st.builds(lambda v: f"  {v}", st.sampled_from(VALUES)),
-    st.builds(
-        lambda k, v: f"{k} = {v}", st.sampled_from(FILTER_NAMES), st.sampled_from(("A", "A, B", "PciPassthroughFilter", "a.B"))
-    ),
+    st.sampled_from(PLAIN),
+    st.tuples(st.sampled_from(NAMES), st.sampled_from((" = ", "=", ":")), st.sampled_from(VALUES)).map("".join),
+    st.sampled_from(VALUES).map("  {}".format),
+    st.builds("{} = {}".format, st.sampled_from(FILTER_NAMES), st.sampled_from(LISTS)),
     st.text(max_size=6),
-)  # fmt: skip
+)
 TEXT = st.one_of(
     st.lists(st.tuples(LINE, st.sampled_from(("\n", "\n", "\r\n", "\r"))), max_size=16).flatmap(
         lambda pairs: st.booleans().map(
@@ -486,7 +499,9 @@ def test_edit_holds_its_promises_on_any_files(texts: tuple[bytes, bytes], releas
         return
     specs = wanted.device_specs or ()
     ours = [{"devname": spec.devname, "physical_network": spec.physical_network} for spec in specs]
-    read = [entry for value in whitelist(after.files, release) for entry in (value if isinstance(value, list) else [value])]
+    read = [
+        entry for value in whitelist(after.files, release) for entry in (value if isinstance(value, list) else [value])
+    ]
     others = [entry for value in original for entry in _entries(value)]
     names = {spec.devname for spec in specs}
     covers = {cover for spec in specs for cover in spec.covers}

@@ -78,7 +78,7 @@ def _nearest(text: str) -> str:
     number = re.match(r"\d{1,3}(?!\d)", text)
     if number:
         return f"the nearest is {12 if int(number[0]) < 12 else NEWEST}; known are 12 to {NEWEST} and their names"
-    near = difflib.get_close_matches(text, (*_BY_NAME, *_BY_DATE), n=1, cutoff=0.0)
+    near = difflib.get_close_matches(text, (*_BY_NAME, *_BY_DATE), n=1, cutoff=0.45)
     return f"did you mean {near[0]!r}?" if near else "say a name such as 'wallaby', '2024.1' or 23"
 
 
