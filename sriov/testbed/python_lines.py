@@ -8,6 +8,7 @@ that the file defined, `'root@%s' % ip` is computed. What cannot be followed end
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Mapping
 
 from .source import Keys
@@ -18,8 +19,28 @@ _COMPUTABLE = (
 _unknown = object()
 
 
-def line_finder(tree: ast.Module, names: Mapping[str, object]) -> Callable[[Keys], int | None]:
-    """A function from key path to line; None for a key that the file does not assign."""
+def line_finder(parse: Callable[[], ast.Module], names: Mapping[str, object]) -> Callable[[Keys], int | None]:
+    """A function from key path to line; None for a key that the file does not assign. Parses on its first call."""
+    index = functools.cache(lambda: _index(parse(), names))
+
+    def find(keys: Keys) -> int | None:
+        of_env, literals = index()
+        best: tuple[int, int] | None = None  # (depth, line)
+        for path, line, value in of_env:
+            if path == keys[: len(path)]:
+                depth, found = _descend(value, keys[len(path) :], literals, names, line)
+                reached = (len(path) + depth, found)
+                if best is None or reached[0] >= best[0]:  # of equals the later assignment is the one in force
+                    best = reached
+        return best[1] if best else None
+
+    return find
+
+
+def _index(
+    tree: ast.Module, names: Mapping[str, object]
+) -> tuple[list[tuple[Keys, int, ast.expr]], dict[str, ast.expr]]:
+    """(assignments to parts of `env`: path, line, value; values assigned to plain names)."""
     assignments = [
         (target, node.value)
         for node in ast.walk(tree)
@@ -32,18 +53,7 @@ def line_finder(tree: ast.Module, names: Mapping[str, object]) -> Callable[[Keys
         for target, value in assignments
         if (path := _target_path(target, names))
     ]  # fmt: skip
-
-    def find(keys: Keys) -> int | None:
-        best: tuple[int, int] | None = None  # (depth, line)
-        for path, line, value in of_env:
-            if path == keys[: len(path)]:
-                depth, found = _descend(value, keys[len(path) :], literals, names, line)
-                reached = (len(path) + depth, found)
-                if best is None or reached[0] >= best[0]:  # of equals the later assignment is the one in force
-                    best = reached
-        return best[1] if best else None
-
-    return find
+    return of_env, literals
 
 
 def holds_password(tree: ast.Module, line: int | None) -> bool:

@@ -48,24 +48,32 @@ class Env(dict[str, object]):
 def read(path: Path) -> Source:
     """Run the file. Raises TestbedError, with the line, if it does not compile or does not run to its end."""
     content = read_bytes(path)
-    tree, code = _compile(content, path)
+    code = _compile(content, path)
     env = Env()
     names: dict[str, object] = {"__name__": "testbed", "__file__": str(path), "__builtins__": __builtins__}
     failure = _run(code, env, names)
     if failure is not None:
         line = next((frame.lineno for frame in reversed(failure.stack) if frame.filename == str(path)), None)
         text = python_faults.line_text(content, line)
-        raise line_error(str(path), line, *python_faults.of_running(failure, text, holds_password(tree, line)))
-    return Source(str(path), env, line_finder(tree, names), "env.")
+        raise line_error(
+            str(path), line, *python_faults.of_running(failure, text, holds_password(_tree(content), line))
+        )
+    return Source(str(path), env, line_finder(lambda: _tree(content), names), "env.")
 
 
-def _compile(content: bytes, path: Path) -> tuple[ast.Module, CodeType]:
+def _tree(content: bytes) -> ast.Module:
+    """The syntax tree of a file that compiles; only faults need it, and it takes as long as the load itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(content)
+
+
+def _compile(content: bytes, path: Path) -> CodeType:
     fault: tuple[int | None, str, str]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an old '\d' in the operator's file is none of our business
-            tree = ast.parse(content, str(path))
-            return tree, compile(tree, str(path), "exec")
+            return compile(content, str(path), "exec")
     except SyntaxError as error:
         text = python_faults.line_text(content, error.lineno)
         fault = (error.lineno, *python_faults.of_syntax(error.msg, text))

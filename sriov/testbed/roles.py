@@ -41,12 +41,12 @@ def _members(roledefs: Mapping[object, object], role: Role, login: Login, faults
         hint = f"write [{shown(listed)}]" if isinstance(listed, str) else "write a list of host strings"
         faults.add(at, f"is {kind(listed)}, not a list", hint)
         return []
-    hosts = []
+    hosts: dict[HostString, None] = {}  # a set that keeps the order
     for index, text in enumerate(listed):
         host = read_host(text, (*at, index), faults)
-        if host and login.completed(host) not in hosts:
-            hosts.append(login.completed(host))
-    return hosts
+        if host:
+            hosts[login.completed(host)] = None
+    return list(hosts)
 
 
 def read_host(text: object, at: tuple[object, ...], faults: FaultList) -> HostString | None:
