@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .fab1 import Hosts
-from .operator_task import Options, install, operator_task
+from .operator_task import RUN, Options, install, operator_task
 
 # what a wrong call does not need (fabric's transport, jinja2, rich) is imported when a task runs
 
@@ -60,6 +60,14 @@ def status(options: Options) -> int:
 def discover(options: Options) -> int:
     """Read the hardware and print an env.sriov stanza to paste. Example: fab discover:root@10.0.0.2"""
     from .running import discover as run
+
+    return run(options)
+
+
+@operator_task(hosts=Hosts.REQUIRED, own=(RUN,))
+def rollback(options: Options) -> int:
+    """Put back what the last run (or --run ID) replaced on these hosts. Example: fab rollback:root@10.0.0.2"""
+    from .running import rollback as run
 
     return run(options)
 

@@ -58,6 +58,8 @@ class Options:
     force_vf_reset: bool = False
     reboot_with_instances: bool = False
     timeout: int | None = None
+    reboot_timeout: int | None = None
+    run: str = ""
     identities: tuple[str, ...] = ()
     ssh_config: str = ""
     login_password: Secret | None = None
@@ -110,19 +112,21 @@ FLAGS = (
     Parameter("log", _text, "append each step to this file"),
     Parameter("force_vf_reset", truth, "change VF counts even where guests hold VFs", is_switch=True),
     Parameter("reboot_with_instances", truth, "reboot even hosts on which instances run", is_switch=True),
-    Parameter("timeout", _count, "seconds to wait for a host's answer or return"),
+    Parameter("timeout", _count, "seconds to wait for a host's SSH (10)"),
+    Parameter("reboot_timeout", _count, "seconds to wait for a host's return from its reboot (900)"),
 )
+RUN = Parameter("run", _text, "the run to take back, as the report named it; else the last one")
 
 
 def operator_task(
-    *, hosts: Hosts = Hosts.NONE, positional: tuple[str, ...] = ()
+    *, hosts: Hosts = Hosts.NONE, positional: tuple[str, ...] = (), own: tuple[Parameter, ...] = ()
 ) -> Callable[[Callable[[Options], int]], Task]:
-    """Make a task of a function from Options to exit code, with all of FLAGS."""
-    signature = Signature(FLAGS, hosts, positional)
+    """Make a task of a function from Options to exit code, with all of FLAGS and the task's `own` parameters."""
+    signature = Signature((*own, *FLAGS), hosts, positional)
 
     def declare(body: Callable[[Options], int]) -> Task:
         def run(context: Any, **given: object) -> None:
-            options = _options(context, given)
+            options = _options(context, given, signature.parameters)
             try:
                 code = body(options)
             except SriovError as error:
@@ -134,7 +138,7 @@ def operator_task(
 
         run.__doc__ = body.__doc__
         run.__signature__ = _python_signature(signature)  # type: ignore[attr-defined] # where Invoke looks for options
-        texts = {parameter.name: parameter.help for parameter in FLAGS}
+        texts = {parameter.name: parameter.help for parameter in signature.parameters}
         if hosts is not Hosts.NONE:
             texts["hosts"] = "hosts of the testbed, separated by commas"
         task = Task(run, name=body.__name__, positional=[], auto_shortflags=False, help=texts)
@@ -192,10 +196,10 @@ def _python_signature(signature: Signature) -> inspect.Signature:
     return inspect.Signature(parameters)
 
 
-def _options(context: Any, given: Mapping[str, object]) -> Options:
-    values: dict[str, Any] = {  # its types are those of the readers; the fields of Options are named after FLAGS
+def _options(context: Any, given: Mapping[str, object], parameters: tuple[Parameter, ...]) -> Options:
+    values: dict[str, Any] = {  # its types are those of the readers; the fields of Options are named after theirs
         parameter.name: parameter.read(str(given[parameter.name]))
-        for parameter in FLAGS
+        for parameter in parameters
         if given.get(parameter.name) not in ("", False, None)
     }
     config = context.config

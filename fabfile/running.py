@@ -8,6 +8,7 @@ import platform
 import secrets
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,20 +29,31 @@ from .operator_task import Options
 
 def converge(task: str, options: Options, only: str = "") -> int:
     """setup_all and its parts."""
-    bed = testbed.load(options.testbed_path)
-    requests = _requests(bed, options, only)
+    bed = _load(options)
+    return _change(task, options, bed, _requests(bed, options, only))
+
+
+def rollback(options: Options) -> int:
+    """What a run replaced, put back; the kernel keeps its arguments until somebody reboots."""
+    bed = _load(options)
+    requests = tuple(replace(request, rollback=options.run, all_ports=True) for request in _requests(bed, options, ""))
+    return _change("rollback", options, bed, requests)
+
+
+def _change(task: str, options: Options, bed: Testbed, requests: tuple[Request, ...]) -> int:
+    log = _log(options.log)
     run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
     _end_on_sigterm()
     with screen.Progress(quiet=options.json) as progress:
         runs = provision.converge(
-            requests, _login(bed, options).connect, _limits(options), progress.told, run_id, _who()
+            requests, _login(bed, options).connect, _limits(options), progress.told, run_id, _who(), log
         )
     return _finish(task, options, run_id, runs, lambda: screen.show_outcome(runs, screen.console(sys.stdout)))
 
 
 def look(task: str, options: Options) -> int:
     """plan, verify and status: the same road, left early."""
-    bed = testbed.load(options.testbed_path)
+    bed = _load(options)
     runs = _look(bed, _requests(bed, options, ""), options)
     show = {"plan": _show_plan, "verify": _show_plan, "status": screen.show_status}[task]
     code = _finish(task, options, "", runs, lambda: show(runs, screen.console(sys.stdout)))
@@ -51,7 +63,7 @@ def look(task: str, options: Options) -> int:
 def discover(options: Options) -> int:
     """The hardware of hosts, whether or not a testbed names them."""
     path = options.testbed_path
-    bed = testbed.load(path) if path.exists() else Testbed(path="", hosts=())
+    bed = _load(options) if path.exists() else Testbed(path="", hosts=())
     hosts = [bed.find(name) or _stranger(name) for name in options.hosts]
     requests = tuple(Request(replace(host, physical_functions=()), bed, frozenset(), all_ports=True) for host in hosts)
     runs = _look(bed, requests, options)
@@ -91,6 +103,31 @@ def _finish(task: str, options: Options, run_id: str, runs: tuple[HostRun, ...],
     return report.exit_code(runs)
 
 
+def _load(options: Options) -> Testbed:
+    """The testbed, with what Fabric's own options say about the login (-i and the prompts for passwords)."""
+    bed = testbed.load(options.testbed_path)
+    password = options.sudo_password or options.login_password
+    hosts = tuple(replace(host, password=password or host.password) for host in bed.hosts)
+    return replace(bed, hosts=hosts, key_filename=options.identities or bed.key_filename)
+
+
+def _log(path: str) -> Callable[[str], None]:
+    """Appends lines to the operator's log as they come; it is opened before anything is touched."""
+    if not path:
+        return lambda line: None
+    try:
+        file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - it stays open for the run
+    except OSError as error:
+        raise UsageError(f"--log {path} cannot be written: {error.strerror}") from None
+    lock = threading.Lock()
+
+    def write(line: str) -> None:
+        with lock:
+            file.write(line + "\n")
+
+    return write
+
+
 def _requests(bed: Testbed, options: Options, only: str) -> tuple[Request, ...]:
     """The hosts of the call, each with the roles that the call is about."""
     hosts = tuple(_find(bed, name) for name in options.hosts) or bed.hosts
@@ -116,6 +153,7 @@ def _login(bed: Testbed, options: Options) -> Login:
         bed,
         timeout=float(options.timeout or 10),
         accept_new_host_keys=options.accept_new_host_keys,
+        ssh_config=options.ssh_config,
         ask=ask_at_terminal,
     )
 
@@ -126,7 +164,7 @@ def _limits(options: Options) -> provision.Options:
         max_unavailable=options.max_unavailable or "1",
         reboot_with_instances=options.reboot_with_instances,
         jobs=options.jobs or 0,
-        limits=Limits(),
+        limits=Limits(reboot=float(options.reboot_timeout or Limits().reboot)),
     )
 
 

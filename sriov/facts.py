@@ -102,8 +102,18 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """A file that a run replaced, and the number under which it kept the old one. `-`: there was or is none."""
+
+    number: str
+    before: str
+    after: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """One look at a host. `files` are the taken files by path; `changed` is when they last were, in seconds since boot."""
+    """One look at a host. `files` are taken whole, by path; `changed` says when, in seconds since boot."""
 
     boot_id: str
     uptime: float
@@ -120,6 +130,8 @@ class Facts:
     changed: Mapping[str, float] = field(default_factory=dict)
     units: tuple[Unit, ...] = ()
     other_setters: tuple[str, ...] = ()
+    run_id: str = ""
+    replaced: tuple[Replaced, ...] = ()
 
     def port(self, *, interface: str = "", pci: str = "", mac: str = "") -> Port | None:
         for port in self.ports:
@@ -185,7 +197,17 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         other_setters=tuple(printable(_content(found, "setters")).split("\n"))
         if _content(found, "setters").strip()
         else (),
+        run_id=next((argument for name, argument, _ in found if name == "run"), ""),
+        replaced=tuple(_replaced(_content(found, "run"))),
     )
+
+
+def _replaced(text: str) -> Iterator[Replaced]:
+    """`0 - 9f86d0… /etc/default/grub.d/zz-sriov.cfg`, a line a file."""
+    for line in text.split("\n"):
+        words = line.split(" ", 3)
+        if len(words) == 4:
+            yield Replaced(*words)
 
 
 def _content(found: list[tuple[str, str, bytes]], wanted: str) -> str:

@@ -6,13 +6,14 @@ import contextlib
 import enum
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sriov import facts as facts_module
 from sriov import plan as planning
-from sriov import script
+from sriov import rollback, script
 from sriov.errors import ApplyError, ConnectError, HostError, RebootError, UnreachableError
 from sriov.facts import Facts, printable
 from sriov.model import Host
@@ -24,6 +25,8 @@ from sriov.ssh import Execution, Session
 Connect = Callable[[Host], Session]
 Watch = Callable[[str, str], None]
 """Told of each host (its name) what it is at, in a few words."""
+Log = Callable[[str], None]
+"""Given one line of JSON for each change that was made."""
 
 
 class Status(enum.Enum):
@@ -56,6 +59,8 @@ class HostRun:
     connect: Connect
     watch: Watch
     limits: Limits
+    log: Log = lambda line: None
+    stop: threading.Event = field(default_factory=threading.Event, repr=False)
     status: Status = Status.UNCHANGED
     facts: Facts | None = None
     first_plan: Plan = field(default_factory=Plan)  # what was to be done
@@ -69,6 +74,7 @@ class HostRun:
     _reboots_allowed: bool = field(default=True, repr=False)
     _session: Session | None = field(default=None, repr=False)
     _execution: Execution | None = field(default=None, repr=False)
+    _has_ended: bool = field(default=False, repr=False)
     _begun: float = field(default_factory=time.monotonic, repr=False)
 
     @property
@@ -94,10 +100,14 @@ class HostRun:
 
     def look(self) -> None:
         """Connects, probes, plans."""
+        self._begun = time.monotonic()
         self.watch(self.name, "connecting")
         self._session = self.connect(self.request.host)
         self.watch(self.name, "probing")
         self._probe()
+        if self.request.rollback is not None and self.facts is not None:
+            # the change is a run of its own: from here on it must not be taken for the last one
+            self.request = replace(self.request, rollback=self.facts.run_id)
         self.first_plan = self.plan
         self.status = Status.UNCHANGED if self.plan.is_converged else Status.DIFFERS
         if self.plan.is_converged:
@@ -112,7 +122,8 @@ class HostRun:
 
     def _learn(self, output: bytes, nonce: str) -> None:
         self.facts = facts_module.parse(output, nonce, self.name)
-        self.plan = planning.make(self.request, self.facts)
+        make = planning.make if self.request.rollback is None else rollback.make
+        self.plan = make(self.request, self.facts)
 
     def allow_reboot(self, allowed: bool, with_instances: bool) -> None:
         """Whether this host may be rebooted in this run; a note where one is needed and may not be made."""
@@ -143,7 +154,7 @@ class HostRun:
         assert self._session is not None  # noqa: S101 - look() has connected
         nonce = secrets.token_hex(16)
         work = script.apply(self.request, self.plan, nonce, run_id=run_id, who=who, may_reboot=self.may_reboot)
-        progress = _Progress(self, nonce)
+        progress = _Progress(self, nonce, lambda change: self.log(script.log_line(self.request, change, run_id, who)))
         stop = f"\n@{nonce} ready\n" if self.may_reboot else f"\n@{nonce} end\n"
         execution = self._session.start(work)
         try:
@@ -186,6 +197,8 @@ class HostRun:
         self._learn(output, nonce)
 
     def _with_step(self, error: HostError, step: str) -> HostError:
+        if self.stop.is_set():
+            return HostError(self.name, f"interrupted during: {step or 'its login'}", hint="run again", step=step)
         where = f" during: {step}" if step else ""
         return type(error)(
             self.name, f"{error.message}{where}", hint=error.hint or "run again: what is left will be done", step=step
@@ -253,7 +266,7 @@ class HostRun:
     def _reconnect(self, old_boot: str) -> None:
         deadline = time.monotonic() + self.limits.reboot
         while True:
-            time.sleep(self.limits.pause)  # a host on its way down may still take a connection
+            self._pause()  # a host on its way down may still take a connection
             try:
                 self._session = self.connect(self.request.host)
                 self._probe()
@@ -278,8 +291,17 @@ class HostRun:
         deadline = time.monotonic() + self.limits.settle
         while not self.plan.is_converged and self.plan.reboot is not RebootState.FUTILE and time.monotonic() < deadline:
             self.watch(self.name, "coming up")
-            time.sleep(self.limits.pause)
+            self._pause()
             self._probe()
+
+    def _pause(self) -> None:
+        if self.stop.wait(self.limits.pause):
+            raise HostError(self.name, "interrupted while its reboot was waited for", hint="run again")
+
+    def interrupt(self) -> None:
+        """The operator ended the run; what this host had not reached yet is left as it was."""
+        if not self._has_ended:
+            self.fail(HostError(self.name, "interrupted before its changes began", hint="run again"))
 
     def stand_back(self) -> None:
         """The run ends before the first change on any host."""
@@ -302,6 +324,7 @@ class HostRun:
 
     def _end(self, words: str) -> None:
         self.seconds = time.monotonic() - self._begun
+        self._has_ended = words != "differs"
         self.watch(self.name, words)
 
     def has_done(self, change: Change) -> bool:
@@ -313,8 +336,9 @@ class HostRun:
 class _Progress:
     """Follows the sections of a change as they arrive."""
 
-    def __init__(self, run: HostRun, nonce: str) -> None:
+    def __init__(self, run: HostRun, nonce: str, log: Callable[[Change], None]) -> None:
         self._run = run
+        self._log = log
         self._steps = script.steps(run.plan)
         self._pattern = re.compile(rf"\n@{nonce} (begin|done|failed|host) ?(\d*)\n".encode())
         self._rest = b"\n"
@@ -336,4 +360,7 @@ class _Progress:
                 self._run.watch(self._run.name, self.current)
             elif kind == b"done":
                 self.done += (int(number),)
+                change, step = self._steps[int(number)]
+                if step is change.steps[-1]:
+                    self._log(change)
         self._rest = text[max(end, len(text) - 200) :]

@@ -46,7 +46,7 @@ class KnownHosts:
 
     @classmethod
     def load(cls, accept_new: bool) -> KnownHosts:
-        """From `$SRIOV_KNOWN_HOSTS`, else from the user's and the system's files. Broken lines are left out, as ssh does."""
+        """From `$SRIOV_KNOWN_HOSTS`, else the user's and the system's files. Broken lines are left out, as by ssh."""
         override = os.environ.get("SRIOV_KNOWN_HOSTS")
         own = Path(override) if override else Path("~/.ssh/known_hosts").expanduser()
         known = cls(own, accept_new)

@@ -6,14 +6,13 @@ What is done to one host stands in `sriov/host_run.py`; this module only says wh
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from sriov.errors import HostError, UsageError
-from sriov.host_run import Connect, HostRun, Limits, Status, Watch
+from sriov.host_run import Connect, HostRun, Limits, Log, Status, Watch
 from sriov.resource import Request
 
 
@@ -53,27 +52,49 @@ def look(requests: Iterable[Request], connect: Connect, options: Options, watch:
 
 
 def converge(
-    requests: Iterable[Request], connect: Connect, options: Options, watch: Watch, run_id: str, who: str
+    requests: Iterable[Request],
+    connect: Connect,
+    options: Options,
+    watch: Watch,
+    run_id: str,
+    who: str,
+    log: Log = lambda line: None,
 ) -> tuple[HostRun, ...]:
-    """Brings every host to what the testbed says, or says why not. Each run holds its outcome."""
+    """Brings every host to what the testbed says, or says why not. Each run holds its outcome.
+
+    An interruption (KeyboardInterrupt) ends it early: each host finishes the step that it is at, no more.
+    """
     options.waves(1)  # a wrong value is told before anything is touched
-    runs = tuple(HostRun(request, connect, watch, options.limits) for request in requests)
+    stop = threading.Event()
+    runs = tuple(HostRun(request, connect, watch, options.limits, log, stop) for request in requests)
+    pool = _pool(runs, options)
     try:
-        with _pool(runs, options) as pool, _cut_off(runs):
-            _each(pool, runs, HostRun.look, None)
-            if any(run.plan.impossible or run.stops_all for run in runs):
-                for run in runs:
-                    run.stand_back()
-                return runs
-            for run in runs:
-                run.allow_reboot(options.may_reboot, options.reboot_with_instances)
-            busy = tuple(run for run in runs if run.has_work)
-            _each(pool, busy, lambda run: run.apply(run_id, who), None)
-            _each(pool, tuple(run for run in runs if run not in busy), HostRun.rest, None)
-            _reboot(tuple(run for run in busy if run.waits_for_reboot), options)
+        _converge(pool, runs, options, run_id, who)
+    except KeyboardInterrupt:
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        _close(runs)  # whoever waits for a host's answer wakes up
+        pool.shutdown()
+        for run in runs:
+            run.interrupt()
     finally:
+        pool.shutdown()
         _close(runs)
     return runs
+
+
+def _converge(pool: Executor, runs: tuple[HostRun, ...], options: Options, run_id: str, who: str) -> None:
+    _each(pool, runs, HostRun.look, None)
+    if any(run.plan.impossible or run.stops_all for run in runs):
+        for run in runs:
+            run.stand_back()
+        return
+    for run in runs:
+        run.allow_reboot(options.may_reboot, options.reboot_with_instances)
+    busy = tuple(run for run in runs if run.has_work)
+    _each(pool, busy, lambda run: run.apply(run_id, who), None)
+    _each(pool, tuple(run for run in runs if run not in busy), HostRun.rest, None)
+    _reboot(tuple(run for run in busy if run.waits_for_reboot), options)
 
 
 def _pool(runs: tuple[HostRun, ...], options: Options) -> Executor:
@@ -112,16 +133,6 @@ def _reboot(waiting: tuple[HostRun, ...], options: Options) -> None:
     for run in rest:
         if run.waits_for_reboot:
             run.hold_back("not rebooted, for another host did not come back as wanted")
-
-
-@contextlib.contextmanager
-def _cut_off(runs: tuple[HostRun, ...]) -> Iterator[None]:
-    """When the operator interrupts, the sessions end, and with them whatever waits for an answer of a host."""
-    try:
-        yield
-    except BaseException:
-        _close(runs)
-        raise
 
 
 def _close(runs: tuple[HostRun, ...]) -> None:

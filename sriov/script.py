@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -71,6 +72,7 @@ def _probe_values(request: Request) -> dict[str, object]:
         "unit_prefix": virtual_functions.UNIT_PREFIX,
         "drop_in": kernel_arguments.DROP_IN,
         "file_limit": FILE_LIMIT,
+        "rollback": request.rollback,
         "nova_files": nova_options.named_files(request.roles),
         "nova_folders": nova_options.folders(request.roles),
         "units": tuple(f"{name}.service" for name in services.unit_names(request.roles)),
@@ -92,9 +94,10 @@ def _words(step: Step) -> tuple[str, ...]:
 
 
 def log_line(request: Request, change: Change, run_id: str, who: str) -> str:
-    """One line of JSON: who, run, what, and our own lines before and after."""
+    """One line of JSON: when, who, run, what, and our own lines before and after."""
     return json.dumps(
         {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "run": run_id,
             "who": who,
             "host": request.host.name,

@@ -91,6 +91,7 @@ class Login:
     testbed: Testbed
     timeout: float = 10.0
     accept_new_host_keys: bool = False
+    ssh_config: str = ""
     ask: Callable[[str], Secret | None] = lambda prompt: None
     _config: Any = field(init=False)
     _keys: dict[str, Any] = field(init=False)
@@ -99,7 +100,7 @@ class Login:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
-        path = os.environ.get("SRIOV_SSH_CONFIG")
+        path = self.ssh_config or os.environ.get("SRIOV_SSH_CONFIG")
         try:
             self._config = Config(ssh_config=paramiko.SSHConfig.from_path(path)) if path else Config()
         except (OSError, paramiko.ConfigParseError) as error:

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Iterator
 
 from sriov import render
-from sriov.facts import Facts, checksum
+from sriov.facts import ABSENT, Facts, Replaced, checksum
 from sriov.formats import grub
 from sriov.formats.grub import KernelArgument
 from sriov.model import Role
@@ -26,6 +26,7 @@ _DROP_IN_PATH = f"/etc/default/grub.d/{DROP_IN}"
 _GRUB_CFG = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 _GRUBBY_LEDGER = "/var/lib/sriov/grubby"
 _STAMP = "/var/lib/sriov/rebooted"
+_UPDATE_GRUB = Command(("timeout", "300", "update-grub"))
 _NAME = "kernel-arguments"
 
 
@@ -97,7 +98,7 @@ def _with_drop_in(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) 
         "GRUB",
         found=_words(entry, wanted) if wanted else "ours",
         wanted=_text(wanted) or "as before us",
-        steps=(*steps, Command(("timeout", "300", "update-grub"))),
+        steps=(*steps, _UPDATE_GRUB),
         effect=Effect.REBOOT if grub.lacking(facts.cmdline, wanted) else Effect.NONE,
         diff=diff,
     )
@@ -136,6 +137,16 @@ def _grubby(remove: tuple[str, ...], add: tuple[str, ...]) -> Command:
     if add:
         words.append("--args=" + " ".join(add))
     return Command(tuple(words))
+
+
+def after_rollback(replaced: Replaced, facts: Facts) -> tuple[Command, ...]:
+    """What has to follow when one of our files is back to what it was."""
+    if replaced.path == _DROP_IN_PATH:
+        return (_UPDATE_GRUB,)
+    if replaced.path == _GRUBBY_LEDGER and replaced.before == ABSENT:
+        ours, taken, *_ = (facts.text(_GRUBBY_LEDGER) + "\n\n").split("\n")
+        return (_grubby(tuple(ours.split()), tuple(taken.split())),)
+    return ()
 
 
 def _words(entry: str, wanted: tuple[KernelArgument, ...]) -> str:

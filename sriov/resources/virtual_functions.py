@@ -57,7 +57,7 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             yield VfCount(port.interface, pf.num_vfs)
     for path in facts.files:
         if path.startswith(_FOLDER + UNIT_PREFIX):
-            interface = _interface_of(facts.text(path))
+            interface = interface_of(path, facts)
             if interface and interface not in named:
                 yield VfCount(interface, 0)
     for path in facts.other_setters:
@@ -71,7 +71,11 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             )
 
 
-def _interface_of(text: str) -> str:
+def interface_of(path: str, facts: Facts) -> str:
+    """The port that a unit file of ours is for; empty for any other path."""
+    if not path.startswith(_FOLDER + UNIT_PREFIX):
+        return ""
+    text = facts.text(path)
     return next((line[12:].strip() for line in text.split("\n") if line.startswith("# interface ")), "")
 
 
@@ -122,18 +126,18 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
     after = unit_text(item.interface, item.num_vfs) if item.num_vfs else None
     seen = facts.unit(unit)
     is_enabled = seen is not None and seen.file_state == "enabled" and seen.is_active and not seen.needs_reload
-    if present == item.num_vfs and before == after and (after is None or is_enabled):
+    is_hung = port is not None and port.hung_writer != 0
+    if present == item.num_vfs and before == after and (after is None or is_enabled) and not is_hung:
         return
     steps: list[WriteFile | Command] = []
     effect = Effect.NONE
-    if port and present not in (0, item.num_vfs):
-        blocked = _blocked(request, port, item)
-        if blocked:
-            yield blocked
+    if port and (present not in (0, item.num_vfs) or port.hung_writer):
+        blocked_by = blocked(request, port, f"{item.num_vfs} VFs")
+        if blocked_by:
+            yield blocked_by
             return
         effect = Effect.VF_RESET
-        force = "force" if request.force_vf_reset else "free"
-        steps.append(Command(("clear_vfs", item.interface, str(present), _CLEAR_SECONDS, force)))
+        steps.append(clear_command(request, port))
     if after is None:
         if before is not None:
             steps += [
@@ -156,11 +160,18 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
     )
 
 
-def _blocked(request: Request, port: Port, item: VfCount) -> Problem | None:
+def clear_command(request: Request, port: Port) -> Command:
+    """Takes all VFs of a port away, if they are still as many as were seen and, unless forced, still free."""
+    force = "force" if request.force_vf_reset else "free"
+    return Command(("clear_vfs", port.interface, str(port.num_vfs), _CLEAR_SECONDS, force))
+
+
+def blocked(request: Request, port: Port, wanted: str) -> Problem | None:
+    """Why the VFs of this port must not be taken away; None if they may be."""
     if port.hung_writer:
         return Problem(
             _NAME,
-            item.interface,
+            port.interface,
             f"the kernel has not answered an earlier write of 0 to sriov_numvfs (pid {port.hung_writer}): "
             "a guest still holds a VF; the file is not touched",
             "shut the guest down (the write then takes effect) and run again",
@@ -172,8 +183,8 @@ def _blocked(request: Request, port: Port, item: VfCount) -> Problem | None:
     lines = "; ".join(f"VF {vf.index} ({vf.pci_address}) is in use by {vf.holder}" for vf in used)
     return Problem(
         _NAME,
-        item.interface,
-        f"{port.num_vfs} VFs cannot become {item.num_vfs}, for the kernel takes all away first: {lines}",
+        port.interface,
+        f"{port.num_vfs} VFs cannot become {wanted}, for the kernel takes all away first: {lines}",
         "free these VFs (shut down or migrate the guest), or pass --force-vf-reset to take them away",
         Severity.BLOCKED,
     )
