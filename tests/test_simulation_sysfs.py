@@ -68,7 +68,7 @@ def test_sysfs_vfs_appear_with_their_links_and_vanish() -> None:
     sysfs.write(NUMVFS, b"0")
     for gone in ("bus/pci/devices/0000:01:10.2", "class/net/eth0v1", "class/net/eth0/device/virtfn0"):
         with pytest.raises(OSError, match="No such file"):
-            sysfs.root.find(gone)
+            sysfs.resolve(gone)
 
 
 def test_sysfs_vfs_without_autoprobe_have_no_driver() -> None:

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -98,6 +99,11 @@ class SimulatedHost:
         return bool(self.report()["is_up"])
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the last boot is done: sshd answers a little earlier, as on a real host."""
+        return bool(self.report()["is_settled"])
+
+    @property
     def cmdline(self) -> str:
         """/proc/cmdline."""
         return str(self.report()["cmdline"])
@@ -165,15 +171,13 @@ class SimulatedHost:
         before = len(self.boots)
         self._call("reboot")
         deadline = time.monotonic() + wait
-        while wait and not (self.is_up and len(self.boots) > before and self.answers()):
+        while wait and not (self.is_settled and len(self.boots) > before and self.answers()):
             if time.monotonic() > deadline:
                 raise SriovError(f"{self.name} is not back after {wait:g} s")
             time.sleep(0.01)
 
     def answers(self) -> bool:
         """Whether TCP connects to its sshd."""
-        import socket
-
         with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), 1):
             return True
         return False

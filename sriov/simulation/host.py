@@ -69,6 +69,7 @@ class Host:
         self.counts = Counts()
         self.boots: list[str] = []
         self.is_up = False
+        self.is_settled = False
         self.pid = 0
         self.sysfs = Sysfs(spec.nics)
         self.manager = ServiceManager(self, poses.packaged_services(spec))
@@ -150,10 +151,11 @@ class Host:
             self.sysfs.enable(port, port.nic.numvfs)
         self.is_up = True
         await self.manager.boot(self.sysfs.plug, lambda: self.on_network(True))
+        self.is_settled = True
 
     async def down(self) -> None:
         """Power off: connections drop, every process dies, what is in memory is lost."""
-        self.is_up = False
+        self.is_up = self.is_settled = False
         self.on_network(False)
         await self._save_full_disks()
         if self._process:
@@ -276,6 +278,7 @@ class Host:
             **dataclasses.asdict(self.counts),
             "boots": self.boots,
             "is_up": self.is_up,
+            "is_settled": self.is_settled,
             "vfs": self.vf_counts(),
             "cmdline": self.disk("proc/cmdline").read_text().strip(),
             "services": {name: dataclasses.asdict(service) for name, service in self.manager.services.items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Callable
@@ -69,31 +70,31 @@ class Daemon:
         self.host_key = host_key
         self.address = address
         self.port = port
-        self._listener: asyncio.Server | None = None
+        self._listener: asyncio.Server | asyncssh.SSHAcceptor | None = None
         self._raw: set[asyncio.StreamWriter] = set()
 
     async def up(self) -> None:
-        """Open the port. Raises OSError when something else has it."""
-        self._listener = (
-            await asyncio.start_server(self._silence, self.address, self.port) if self.host.faults.silent else None
+        """Open the port, unless it is open. Raises OSError when something else has it."""
+        if self._listener:
+            return
+        if self.host.faults.silent:
+            self._listener = await asyncio.start_server(self._silence, self.address, self.port)
+            return
+        self._listener = await asyncssh.listen(
+            self.address,
+            self.port,
+            server_host_keys=[str(self.host_key)],
+            server_factory=lambda: Login(self),
+            process_factory=self._session,
+            encoding=None,
+            line_editor=False,
+            reuse_address=True,
+            compression_algs=None,
+            login_timeout=30,
+            gss_host=None,
+            allow_scp=False,
+            server_version="OpenSSH_9.2p1",
         )
-        if self._listener is None:
-            server = await asyncssh.listen(
-                self.address,
-                self.port,
-                server_host_keys=[str(self.host_key)],
-                server_factory=lambda: Login(self),
-                process_factory=self._session,
-                encoding=None,
-                line_editor=False,
-                reuse_address=True,
-                compression_algs=None,
-                login_timeout=30,
-                gss_host=None,
-                allow_scp=False,
-                server_version="OpenSSH_9.2p1",
-            )
-            self._listener = server  # type: ignore[assignment]  # has close() as asyncio's has
 
     def down(self) -> None:
         if self._listener:
@@ -251,7 +252,7 @@ def _signal_name(number: int) -> str:
 
 def free_port(addresses: list[str]) -> int:
     """A port below the ephemeral range that is free on all addresses. Raises OSError when there is none."""
-    start = 20000 + os.getpid() * 7 % 10000
+    start = 20000 + secrets.randbelow(12000)  # two fleets that start together look in different places
     for port in [*range(start, 32000), *range(20000, start)]:
         with contextlib.ExitStack() as stack:
             try:
