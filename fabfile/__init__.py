@@ -8,7 +8,7 @@ from .operator_task import RUN, Options, install, operator_task
 # what a wrong call does not need (fabric's transport, jinja2, rich) is imported when a task runs
 
 
-@operator_task(hosts=Hosts.NONE)
+@operator_task(positional=("reboot",))
 def setup_all(options: Options) -> int:
     """Bring every compute and openstack host of the testbed to SR-IOV. Example: fab setup_all:reboot=False"""
     from .running import converge

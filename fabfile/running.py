@@ -54,7 +54,8 @@ def _change(task: str, options: Options, bed: Testbed, requests: tuple[Request, 
 def look(task: str, options: Options) -> int:
     """plan, verify and status: the same road, left early."""
     bed = _load(options)
-    runs = _look(bed, _requests(bed, options, ""), options)
+    requests = tuple(replace(request, ask_holders=task == "status") for request in _requests(bed, options, ""))
+    runs = _look(bed, requests, options)
     show = {"plan": _show_plan, "verify": _show_plan, "status": screen.show_status}[task]
     code = _finish(task, options, "", runs, lambda: show(runs, screen.console(sys.stdout)))
     return code if task != "status" or code == report.FAILED else report.DONE

@@ -125,6 +125,7 @@ class Request:
     roles: frozenset[Role]
     force_vf_reset: bool = False
     all_ports: bool = False  # every port of the host, not only the testbed's
+    ask_holders: bool = False  # who uses each VF, also where no change asks for it
     rollback: str | None = None  # the run to take back; empty: the last one
 
     @property

@@ -65,6 +65,7 @@ def _probe_values(request: Request) -> dict[str, object]:
     pfs = () if request.all_ports else request.physical_functions
     return {
         "all_ports": request.all_ports,
+        "ask_holders": request.ask_holders or request.all_ports,
         "ports": tuple(pf for pf in pfs if pf.interface),
         "by_address": tuple(pf for pf in pfs if not pf.interface),
         "compute": Role.COMPUTE in request.roles,

@@ -57,6 +57,8 @@ def config_files(request: Request, facts: Facts) -> tuple[ConfigFile, ...]:
 
 
 def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
+    if not request.roles:
+        return
     if NOVA_CONF not in facts.files:
         yield Problem(
             _NAME,
