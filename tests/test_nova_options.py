@@ -24,6 +24,7 @@ from sriov.formats.nova_options import (
     effective,
     reports_in_placement,
 )
+from sriov.formats.nova_whitelist import entries_of
 
 logging.getLogger("oslo_config.cfg").setLevel(logging.ERROR)  # it warns of each old name that it reads
 
@@ -345,7 +346,8 @@ def test_edit_sets_exactly_the_filters_of_the_testbed() -> None:
         ("enabled_filters = RetryFilter,ComputeFilter", "no longer has RetryFilter"),
         ("enabled_filters = ComputeFilter,,FooFilter", "no filter's name"),
         ("enabled_filters = ComputeFilter\n  FooFilter", "no filter's name"),
-        ("available_filters =\n  nova.scheduler.filters.all_filters", "begins on the next line"),
+        ("available_filters =\n  nova.scheduler.filters.all_filters", "begun on the next line"),
+        ("available_filters = a.B, c.D", "no class's name"),
         ("available_filters =", "empty"),
     ],
 )
@@ -442,6 +444,39 @@ def test_diff_shows_only_lines_of_ours() -> None:
 )
 def test_reports_in_placement_as_nova_reads_it(text: bytes, release: int, expected: bool) -> None:
     assert reports_in_placement((conf(text),), release) is expected
+
+
+def test_edit_counts_the_lines_of_the_file_as_it_stands() -> None:
+    """Also those of blocks that are ours: an operator looks the line up in an editor."""
+    first = edit((conf(b'[pci]\ndevice_spec = {"devname": "eth0"}\n[DEFAULT]\n'),), 31, NovaWanted((ETH0,))).files[0]
+    grown = first.text + b"pci_passthrough_whitelist = {}\n"
+    (problem,) = edit((conf(grown),), 31, NovaWanted((ETH0,))).problems
+    assert problem.startswith(f"/etc/nova/nova.conf:{len(grown.splitlines())}: ")
+
+
+def test_edit_refuses_entries_by_name_where_nova_reports_in_placement() -> None:
+    before = (conf(b'[pci]\nreport_in_placement = true\ndevice_spec = {"devname": "ens9"}\n'),)
+    by_name = edit(before, 26, NovaWanted((ETH0,)))
+    assert [problem.split(": ")[0] for problem in by_name.problems] == [
+        "/etc/nova/nova.conf:1",
+        "/etc/nova/nova.conf:3",
+    ]
+    assert edit(before, 25, NovaWanted((ETH0,))).problems == ()
+    alone = (conf(b"[pci]\nreport_in_placement = true\n"),)
+    assert edit(alone, 26, NovaWanted((DeviceSpec("p", address="0000:01:10.0"),))).problems == ()
+
+
+VERDICTS = json.loads(Path(__file__).with_name("golden").joinpath("nova", "whitelist_values.json").read_text())
+
+
+@pytest.mark.parametrize(("value", "is_accepted"), VERDICTS["values"])
+def test_entries_are_judged_as_nova_itself_judges_them(value: str, is_accepted: bool) -> None:
+    try:
+        entries_of(value, VERDICTS["release"])
+    except ValueError:
+        assert not is_accepted
+    else:
+        assert is_accepted
 
 
 NAMES = ("pci_passthrough_whitelist", "passthrough_whitelist", "device_spec")

@@ -17,7 +17,7 @@ import zlib
 from dataclasses import dataclass
 
 from sriov.errors import FormatError
-from sriov.formats.oslo import Document, line_end
+from sriov.formats.oslo import Document, Option, edited, line_end
 
 WHITELIST, FILTERS, AVAILABLE = TOPICS = ("whitelist", "filters", "available-filters")
 """What a block is about, in the order in which blocks stand that share a place."""
@@ -84,21 +84,30 @@ def _checksum(body: tuple[bytes, ...]) -> bytes:
     return b"%08x" % zlib.crc32(b"\n".join(line.strip() for line in body))
 
 
-def remove(document: Document, block: Block, kept: tuple[bytes, ...] | None = None) -> tuple[bytes, ...]:
-    """The file's lines without that block: `kept` in its place, by default the lines that it had replaced.
+def remove(document: Document, block: Block, kept: tuple[bytes, ...] | None = None) -> Document:
+    """The document without that block: `kept` in its place, by default the lines that it had replaced.
 
     A section header of ours stays if options that somebody wrote behind the block have come to stand under it.
     """
-    lines = document.lines
-    before, after = list(lines[: block.first]), lines[block.last + 1 :]
-    middle = list(block.was if kept is None else kept)
-    if block.header is not None and _has_options_behind(document, block.last) and block.header not in middle:
-        middle.insert(0, block.header)
-    if not lines[block.last].endswith((b"\n", b"\r")):
+    lines = _numbered(document)
+    before, after = lines[: block.first], lines[block.last + 1 :]
+    number = document.numbers[block.first]
+    middle = [(number, line) for line in (block.was if kept is None else kept)]
+    if block.header is not None and _has_options_behind(document, block.last) and (number, block.header) not in middle:
+        middle.insert(0, (number, block.header))
+    if not _is_ended(document.lines[block.last]):
         last = middle or before
         if last:
-            last[-1] = last[-1].rstrip(b"\r\n")
-    return (*before, *middle, *after)
+            last[-1] = (last[-1][0], last[-1][1].rstrip(b"\r\n"))
+    return edited(document, (*before, *middle, *after))
+
+
+def _numbered(document: Document) -> list[tuple[int, bytes]]:
+    return list(zip(document.numbers, document.lines, strict=True))
+
+
+def _is_ended(line: bytes) -> bool:
+    return line.endswith((b"\n", b"\r"))
 
 
 def _has_options_behind(document: Document, line: int) -> bool:
@@ -107,19 +116,17 @@ def _has_options_behind(document: Document, line: int) -> bool:
     return option is not None and (header is None or option < header)
 
 
-def replace(document: Document, topic: str, first: int, last: int, body: tuple[str, ...]) -> tuple[bytes, ...]:
-    """The file's lines with lines `first` to `last` (from 0) commented out in a block that holds `body`."""
-    lines = document.lines
-    return _put(lines[:first], lines[first : last + 1], lines[last + 1 :], topic, body)
+def replace(document: Document, topic: str, option: Option, body: tuple[str, ...]) -> Document:
+    """The document with that option commented out, in a block that holds `body` in its stead."""
+    return _put(document, option.first, option.last + 1, topic, body)
 
 
-def insert(document: Document, topic: str, section: str, body: tuple[str, ...]) -> tuple[bytes, ...]:
-    """The file's lines with `body` in a block directly behind the first header of `section`.
+def insert(document: Document, topic: str, section: str, body: tuple[str, ...]) -> Document:
+    """The document with `body` in a block directly behind the first header of `section`.
 
     A file without that section gets one at its end, inside the block. Headers inside of blocks do not count.
     """
-    lines = document.lines
-    blocks = find(document.path, lines)
+    blocks = find(document.path, document.lines)
     earlier = TOPICS[: TOPICS.index(topic)]
     for header in document.headers:
         if header.section == section and not any(block.first < header.line < block.last for block in blocks):
@@ -127,24 +134,26 @@ def insert(document: Document, topic: str, section: str, body: tuple[str, ...]) 
             for block in blocks:
                 if block.first == place and block.topic in earlier and block.header is None:
                     place = block.last + 1
-            return _put(lines[:place], (), lines[place:], topic, body)
-    place = len(lines)
+            return _put(document, place, place, topic, body)
+    place = len(document.lines)
     for block in reversed(blocks):
         if block.last == place - 1 and block.header is not None and block.topic not in earlier:
             place = block.first
-    return _put(lines[:place], (), lines[place:], topic, (f"[{section}]", *body))
+    return _put(document, place, place, topic, (f"[{section}]", *body))
 
 
-def _put(
-    before: tuple[bytes, ...], was: tuple[bytes, ...], after: tuple[bytes, ...], topic: str, body: tuple[str, ...]
-) -> tuple[bytes, ...]:
-    end = line_end(before + was + after)
-    ours = tuple(line.encode("utf-8", "surrogateescape") + end for line in body)
-    head = f"# BEGIN sriov-fab {topic}: managed, edits inside are overwritten".encode() + end
-    tail = b"# END sriov-fab %s %s" % (topic.encode(), _checksum(ours)) + end
-    above = list(before + (was or ()))
-    if not after and above and not above[-1].endswith((b"\n", b"\r")):
-        above[-1] += end
+def _put(document: Document, first: int, end: int, topic: str, body: tuple[str, ...]) -> Document:
+    """A block in the place of lines `first` up to `end`, which stay in it as comments."""
+    lines = _numbered(document)
+    eol = line_end(document.lines)
+    above, after = lines[:end], lines[end:]
+    ours = tuple(line.encode("utf-8", "surrogateescape") + eol for line in body)
+    head = f"# BEGIN sriov-fab {topic}: managed, edits inside are overwritten".encode() + eol
+    tail = b"# END sriov-fab %s %s" % (topic.encode(), _checksum(ours)) + eol
+    if not after and above and not _is_ended(above[-1][1]):
+        above[-1] = (above[-1][0], above[-1][1] + eol)
         tail = tail.rstrip(b"\r\n")
-    before, was = tuple(above[: len(before)]), tuple(above[len(before) :])
-    return (*before, head, *(_WAS + line for line in was), *ours, tail, *after)
+    number = above[-1][0] if above else 1
+    was = [(line_number, _WAS + line) for line_number, line in above[first:]]
+    block = [(number, head), *was, *((number, line) for line in ours), (number, tail)]
+    return edited(document, (*above[:first], *block, *after))

@@ -24,20 +24,12 @@ def apply(
     if target != present and not problems:
         if setting:
             body = (f"{setting.name.key} = {','.join(target)}",)
-            lines = blocks.replace(setting.document, blocks.FILTERS, setting.option.first, setting.option.last, body)
-            documents = _with(documents, setting.document, lines)
+            new = blocks.replace(setting.document, blocks.FILTERS, setting.option, body)
+            documents = tuple(new if document is setting.document else document for document in documents)
         else:
             body = (f"{names[0].key} = {','.join(target)}",)
-            lines = blocks.insert(documents[0], blocks.FILTERS, names[0].section, body)
-            documents = _with(documents, documents[0], lines)
+            documents = (blocks.insert(documents[0], blocks.FILTERS, names[0].section, body), *documents[1:])
     return _apply_available(documents, release, target), problems
-
-
-def _with(
-    documents: tuple[oslo.Document, ...], old: oslo.Document, lines: tuple[bytes, ...]
-) -> tuple[oslo.Document, ...]:
-    new = oslo.read(old.path, b"".join(lines), any_bytes=True)
-    return tuple(new if document is old else document for document in documents)
 
 
 def _refused(filters: tuple[str, ...], release: int, origin: str) -> tuple[str, ...]:
@@ -53,10 +45,10 @@ def _refused(filters: tuple[str, ...], release: int, origin: str) -> tuple[str, 
 
 def _available_problems(documents: tuple[oslo.Document, ...], release: int) -> tuple[str, ...]:
     return tuple(
-        f"{setting.place}: {setting.name}: a value that is empty or begins on the next line; "
+        f"{setting.place}: {setting.name}: a value that is no class's name (empty, or begun on the next line); "
         "nova-scheduler does not start with it"
         for setting in joined(documents, nova.available_names(release))
-        if not re.fullmatch(r"\S+", setting.option.value)
+        if not re.fullmatch(r"[\w.]+", setting.option.value)
     )
 
 
@@ -70,8 +62,7 @@ def _apply_available(
     if nova.PCI_FILTER not in target or not values or enough.intersection(values):
         return documents
     body = (f"{names[0].key} = {nova.PCI_FILTER_CLASS}",)
-    lines = blocks.insert(documents[0], blocks.AVAILABLE, names[0].section, body)
-    return _with(documents, documents[0], lines)
+    return (blocks.insert(documents[0], blocks.AVAILABLE, names[0].section, body), *documents[1:])
 
 
 def kept_after(block: blocks.Block) -> tuple[bytes, ...] | None:

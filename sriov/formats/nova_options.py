@@ -11,7 +11,7 @@ import difflib
 from dataclasses import dataclass, replace
 
 from sriov.formats import blocks, nova, nova_filters, nova_whitelist, oslo
-from sriov.formats.nova_values import is_true, items, joined, winning
+from sriov.formats.nova_values import items, joined, winning
 from sriov.formats.nova_whitelist import DeviceSpec
 
 __all__ = [
@@ -131,8 +131,7 @@ def _without_ours(document: oslo.Document, topics: frozenset[str]) -> oslo.Docum
     for block in reversed(blocks.find(document.path, document.lines)):
         if block.topic in topics:
             kept = nova_filters.kept_after(block) if block.topic == blocks.FILTERS else None
-            lines = blocks.remove(document, block, kept)
-            document = oslo.read(document.path, b"".join(lines), any_bytes=True)
+            document = blocks.remove(document, block, kept)
     return document
 
 
@@ -157,9 +156,7 @@ def _values(documents: tuple[oslo.Document, ...], names: tuple[nova.OptionName, 
 
 def reports_in_placement(files: tuple[ConfigFile, ...], release: int) -> bool:
     """Whether nova-compute has `[pci] report_in_placement` on (26 and later): it then refuses `devname`."""
-    name = (nova.OptionName("pci", "report_in_placement"),)
-    setting = winning(_documents(files, release, COMPUTE), name) if release >= 26 else None
-    return setting is not None and is_true(setting.option.value)
+    return nova_whitelist.reports_in_placement(_documents(files, release, COMPUTE), release)
 
 
 def diff(before: tuple[ConfigFile, ...], after: tuple[ConfigFile, ...]) -> tuple[str, ...]:

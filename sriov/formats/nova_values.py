@@ -17,7 +17,7 @@ _TRUE = frozenset(("true", "1", "on", "yes"))
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """An assignment and where it stands; `line` counts from 1, for messages."""
+    """An assignment and where it stands; `place` is for messages: `/etc/nova/nova.conf:12`."""
 
     document: Document
     name: OptionName
@@ -25,7 +25,7 @@ class Setting:
 
     @property
     def place(self) -> str:
-        return f"{self.document.path}:{self.option.first + 1}"
+        return f"{self.document.path}:{self.document.numbers[self.option.first]}"
 
 
 def _settings(document: Document, name: OptionName) -> tuple[Setting, ...]:

@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sriov.formats import blocks, nova, oslo
-from sriov.formats.nova_values import Setting, joined
+from sriov.formats.nova_values import Setting, is_true, joined, winning
 
 Entry = Mapping[str, object]
 _ANY = re.compile(".*")
+_BOOLEAN_TAGS = {"managed": 31, "live_migratable": 31, "one_time_use": 32}  # since which release nova parses them
+_BOOLEANS = frozenset(("1", "t", "true", "on", "y", "yes", "0", "f", "false", "off", "n", "no"))  # oslo_utils.strutils
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,8 @@ def apply(
     if not specs:
         return edited, ()
     body = tuple(_line(names[0], _written(value_of(spec))) for spec in specs)
-    lines = blocks.insert(edited[0], blocks.WHITELIST, names[0].section, body)
-    edited = (oslo.read(edited[0].path, b"".join(lines), any_bytes=True), *edited[1:])
-    return edited, _earlier_matches(edited, names, release, specs)
+    edited = (blocks.insert(edited[0], blocks.WHITELIST, names[0].section, body), *edited[1:])
+    return edited, _earlier_matches(edited, names, release, specs) + _names_refused(edited, names, release)
 
 
 def _unreadable(
@@ -98,9 +99,7 @@ def _without_entries_for(
         kept = [written for written, entry in zip(raw, entries, strict=True) if not _is_ours(entry, specs)]
         if len(kept) < len(raw):
             body = (_line(setting.name, json.dumps(kept[0] if len(kept) == 1 else kept)),) if kept else ()
-            option = setting.option
-            lines = blocks.replace(document, blocks.WHITELIST, option.first, option.last, body)
-            document = oslo.read(document.path, b"".join(lines), any_bytes=True)
+            document = blocks.replace(document, blocks.WHITELIST, setting.option, body)
     return document
 
 
@@ -117,7 +116,7 @@ def entries_of(value: str, release: int) -> tuple[tuple[Entry, ...], tuple[Entry
     if release == 10 and written.lstrip().startswith("["):
         raise ValueError("a JSON list, which this release does not read: one object for each line")
     for entry in plain:
-        _check(entry)
+        _check(entry, release)
     return raw, plain
 
 
@@ -134,11 +133,15 @@ def _objects(text: str) -> tuple[Entry, ...]:
     return tuple(found)
 
 
-def _check(entry: Entry) -> None:
+def _check(entry: Entry, release: int) -> None:
     if entry.get("address") and entry.get("devname"):
         raise ValueError("an entry with both address and devname")
     _identity_patterns(entry)
     _address_patterns(entry)
+    for tag, since in _BOOLEAN_TAGS.items():
+        value = entry.get(tag)
+        if release >= since and value is not None and str(value).strip().lower() not in _BOOLEANS:
+            raise ValueError(f"an entry whose {tag} is neither true nor false")
 
 
 def _identity_patterns(entry: Entry) -> tuple[re.Pattern[str], re.Pattern[str]]:
@@ -182,7 +185,7 @@ def _field(text: str, width: int, most: int, key: str) -> re.Pattern[str]:
         number = int(text, 16)
     except ValueError:
         raise ValueError(f"an entry whose {key} is no hex number") from None
-    if not 0 <= number <= most:
+    if number > most:
         raise ValueError(f"an entry whose {key} is out of range")
     return re.compile(f"{number:0{width}x}$")
 
@@ -234,6 +237,25 @@ def _earlier_matches(
                     f"before ours; move it to {names[0]} behind our block, or narrow it"
                 )
     return tuple(problems)
+
+
+def _names_refused(
+    documents: tuple[oslo.Document, ...], names: tuple[nova.OptionName, ...], release: int
+) -> tuple[str, ...]:
+    """Entries by devname where `[pci] report_in_placement` is on: nova-compute then takes addresses only."""
+    if not reports_in_placement(documents, release):
+        return ()
+    return tuple(
+        f"{setting.place}: {setting.name}: an entry by devname, which report_in_placement forbids; give its address"
+        for setting in joined(documents, names)
+        if any(entry.get("devname") for entry in entries_of(setting.option.value, release)[1])
+    )
+
+
+def reports_in_placement(documents: tuple[oslo.Document, ...], release: int) -> bool:
+    """Whether `[pci] report_in_placement` (26 and later) is on in the files that nova-compute reads."""
+    setting = winning(documents, (nova.OptionName("pci", "report_in_placement"),)) if release >= 26 else None
+    return setting is not None and is_true(setting.option.value)
 
 
 def _inside(setting: Setting, found: tuple[blocks.Block, ...]) -> bool:

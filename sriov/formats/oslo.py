@@ -9,6 +9,7 @@ stands between the brackets, blanks included. Substitution of `$name` is not don
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -43,10 +44,15 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that oslo.config would read: `b"".join(lines)` is the file, terminators included."""
+    """A file that oslo.config would read: `b"".join(lines)` is the file, terminators included.
+
+    `numbers` are the lines' numbers (from 1) in the file as it was read; in an edited document a line that was
+    added bears the number of the line that it stands behind.
+    """
 
     path: str
     lines: tuple[bytes, ...]
+    numbers: tuple[int, ...]
     headers: tuple[Header, ...]
     options: tuple[Option, ...]
 
@@ -89,24 +95,33 @@ def read(path: str, data: bytes, *, any_bytes: bool = False) -> Document:
     if data.startswith(_BOM):
         raise FormatError(path, 1, "the file begins with a byte order mark", hint="save it as UTF-8 without BOM")
     lines = split_lines(data)
-    try:
-        texts = [line.decode("utf-8", "surrogateescape" if any_bytes else "strict") for line in lines]
-    except UnicodeDecodeError:
-        raise FormatError(
-            path, _undecodable_line(lines), "bytes that are not UTF-8", hint="convert the file to UTF-8"
-        ) from None
+    if not any_bytes and (line := _undecodable_line(lines)):
+        raise FormatError(path, line, "bytes that are not UTF-8", hint="convert the file to UTF-8")
+    return _parse(path, lines, tuple(range(1, len(lines) + 1)))
+
+
+def edited(document: Document, numbered: Iterable[tuple[int, bytes]]) -> Document:
+    """The document with other lines, each with its number (see Document); FormatError as for `read`."""
+    pairs = tuple(numbered)
+    return _parse(document.path, tuple(line for _, line in pairs), tuple(number for number, _ in pairs))
+
+
+def _parse(path: str, lines: tuple[bytes, ...], numbers: tuple[int, ...]) -> Document:
     reader = _Reader(path)
-    for number, text in enumerate(texts):
-        reader.take(number, text.rstrip())
+    for number, line in enumerate(lines):
+        reader.take(number, line.decode("utf-8", "surrogateescape").rstrip())
     reader.flush()
-    return Document(path, lines, tuple(reader.headers), tuple(reader.options))
+    return Document(path, lines, numbers, tuple(reader.headers), tuple(reader.options))
 
 
 def _undecodable_line(lines: tuple[bytes, ...]) -> int:
+    """Number of the first line, from 1, that is no UTF-8; 0 where all are."""
     for number, line in enumerate(lines, 1):
-        if line.decode("utf-8", "replace").encode() != line:
+        try:
+            line.decode()
+        except UnicodeDecodeError:
             return number
-    return 1
+    return 0
 
 
 class _Reader:
