@@ -82,6 +82,10 @@ class HostRun:
         return self.request.host.name
 
     @property
+    def label(self) -> str:
+        return self.request.host.label
+
+    @property
     def stops_all(self) -> bool:
         """Login or root refused is for the operator to mend before anything is changed; a host that is down is not."""
         return isinstance(self.error, ConnectError) and not isinstance(self.error, UnreachableError)
@@ -101,9 +105,9 @@ class HostRun:
     def look(self) -> None:
         """Connects, probes, plans."""
         self._begun = time.monotonic()
-        self.watch(self.name, "connecting")
+        self.watch(self.label, "connecting")
         self._session = self.connect(self.request.host)
-        self.watch(self.name, "probing")
+        self.watch(self.label, "probing")
         self._probe()
         if self.request.rollback is not None and self.facts is not None:
             # the change is a run of its own: from here on it must not be taken for the last one
@@ -166,7 +170,7 @@ class HostRun:
         self._judge(output, nonce, progress)
         if self.may_reboot and self.plan.reboot is RebootState.DUE:
             self._execution = execution
-            self.watch(self.name, "waiting for its reboot")
+            self.watch(self.label, "waiting for its reboot")
             return
         execution.answer(b"")
         self._conclude()
@@ -246,7 +250,7 @@ class HostRun:
         assert self._execution is not None  # noqa: S101
         old = self.facts.boot_id
         execution, self._execution = self._execution, None
-        self.watch(self.name, "rebooting")
+        self.watch(self.label, "rebooting")
         execution.answer(b"reboot\n")
         if self._session is not None:
             self._session.wait_closed(60)
@@ -290,7 +294,7 @@ class HostRun:
         """sshd is up before nova-compute and slow network drivers: looks again, with a bound."""
         deadline = time.monotonic() + self.limits.settle
         while not self.plan.is_converged and self.plan.reboot is not RebootState.FUTILE and time.monotonic() < deadline:
-            self.watch(self.name, "coming up")
+            self.watch(self.label, "coming up")
             self._pause()
             self._probe()
 
@@ -325,7 +329,7 @@ class HostRun:
     def _end(self, words: str) -> None:
         self.seconds = time.monotonic() - self._begun
         self._has_ended = words != "differs"
-        self.watch(self.name, words)
+        self.watch(self.label, words)
 
     def has_done(self, change: Change) -> bool:
         """Whether every step of a change of the first plan was carried out."""
@@ -353,11 +357,11 @@ class _Progress:
             kind, number = match[1], match[2]
             if kind == b"host":
                 self.current = "the second look"
-                self._run.watch(self._run.name, "verifying")
+                self._run.watch(self._run.label, "verifying")
             elif kind == b"begin" and int(number) < len(self._steps):
                 change, _ = self._steps[int(number)]
                 self.current = f"{change.resource} {change.target}"
-                self._run.watch(self._run.name, self.current)
+                self._run.watch(self._run.label, self.current)
             elif kind == b"done":
                 self.done += (int(number),)
                 change, step = self._steps[int(number)]

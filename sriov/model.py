@@ -82,6 +82,11 @@ class Host:
     ostype: str = ""
     release: int | None = None
 
+    @property
+    def label(self) -> str:
+        """What people call it: `compute1 (root@10.0.0.2)`, or the host string alone."""
+        return f"{self.hostname} ({self.name})" if self.hostname else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Testbed:

@@ -132,8 +132,7 @@ def show_plan(runs: Sequence[HostRun], out: Console) -> None:
 
 
 def _heading(run: HostRun) -> Text:
-    label = f" ({run.request.host.hostname})" if run.request.host.hostname else ""
-    return Text.assemble((run.name, "bold"), label, (f"  {roles_text(run.request.roles)}", "dim"))
+    return Text.assemble((run.label, "bold"), (f"  {roles_text(run.request.roles)}", "dim"))
 
 
 def show_outcome(runs: Sequence[HostRun], out: Console) -> None:
@@ -145,7 +144,7 @@ def show_outcome(runs: Sequence[HostRun], out: Console) -> None:
         done = sum(run.has_done(change) for change in run.first_plan.changes)
         total = len(run.first_plan.changes)
         table.add_row(
-            run.name,
+            run.label,
             roles_text(run.request.roles),
             Text(_WORDS[run.status], _COLOURS[run.status]),
             "" if not total else f"{done} of {total}",
@@ -160,15 +159,15 @@ def show_outcome(runs: Sequence[HostRun], out: Console) -> None:
 def show_trouble(runs: Sequence[HostRun], out: Console) -> None:
     for run in runs:
         for problem in run.plan.warnings:
-            out.print(Text.assemble(("warning ", "yellow"), (run.name, "bold"), f": {problem}\n    -> {problem.hint}"))
+            out.print(Text.assemble(("warning ", "yellow"), (run.label, "bold"), f": {problem}\n    -> {problem.hint}"))
         for note in run.notes:
-            out.print(Text.assemble(("pending ", "yellow"), (run.name, "bold"), f": {note}"))
+            out.print(Text.assemble(("pending ", "yellow"), (run.label, "bold"), f": {note}"))
     for run in runs:
         for problem in (*run.plan.impossible, *(run.plan.blocked if run.error is None else ())):
-            out.print(Text.assemble(("error ", "bold red"), (run.name, "bold"), f": {problem}\n    -> {problem.hint}"))
+            out.print(Text.assemble(("error ", "bold red"), (run.label, "bold"), f": {problem}\n    -> {problem.hint}"))
         if run.error is not None:
             hint = f"\n    -> {run.error.hint}" if run.error.hint else ""
-            out.print(Text.assemble(("error ", "bold red"), (run.name, "bold"), f": {run.error.message}{hint}"))
+            out.print(Text.assemble(("error ", "bold red"), (run.label, "bold"), f": {run.error.message}{hint}"))
     if any(run.status is Status.UNTOUCHED or run.plan.impossible for run in runs):
         out.print(Text("nothing was touched on any host", "yellow"))
 
@@ -192,20 +191,20 @@ def show_status(runs: Sequence[HostRun], out: Console) -> None:
     for run in runs:
         row = host_document(run)
         if run.error is not None:
-            table.add_row(run.name, Text("no answer", "bold red"))
+            table.add_row(run.label, Text("no answer", "bold red"))
             continue
         common = (
             " ".join(row["kernel_arguments"]) or "-",
             " ".join(f"{n} {s}" for n, s in row["services"].items()) or "-",
         )
         if not row["ports"]:
-            table.add_row(run.name, "-", "", "", "", "", "", "", *common)
-        _port_rows(table, row, common)
+            table.add_row(run.label, "-", "", "", "", "", "", "", *common)
+        _port_rows(table, run, row, common)
     out.print(table)
     show_trouble(runs, out)
 
 
-def _port_rows(table: Table, row: HostDocument, common: tuple[str, str]) -> None:
+def _port_rows(table: Table, run: HostRun, row: HostDocument, common: tuple[str, str]) -> None:
     for number, port in enumerate(row["ports"]):
         present, wanted = port["vfs_present"], port["vfs_wanted"]
         vfs = Text(
@@ -213,7 +212,7 @@ def _port_rows(table: Table, row: HostDocument, common: tuple[str, str]) -> None
             "green" if present == wanted else "yellow",
         )
         table.add_row(
-            row["host"] if number == 0 else "",
+            run.label if number == 0 else "",
             port["interface"],
             port["pci_address"],
             port["driver"],
