@@ -137,7 +137,7 @@ DEFAULTS = st.lists(st.one_of(ASSIGNMENT, st.sampled_from(("# iommu=off", "GRUB_
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(DEFAULTS)
 @example("GRUB_CMDLINE_LINUX='iommu=off'\nGRUB_CMDLINE_LINUX_DEFAULT='intel_iommu=on intel_iommu=on,sm_on'")
 def test_drop_in_gives_the_wanted_and_keeps_the_rest(defaults: str) -> None:

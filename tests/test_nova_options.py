@@ -37,6 +37,8 @@ ENTRIES = [
     {"devname": "eth0", "physical_network": "physnet1"},
     {"devname": "eth1", "physical_network": "physnet2"},
 ]
+Specs = tuple[DeviceSpec, ...] | None
+Names = tuple[str, ...] | None
 FULL = NovaWanted((ETH0, ETH1), (nova.PCI_FILTER,))
 NOTHING = NovaWanted((), ())
 
@@ -479,6 +481,14 @@ def test_entries_are_judged_as_nova_itself_judges_them(value: str, is_accepted: 
         assert is_accepted
 
 
+@pytest.mark.parametrize("release", [14, 23, 31])
+def test_edit_gives_the_file_that_a_reader_approved(release: int) -> None:
+    folder = Path(__file__).with_name("golden") / "nova" / "edit"
+    after = edit((conf((folder / "before.conf").read_bytes()),), release, FULL)
+    assert after.problems == ()
+    assert after.files[0].text.decode() == (folder / f"after-{release}.conf").read_text()
+
+
 NAMES = ("pci_passthrough_whitelist", "passthrough_whitelist", "device_spec")
 FILTER_NAMES = ("scheduler_default_filters", "enabled_filters", "scheduler_available_filters", "available_filters")
 VALUES = ('{"devname": "eth0"}', '[{"devname": "ens9"},', '{"devname": "eth1"}]', '{"address": "0000:01:00.0"}', "{}")
@@ -514,7 +524,7 @@ TEXT = st.one_of(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.tuples(TEXT, TEXT), st.sampled_from(RELEASES), st.sampled_from((FULL, NovaWanted((ETH1,)))))
 @example((b"", b""), 14, FULL)
 @example((b"\n", b"[pci]"), 34, FULL)
@@ -550,6 +560,29 @@ def test_edit_holds_its_promises_on_any_files(texts: tuple[bytes, bytes], releas
     assert edit(after.files, release, wanted) == after
     removal = NovaWanted((), None if wanted.filters is None else ())
     assert edit(after.files, release, removal).files == files
+
+
+STEP = st.tuples(
+    st.sampled_from(RELEASES),
+    st.sampled_from((None, (), (ETH0,), (ETH1, ETH0))),
+    st.sampled_from((None, (), (nova.PCI_FILTER,))),
+    st.sampled_from((None, ("ComputeFilter", nova.PCI_FILTER))),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXT, st.lists(STEP, max_size=5))
+def test_any_way_of_changes_leads_back_to_the_file(text: bytes, steps: list[tuple[int, Specs, Names, Names]]) -> None:
+    before = (conf(text),)
+    try:
+        edit(before, 34, NOTHING)
+    except FormatError:
+        assume(False)
+    assume(not edit(before, 34, NOTHING).problems)
+    files: tuple[ConfigFile, ...] = before
+    for release, specs, names, exact in steps:
+        files = edit(files, release, NovaWanted(specs, names, exact)).files
+    assert edit(files, 34, NOTHING).files == before
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -53,7 +53,7 @@ def as_we_read(data: bytes) -> dict[str, dict[str, list[str]]] | None:
     return sections
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(FILES)
 @example(b"[DEFAULT]\na = 1\n\n  b\n")
 @example(b"[DEFAULT]\na = [\n  1\n  # c\n  ]\n")
