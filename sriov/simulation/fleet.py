@@ -325,7 +325,7 @@ class Fleet:
 def check_machine() -> None:
     """Raises SriovError that says what to install where a part is missing."""
     if importlib.util.find_spec("asyncssh") is None:
-        raise SriovError("the simulation needs the Python package asyncssh", hint="pip install 'sriov[simulation]'")
+        raise SriovError("the simulation needs the Python package asyncssh", hint="pip install 'sriov-fab[simulation]'")
     for tool in ("unshare", "nsenter", "setpriv"):
         if shutil.which(tool) is None:
             raise SriovError(f"the simulation needs the program {tool}", hint="install the package util-linux")
@@ -385,7 +385,7 @@ def testbed(hosts: Sequence[SimulatedHost], sriov: Mapping[str, Sequence[Mapping
         roles[role] = [variables[host.name] for host in hosts if role in host.spec.roles]
     lines += ["", "env.roledefs = {"]
     lines += [f"    {role!r}: [{', '.join(names)}]," for role, names in roles.items()]
-    lines += ["}", "", f"env.key_filename = {str(key_path)!r}", "", "env.sriov = {"]
+    lines += ["}", f"env.hostnames = {{'all': {[host.name for host in hosts]!r}}}", f"env.key_filename = {str(key_path)!r}", "", "env.sriov = {"]
     for name, entries in sriov.items():
         lines.append(f"    {variables[name]}: [")
         lines += [f"        {dict(entry)!r}," for entry in entries]
