@@ -147,7 +147,7 @@ def show_outcome(runs: Sequence[HostRun], out: Console) -> None:
             run.label,
             roles_text(run.request.roles),
             Text(_WORDS[run.status], _COLOURS[run.status]),
-            "" if not total else f"{done} of {total}",
+            "" if not total else f"{done} of {total}" if done or run.error else f"{total} to make",
             "done" if run.rebooted else "due" if run.first_plan.will_reboot else "",
             f"{run.seconds:.1f} s",
         )

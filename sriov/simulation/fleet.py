@@ -110,7 +110,10 @@ class SimulatedHost:
 
     def numvfs(self, interface: str) -> int:
         """The VFs that exist, told without touching a file that might hang."""
-        return int(self.report()["vfs"][interface])
+        counts = self.report()["vfs"]
+        if interface not in counts:
+            raise UsageError(f"{self.name} has no interface {interface!r}", hint=f"one of {', '.join(counts)}")
+        return int(counts[interface])
 
     @property
     def stuck(self) -> list[str]:
@@ -217,7 +220,12 @@ class Fleet:
         return self.directory / "ssh_config"
 
     def __getitem__(self, name: str) -> SimulatedHost:
-        return next(host for host in self.hosts if host.name == name)
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise UsageError(
+            f"the fleet has no host {name!r}", hint=f"one of {', '.join(host.name for host in self.hosts)}"
+        )
 
     def __enter__(self) -> Self:
         self.start()
@@ -385,7 +393,13 @@ def testbed(hosts: Sequence[SimulatedHost], sriov: Mapping[str, Sequence[Mapping
         roles[role] = [variables[host.name] for host in hosts if role in host.spec.roles]
     lines += ["", "env.roledefs = {"]
     lines += [f"    {role!r}: [{', '.join(names)}]," for role, names in roles.items()]
-    lines += ["}", f"env.hostnames = {{'all': {[host.name for host in hosts]!r}}}", f"env.key_filename = {str(key_path)!r}", "", "env.sriov = {"]
+    lines += [
+        "}",
+        f"env.hostnames = {{'all': {[host.name for host in hosts]!r}}}",
+        f"env.key_filename = {str(key_path)!r}",
+        "",
+        "env.sriov = {",
+    ]
     for name, entries in sriov.items():
         lines.append(f"    {variables[name]}: [")
         lines += [f"        {dict(entry)!r}," for entry in entries]
