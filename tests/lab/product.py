@@ -81,7 +81,7 @@ class Fab:
 
     def start(self, *arguments: str, testbed: Path) -> subprocess.Popen[str]:
         """Begin, for scenarios that do something meanwhile; both outputs go to one file beside the testbed."""
-        command = [str(fab_program()), *arguments, "--testbed", str(testbed)]
+        command = _command(arguments, testbed)
         with open(testbed.with_name("fab.log"), "w") as log:
             return subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *command],
@@ -99,7 +99,7 @@ class Fab:
     ) -> subprocess.CompletedProcess[str]:
         """Run to the end. Outputs come apart; the status is for the scenario to judge."""
         done = subprocess.run(
-            [str(fab_program()), *arguments, "--testbed", str(testbed)],
+            _command(arguments, testbed),
             cwd=CHECKOUT,
             env=self._environment(testbed),
             stdin=subprocess.DEVNULL,
@@ -125,3 +125,8 @@ class Fab:
             "SRIOV_SSH_CONFIG": str(config),
             **self.environment,
         }
+
+
+def _command(arguments: tuple[str, ...], testbed: Path) -> list[str]:
+    """What to run. Logins are given more time than on hardware: an emulated host on a busy machine is slow."""
+    return [str(fab_program()), *arguments, "--testbed", str(testbed), "--timeout", "60"]

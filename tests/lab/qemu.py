@@ -25,7 +25,7 @@ class QemuError(Exception):
 class Machine:
     """The hardware of a guest: a q35 with an Intel IOMMU and two Intel 82576 ports of seven VFs each.
 
-    Software emulation with one virtual CPU: a second one is slower on a busy machine. The two ports hang on one hub,
+    Software emulation of an Intel CPU, one: a second is slower on a busy machine. The two ports hang on one hub,
     so frames sent on one arrive at the other. `port` of 127.0.0.1 leads to the guest's SSH server.
     Its files lie in `directory`.
     """
@@ -48,7 +48,8 @@ class Machine:
 
     def hardware(self) -> list[str]:
         """What the guest sees; a saved state fits only the same hardware."""
-        arguments = ["-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max", "-smp", "1", "-m", str(self.memory_mib)]
+        arguments = ["-accel", "tcg,thread=multi,tb-size=256", "-cpu", "Nehalem-v1", "-smp", "1"]
+        arguments += ["-m", str(self.memory_mib)]
         arguments += ["-nodefaults", "-display", "none", "-rtc", "base=utc,clock=host"]
         arguments += ["-machine", "q35,kernel-irqchip=split", "-device", "intel-iommu,intremap=on"]
         for n in range(1, NIC_COUNT + 1):
