@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from sriov.errors import SriovError, UsageError
@@ -145,6 +146,29 @@ def test_forwarding_reaches_another_host_through_one(fleet: Fleet) -> None:
     assert subprocess.run(words, capture_output=True, timeout=30, check=True).stdout == b"compute1\n"
 
 
+def test_login_with_a_password_is_checked(fleet: Fleet) -> None:
+    host = fleet["openstack1"]
+    for password, works in (("r00t", True), ("wrong", False)):
+        with paramiko.SSHClient() as client:
+            client.load_host_keys(str(fleet.known_hosts_path))
+            try:
+                client.connect(host.address, host.port, "root", password, look_for_keys=False, allow_agent=False)
+                worked = True
+            except paramiko.AuthenticationException:
+                worked = False
+        assert worked is works
+
+
+def test_login_without_the_key_is_refused(fleet: Fleet) -> None:
+    assert ssh(fleet, "compute1", "true", user="nobody").returncode == 255
+
+
+def test_terminal_is_given_to_who_asks(fleet: Fleet) -> None:
+    words = ["ssh", "-tt", "-F", str(fleet.ssh_config_path), "compute1", "tty; exit 3"]
+    answer = subprocess.run(words, capture_output=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+    assert (answer.stdout.startswith(b"/dev/pts/"), answer.returncode) == (True, 3)
+
+
 # --- sudo ---
 
 
@@ -244,6 +268,7 @@ def test_guest_leaves_the_signs_of_a_real_one(compute: SimulatedHost) -> None:
     [
         ("bond", "test -d /sys/class/net/eth0v0/bonding_slave && test -e /sys/class/net/eth0v0/master/bonding"),
         ("bridge", "test -d /sys/class/net/eth0v0/brport && test -e /sys/class/net/eth0v0/master/bridge"),
+        ("ovs", "test $(basename $(readlink /sys/class/net/eth0v0/master)) = ovs-system"),
         ("netns", "test ! -e /sys/class/net/eth0v0 && test -e /sys/class/net/eth0/device/virtfn0/driver"),
         ("address", "test $(cat /sys/class/net/eth0v0/operstate) = up"),
     ],
@@ -252,6 +277,15 @@ def test_netdev_of_a_vf_shows_who_has_it(compute: SimulatedHost, kind: str, sign
     compute.run(f"echo 1 >{NUMVFS}")
     compute.hold_vf("eth0", 0, kind, "master0")
     assert compute.run(sign).returncode == 0
+
+
+def test_sysfs_takes_no_new_files(fleet: Fleet) -> None:
+    answer = fleet["compute1"].run("echo 1 >/sys/class/net/new; mkdir /sys/new; rm /sys/class/net/eth0")
+    assert [line.rsplit(b": ", 1)[1] for line in answer.stderr.splitlines()] == [
+        b"Permission denied",
+        b"Operation not permitted",
+        b"Operation not permitted",
+    ]
 
 
 # --- boots ---
@@ -289,6 +323,20 @@ def test_grub_cfg_has_normal_and_recovery_entries(compute: SimulatedHost) -> Non
     assert "\tlinux\t/boot/vmlinuz-6.1.0-18-amd64 root=UUID=" in text
 
 
+def test_reboot_takes_the_entry_that_grub_default_names(compute: SimulatedHost) -> None:
+    compute.run("mkdir -p /etc/default/grub.d; echo 'GRUB_DEFAULT=\"1>1\"' >/etc/default/grub.d/d.cfg; update-grub")
+    compute.reboot()
+    assert " ro single" in compute.cmdline
+
+
+def test_reboot_may_be_slow(compute: SimulatedHost) -> None:
+    compute.fail(reboot_seconds=0.5)
+    compute.reboot(wait=0)
+    wait_for(lambda: not compute.is_up)
+    assert not compute.answers()
+    wait_for(lambda: compute.is_settled)
+
+
 def test_rhel_host_boots_what_grubby_wrote(fleet: Fleet) -> None:
     host = fleet["red1"]
     assert host.run("grubby --update-kernel=ALL --args='iommu=pt a=1' --remove-args=crashkernel").returncode == 0
@@ -310,7 +358,9 @@ def test_boot_runs_units_in_order_with_the_device_there(compute: SimulatedHost) 
     assert starts["sriov-eth0.service"].at < starts["nova-compute.service"].at
     assert starts["nova-compute.service"].vfs["eth0"] == 5
     assert (
-        compute.run("systemctl disable sriov-eth0; ls /etc/systemd/system/multi-user.target.wants | grep sriov").stdout
+        compute.run(
+            "systemctl disable sriov-eth0; ls /etc/systemd/system/multi-user.target.wants | grep sriov-eth0"
+        ).stdout
         == b""
     )
 

@@ -6,7 +6,7 @@
         assert host.numvfs("eth0") == 7
 
 `python -m sriov.simulation up --hosts openstack1,compute1 --directory DIR` runs one to rehearse on.
-It needs Linux, root or user namespaces, /dev/fuse and asyncssh (`pip install 'sriov[simulation]'`).
+It needs Linux, root or user namespaces, /dev/fuse and asyncssh (`pip install 'sriov-fab[simulation]'`).
 """
 
 from .fleet import Fleet, SimulatedHost

@@ -32,7 +32,7 @@ class Commands:
             case "ip":
                 return self._ip(words, uid)
             case "virsh":
-                return self._virsh([word for word in words if not word.startswith("-")])
+                return self._virsh(words)
             case "dpkg-query":
                 return self._dpkg_query(words)
             case "rpm":
@@ -71,7 +71,9 @@ class Commands:
 
     def _virsh(self, words: Sequence[str]) -> Answer:
         domains = sorted(path.stem for path in self._host.disk("/run/libvirt/qemu").glob("*.xml"))
-        match words:
+        match [word for word in words if not word.startswith("-")]:
+            case ["list", *_] if "--name" in words:
+                return 0, "".join(f"{name}\n" for name in domains) + "\n", ""
             case ["list", *_]:
                 rows = "".join(f" {index:<4} {name:<10} running\n" for index, name in enumerate(domains, 1))
                 return 0, f" Id   Name       State\n----------------------------\n{rows}\n", ""

@@ -14,11 +14,10 @@ import errno
 import os
 import stat
 import struct
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from .sysfs import BlockedError
-from .tree import Attribute, Directory, Link, Node, failure
+from .tree import Ask, Attribute, Directory, Link, Node, failure
 
 HEADER = struct.Struct("<IIQQIIIHH")
 REPLY = struct.Struct("<IiQ")
@@ -47,19 +46,14 @@ class Op(enum.IntEnum):
     BATCH_FORGET = 42
 
 
+# The tree is the kernel's: nobody makes or removes a file in sysfs. The numbers are those of the operations.
+CHANGES = dict.fromkeys((6, 8, 9, 10, 11, 12, 13, 45), errno.EPERM) | {35: errno.EACCES}
 NO_REPLY = (Op.FORGET, Op.BATCH_FORGET, Op.INTERRUPT)
 
 
 @dataclass(slots=True)
-class Ask:
-    """A file to which a command of the host writes a question (words, each ended by NUL) and reads the answer."""
-
-    answer: Callable[[tuple[str, ...], int], Awaitable[bytes]]
-
-
-@dataclass(slots=True)
 class _Handle:
-    node: Node | Ask
+    node: Node
     uid: int
     buffer: bytearray = field(default_factory=bytearray)
     reply: bytes | None = None
@@ -122,6 +116,8 @@ class Server:
             result = self._dispatch(code, number, uid, request[HEADER.size :], unique)
         except OSError as error:
             self._reply(unique, -(error.errno or errno.EIO))
+        except (LookupError, struct.error, UnicodeError):
+            self._reply(unique, -errno.EIO)  # an answer of some kind: without one the caller could never be ended
         except BlockedError as blocked:
             finished = struct.pack("<II", len(request) - HEADER.size - 40, 0) if blocked.finishes else b""
             again = (lambda: self._reply(unique, 0, finished)) if blocked.finishes else (lambda: self._serve(request))
@@ -162,7 +158,7 @@ class Server:
                 return struct.pack("<QQQQQIIII24x", 0, 0, 0, 0, 0, 4096, 255, 4096, 0)
             case Op.DESTROY:
                 return b""
-        raise failure(errno.ENOSYS)
+        raise failure(CHANGES.get(code, errno.ENOSYS))
 
     @staticmethod
     def _init() -> bytes:
@@ -170,8 +166,8 @@ class Server:
 
     # --- names ---
 
-    def _node(self, number: int) -> Node | Ask:
-        node: Node | Ask = self.root
+    def _node(self, number: int) -> Node:
+        node: Node = self.root
         for name in self._paths[number]:
             if not isinstance(node, Directory) or name not in node.entries:
                 raise failure(errno.ENOENT)
@@ -235,7 +231,10 @@ class Server:
 
     async def _ask(self, handle: _Handle, node: Ask, unique: int, size: int) -> None:
         words = handle.buffer.decode("utf-8", "surrogateescape").split("\0")[:-1]
-        reply = await node.answer(tuple(words), handle.uid)
+        try:
+            reply = await node.answer(tuple(words), handle.uid)
+        except (LookupError, OSError, ValueError) as error:
+            reply = f"1\nthe simulation failed: {error!r}\n\1\n".encode()
         handle.reply = reply[size:]
         self._reply(unique, 0, reply[:size])
 

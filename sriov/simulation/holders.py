@@ -50,7 +50,7 @@ or other application using the libvirt API.
   </domain>
 </domstatus>
 """
-KINDS = ("libvirt", "vfio", "domain", "bond", "bridge", "netns", "address")
+KINDS = ("libvirt", "vfio", "domain", "bond", "bridge", "ovs", "netns", "address")
 
 
 class Holders:
@@ -73,8 +73,8 @@ class Holders:
     async def hold(self, interface: str, index: int, kind: str, name: str) -> None:
         """`libvirt`: a guest, with its status XML and its process; `vfio`: the process alone; `domain`: the XML alone.
 
-        `bond`, `bridge`: its netdev becomes a port of `name`; `netns`: its netdev is out of sight;
-        `address`: its netdev is up.
+        `bond`, `bridge`: its netdev becomes a port of `name`; `ovs`: of Open vSwitch; `netns`: its netdev is out of
+        sight; `address`: its netdev is up.
         """
         port = self._port(interface, index)
         pci = vf_address(port.nic, index)
@@ -82,7 +82,7 @@ class Holders:
             await self._open_group(port, interface, index, pci)
         if kind in ("libvirt", "domain"):
             self._write_domain(pci, name)
-        if kind in ("bond", "bridge", "netns", "address"):
+        if kind in ("bond", "bridge", "ovs", "netns", "address"):
             for netdev in list(self._host.sysfs.vf_netdevs(port, index)):
                 self._take_netdev(netdev, kind, name)
         elif kind not in KINDS:
@@ -119,14 +119,19 @@ class Holders:
         elif kind == "address":
             netdev.up = True
         else:
-            if name not in sysfs.netdevs:
-                sysfs.add_netdev(name, netdev.mac, "", up=True)
-            folder = sysfs.root.make(f"devices/virtual/net/{name}")
-            folder.make("bonding" if kind == "bond" else "bridge")
-            netdev.master = name
-            sysfs.show_netdev(netdev)
-            own = sysfs.root.make(sysfs.resolve(f"class/net/{netdev.name}"))
-            own.make("bonding_slave" if kind == "bond" else "brport")
+            self._enslave(netdev, kind, "ovs-system" if kind == "ovs" else name)
+
+    def _enslave(self, netdev: Netdev, kind: str, master: str) -> None:
+        sysfs = self._host.sysfs
+        if master not in sysfs.netdevs:
+            sysfs.add_netdev(master, netdev.mac, "", up=True)
+        netdev.master = master
+        sysfs.show_netdev(netdev)
+        signs = {"bond": ("bonding", "bonding_slave"), "bridge": ("bridge", "brport")}
+        if kind in signs:
+            of_master, of_port = signs[kind]
+            sysfs.root.make(f"devices/virtual/net/{master}/{of_master}")
+            sysfs.root.make(sysfs.resolve(f"class/net/{netdev.name}")).make(of_port)
 
     async def release(self, interface: str, index: int, name: str) -> None:
         """The guest ends, the netdev comes back; a write that slept for it takes effect."""

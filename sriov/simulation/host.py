@@ -19,19 +19,23 @@ from pathlib import Path
 from ..errors import SriovError
 from . import boot, faults, poses
 from .commands import Commands
-from .fuse import Ask
 from .holders import Holders
 from .services import ServiceManager
 from .spec import Faults, HostSpec, User
 from .sysfs import Sysfs
-from .tree import Directory
+from .tree import Ask, Directory
 
 HERE = Path(__file__).parent
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PRIVATE = ("boot", "etc", "home", "opt", "root", "run", "tmp", "var")
 ASKED = {
-    "bin": ("systemctl", "dpkg-query", "rpm", "virsh"),
+    "bin": ("systemctl", "dpkg-query", "rpm"),
     "sbin": ("ip", "reboot", "shutdown"),
+}
+# Commands of the machine that a host of this family would not have.
+FOREIGN = {
+    "debian": ["rpm", "dnf", "yum", "grubby", "grub2-mkconfig"],
+    "rhel": ["dpkg", "dpkg-query", "apt-get", "update-grub", "grub-mkconfig"],
 }
 
 
@@ -45,11 +49,13 @@ class Counts:
     received: int = 0
 
 
-def stubs(family: str) -> dict[str, str]:
+def stubs(spec: HostSpec) -> dict[str, str]:
     """Place below /usr/local -> the script of the package that stands there."""
     found = {f"{folder}/{name}": "ask.sh" for folder, names in ASKED.items() for name in names}
     found["bin/sudo"] = "sudo.sh"
-    if family == "debian":
+    if "compute" in spec.roles:
+        found["bin/virsh"] = "ask.sh"
+    if spec.family == "debian":
         del found["bin/rpm"]
         found["sbin/update-grub"] = found["sbin/grub-mkconfig"] = "update-grub.sh"
     else:
@@ -77,8 +83,10 @@ class Host:
         self.commands = Commands(self)
         self.on_network: Callable[[bool], None] = lambda _up: None
         self._process: asyncio.subprocess.Process | None = None
+        self._booting: asyncio.Future[None] | None = None
+        self._is_rebooting = False
         self._folder = sysfs_root.make(spec.name)
-        self._folder.entries["ask"] = Ask(self.commands.answer)  # type: ignore[assignment]  # beside sysfs, not in it
+        self._folder.entries["ask"] = Ask(self.commands.answer)
         self._mountpoint = mountpoint / spec.name
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -150,12 +158,15 @@ class Host:
         for port in self.sysfs.ports.values() if len(self.boots) == 1 else ():
             self.sysfs.enable(port, port.nic.numvfs)
         self.is_up = True
-        await self.manager.boot(self.sysfs.plug, lambda: self.on_network(True))
+        self._booting = asyncio.ensure_future(self.manager.boot(self.sysfs.plug, lambda: self.on_network(True)))
+        await self._booting
         self.is_settled = True
 
     async def down(self) -> None:
         """Power off: connections drop, every process dies, what is in memory is lost."""
         self.is_up = self.is_settled = False
+        if self._booting:
+            self._booting.cancel()
         self.on_network(False)
         await self._save_full_disks()
         if self._process:
@@ -173,10 +184,18 @@ class Host:
         self.disk("/run/lock").mkdir()
 
     async def reboot(self) -> None:
-        await self.down()
-        if self.faults.never_returns:
+        """Down, away for a while, and up again; a second call while it is away is the same reboot."""
+        if self._is_rebooting:
             return
-        await asyncio.sleep(self.spec.reboot_seconds)
+        self._is_rebooting = True
+        try:
+            await self.down()
+            if self.faults.never_returns:
+                return
+            slow = self.faults.reboot_seconds
+            await asyncio.sleep(self.spec.reboot_seconds if slow is None else slow)
+        finally:
+            self._is_rebooting = False
         await self.boot()
 
     def reboot_soon(self) -> None:
@@ -243,8 +262,8 @@ class Host:
                 "/sys": str(self._mountpoint / "sys"),
                 "/dev/simulation": str(self._mountpoint / "ask"),
             },
-            "stubs": stubs(self.spec.family),
-            "missing": list(self.faults.missing_tools),
+            "stubs": stubs(self.spec),
+            "missing": FOREIGN[self.spec.family],
         }
 
     # --- faults ---

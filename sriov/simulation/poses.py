@@ -143,9 +143,9 @@ def _debian(spec: HostSpec) -> Iterator[FileOf]:
         b'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\n'
         b'VERSION="12 (bookworm)"\nVERSION_CODENAME=bookworm\nID=debian\n',
     )
-    yield FileOf("/etc/default", folder=True)
+    yield FileOf("/etc/default", mode=0o755, folder=True)
     yield FileOf("/etc/default/grub", grub_defaults(spec).encode())
-    yield FileOf("/boot/grub", folder=True)
+    yield FileOf("/boot/grub", mode=0o755, folder=True)
     for kernel in KERNELS["debian"]:
         for name in (f"vmlinuz-{kernel}", f"initrd.img-{kernel}", f"config-{kernel}"):
             yield FileOf(f"/boot/{name}", b"simulated\n")
@@ -175,7 +175,7 @@ def _rhel(spec: HostSpec) -> Iterator[FileOf]:
         b'VERSION_ID="9.4"\nPRETTY_NAME="Rocky Linux 9.4 (Blue Onyx)"\n',
     )
     line = f"crashkernel=1G-4G:192M,4G-64G:256M,64G-:512M {spec.cmdline}".rstrip()
-    yield FileOf("/etc/default", folder=True)
+    yield FileOf("/etc/default", mode=0o755, folder=True)
     yield FileOf(
         "/etc/default/grub",
         (
@@ -185,7 +185,7 @@ def _rhel(spec: HostSpec) -> Iterator[FileOf]:
         ).encode(),
     )
     for folder in ("/boot/grub2", "/boot/loader", "/boot/loader/entries"):
-        yield FileOf(folder, folder=True)
+        yield FileOf(folder, mode=0o755, folder=True)
     for kernel in KERNELS["rhel"]:
         for name in (f"vmlinuz-{kernel}", f"initramfs-{kernel}.img"):
             yield FileOf(f"/boot/{name}", b"simulated\n")
@@ -203,7 +203,7 @@ def _rhel(spec: HostSpec) -> Iterator[FileOf]:
 def _units(spec: HostSpec) -> Iterator[FileOf]:
     wants = "/etc/systemd/system/multi-user.target.wants"
     for folder in ("/etc/systemd", "/etc/systemd/system", wants):
-        yield FileOf(folder, folder=True)
+        yield FileOf(folder, mode=0o755, folder=True)
     for unit in packaged_services(spec):
         yield FileOf(f"{wants}/{unit}", link=f"/lib/systemd/system/{unit}")
 

@@ -123,7 +123,8 @@ class Faults:
     Tools: `missing_tools` by name; `update_grub_error` is the text with which it fails; `update_grub_ignores`
     writes a grub.cfg without a change; `failing_units` fail to start.
     Kernel: `hang_numvfs` names interfaces whose next effective write hangs; it takes effect when this is mended.
-    Boot: `never_returns`; `old_boot_entry` comes back with the command line that it had.
+    Boot: `never_returns`; `reboot_seconds` keeps the host away for so long; `old_boot_entry` comes back with the
+    command line that it had.
     """
 
     drop_after_lines: int | None = None
@@ -141,6 +142,7 @@ class Faults:
     failing_units: tuple[str, ...] = ()
     hang_numvfs: tuple[str, ...] = ()
     never_returns: bool = False
+    reboot_seconds: float | None = None
     old_boot_entry: bool = False
 
     @classmethod

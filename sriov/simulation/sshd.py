@@ -174,6 +174,8 @@ class Session:
 
     def _shell(self, command: str) -> list[str]:
         words = ["/bin/sh", "-c", command] if command else ["/bin/sh"]
+        if self._process.term_type:  # `ssh -t`, or somebody who looks around
+            words = ["script", "-qec", command or "/bin/sh -i", "/dev/null"]
         return words if not self._user.uid else ["/bin/sh", "-c", 'cd "$HOME"; exec "$@"', "sh", *words]
 
     def _environment(self) -> dict[str, str]:

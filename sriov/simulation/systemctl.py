@@ -84,6 +84,8 @@ class Systemctl:
                 return 0, "\n".join(self._show(name, options) for name in names), ""
             case "is-active" | "is-failed" | "is-enabled":
                 return self._is(verb, names, "-q" in options or "--quiet" in options)
+            case "status":
+                return self._status(names)
             case "cat":
                 return self._cat(names)
             case "list-unit-files":
@@ -250,6 +252,18 @@ class Systemctl:
             "NeedDaemonReload": "yes" if self._manager.is_stale(name) else "no",
             "FragmentPath": fragment,
         }
+
+    def _status(self, names: list[str]) -> Answer:
+        missing = [name for name in names if self._manager.unit(name) is None]
+        if missing:
+            return 4, "", f"Unit {missing[0]} could not be found.\n"
+        states = [self._manager.state(name) for name in names]
+        said = "\n".join(
+            f"{state.name} - simulated\n     Loaded: loaded ({SYSTEM}/{state.name}; {self._file_state(state.name)})\n"
+            f"     Active: {state.active} ({state.sub}) Result: {state.result}\n"
+            for state in states
+        )
+        return 0 if all(state.active == "active" for state in states) else 3, said, ""
 
     def _cat(self, names: list[str]) -> Answer:
         texts = [(name, self._manager.source(name)) for name in names]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 
@@ -58,4 +58,11 @@ class Directory:
         return node
 
 
-Node = Directory | Attribute | Link
+@dataclass(slots=True)
+class Ask:
+    """A file to which a command of the host writes a question (words, each ended by NUL) and reads the answer."""
+
+    answer: Callable[[tuple[str, ...], int], Awaitable[bytes]]
+
+
+Node = Directory | Attribute | Link | Ask
