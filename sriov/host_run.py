@@ -140,6 +140,8 @@ class HostRun:
         elif instances and not with_instances:
             names = ", ".join(instances[:5]) + (" ..." if len(instances) > 5 else "")
             self.notes += (f"a reboot is needed, but instances run here: {names} (--reboot-with-instances)",)
+        elif self.plan.blocked and not with_instances:
+            self.notes += ("a reboot is needed, but somebody uses a VF here (--reboot-with-instances)",)
         else:
             self.may_reboot = True
 

@@ -53,7 +53,8 @@ def changes(
         return
     wanted = wanted_arguments(items)
     entry = default_entry(facts)
-    uses_grubby = any(path.startswith("/boot/loader/entries/") for path in facts.files)
+    has_bls = any(path.startswith("/boot/loader/entries/") for path in facts.files)
+    uses_grubby = has_bls or ("grubby" in facts.tools and "update-grub" not in facts.tools)  # CentOS 7 has no BLS
     if wanted and entry is None:
         yield Problem(
             _NAME,

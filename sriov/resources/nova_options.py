@@ -56,8 +56,17 @@ def config_files(request: Request, facts: Facts) -> tuple[ConfigFile, ...]:
     )
 
 
+def is_concerned(request: Request, facts: Facts, role: Role) -> bool:
+    """Whether this host has SR-IOV to do in this role, or still has lines of ours from when it had."""
+    if role not in request.roles:
+        return False
+    wants = request.wants_vfs if role is Role.COMPUTE else request.testbed.has_sriov
+    mark = b"BEGIN sriov-fab"
+    return wants or any(mark in content and read_by(_READERS[role], path) for path, content in facts.files.items())
+
+
 def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
-    if not request.roles:
+    if not any(is_concerned(request, facts, role) for role in request.roles):
         return
     if NOVA_CONF not in facts.files:
         yield Problem(
@@ -67,15 +76,15 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             "install nova on this host first; containers (kolla) are not supported",
         )
         return
-    release = _release(request, facts)
+    release = release_of(request, facts)
     if isinstance(release, Problem):
         yield release
         return
     specs = filters = None
-    if Role.COMPUTE in request.roles:
+    if is_concerned(request, facts, Role.COMPUTE):
         by_address = _refuses_devname(config_files(request, facts), release)
         specs = tuple(spec for pf in request.physical_functions for spec in _specs(pf, facts, by_address))
-    if Role.OPENSTACK in request.roles:
+    if is_concerned(request, facts, Role.OPENSTACK):
         filters = (_FILTER,) if request.testbed.has_sriov else ()
     exact = request.testbed.scheduler_filters if filters else None
     yield NovaOptions(NovaWanted(specs, filters, exact), release)
@@ -88,7 +97,8 @@ def _refuses_devname(files: tuple[ConfigFile, ...], release: int) -> bool:
         return False  # `changes` says which line is broken
 
 
-def _release(request: Request, facts: Facts) -> int | Problem:
+def release_of(request: Request, facts: Facts) -> int | Problem:
+    """nova's major number: as the testbed says, else as its package does; a Problem where neither tells."""
     if request.host.release is not None:
         return request.host.release
     majors = {version.split(".", 1)[0] for version in facts.nova_versions}

@@ -28,7 +28,7 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
         (Role.COMPUTE, COMPUTE_UNITS, nova_options.COMPUTE),
         (Role.OPENSTACK, SCHEDULER_UNITS, nova_options.SCHEDULER),
     ):
-        if role in request.roles:
+        if nova_options.is_concerned(request, facts, role):
             reads = tuple(path for path in facts.files if nova_options.read_by(reader, path))
             yield FreshService(names, reads, watches_vfs=role is Role.COMPUTE)
 
