@@ -486,6 +486,15 @@ def test_fault_full_disk_stays_full_over_a_reboot(compute: SimulatedHost) -> Non
     assert compute.run("head -c 5000 /dev/zero >/etc/nova/new").returncode != 0
 
 
+def test_fault_full_disk_stops_update_grub_and_leaves_grub_cfg(compute: SimulatedHost) -> None:
+    before = compute.path("/boot/grub/grub.cfg").read_text()
+    compute.fail(disk_full=("/boot/grub",))
+    assert compute.run("update-grub").returncode != 0
+    compute.mend()
+    assert compute.path("/boot/grub/grub.cfg").read_text() == before
+    assert compute.run("ls /boot/grub").stdout == b"grub.cfg\n"
+
+
 def test_fault_read_only_folder(compute: SimulatedHost) -> None:
     compute.fail(read_only=("/etc/nova",))
     assert b"Read-only file system" in compute.run("touch /etc/nova/new").stderr

@@ -7,9 +7,14 @@
 
 `python -m sriov.simulation up --hosts openstack1,compute1 --directory DIR` runs one to rehearse on.
 It needs Linux, root or user namespaces, /dev/fuse and asyncssh (`pip install 'sriov-fab[simulation]'`).
+
+Where a simulated host is less than a real one: `uname` and the network namespace are the machine's, packaged
+services have no process, and without root every user of a host is user 0 under another name, so that sudo is
+asked for but file permissions hold nobody back.
 """
 
-from .fleet import Fleet, SimulatedHost
+from .fleet import Fleet
+from .simulated_host import SimulatedHost
 from .spec import Faults, HostSpec, Nic, User
 
 __all__ = ["Faults", "Fleet", "HostSpec", "Nic", "SimulatedHost", "User"]

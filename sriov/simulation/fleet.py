@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib.util
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -21,169 +18,11 @@ from typing import Any, Self
 
 from ..errors import SriovError, UsageError
 from . import poses
-from .services import Start
-from .spec import Faults, HostSpec
+from .simulated_host import SimulatedHost
+from .spec import HostSpec
+from .texts import ssh_config, testbed
 
 PACKAGE_PARENT = Path(__file__).parent.parent.parent
-
-
-class SimulatedHost:
-    """A host of a running fleet."""
-
-    def __init__(self, fleet: Fleet, spec: HostSpec, address: str, port: int) -> None:
-        self._fleet = fleet
-        self.spec = spec
-        self.name = spec.name
-        self.address = address
-        self.port = port
-        self.login = f"root@{address}:{port}"
-        self._faults = Faults()
-
-    def _call(self, verb: str, **arguments: object) -> Any:
-        return self._fleet.call(self.name, verb, arguments)
-
-    def login_of(self, user: str) -> str:
-        """`ops@127.77.0.1:23456`."""
-        return f"{user}@{self.address}:{self.port}"
-
-    def path(self, path: str) -> Path:
-        """A file of the host, from here. What /sys, /proc, /dev and a full disk hold is seen with `run` only."""
-        return self._fleet.directory / "hosts" / self.name / path.lstrip("/")
-
-    def run(self, command: str) -> subprocess.CompletedProcess[bytes]:
-        """A command line as root in the host, beside SSH and not counted."""
-        result = self._call("run", command=command)
-        return subprocess.CompletedProcess(
-            command, result["status"], result["output"].encode("latin-1"), result["errors"].encode("latin-1")
-        )
-
-    def report(self) -> dict[str, Any]:
-        """All that is known of the host, at one moment."""
-        report: dict[str, Any] = self._call("report")
-        return report
-
-    @property
-    def connections(self) -> int:
-        """SSH logins that succeeded."""
-        return int(self.report()["connections"])
-
-    @property
-    def executions(self) -> list[str]:
-        """Text of each remote command."""
-        return list(self.report()["executions"])
-
-    @property
-    def bytes_sent(self) -> int:
-        """Bytes of output that went to clients."""
-        return int(self.report()["sent"])
-
-    @property
-    def bytes_received(self) -> int:
-        """Bytes of input that came from clients."""
-        return int(self.report()["received"])
-
-    def reset_counts(self) -> None:
-        self._call("reset")
-
-    @property
-    def boots(self) -> list[str]:
-        """The boot ids so far; the last is the present one."""
-        return list(self.report()["boots"])
-
-    @property
-    def boot_id(self) -> str:
-        return self.boots[-1]
-
-    @property
-    def is_up(self) -> bool:
-        return bool(self.report()["is_up"])
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the last boot is done: sshd answers a little earlier, as on a real host."""
-        return bool(self.report()["is_settled"])
-
-    @property
-    def cmdline(self) -> str:
-        """/proc/cmdline."""
-        return str(self.report()["cmdline"])
-
-    def numvfs(self, interface: str) -> int:
-        """The VFs that exist, told without touching a file that might hang."""
-        counts = self.report()["vfs"]
-        if interface not in counts:
-            raise UsageError(f"{self.name} has no interface {interface!r}", hint=f"one of {', '.join(counts)}")
-        return int(counts[interface])
-
-    @property
-    def stuck(self) -> list[str]:
-        """Interfaces with a write to sriov_numvfs that sleeps."""
-        return list(self.report()["stuck"])
-
-    @property
-    def services(self) -> dict[str, dict[str, Any]]:
-        """Unit name -> state: active, sub, result, started and entered (µs), starts, read (path -> sha256)."""
-        return dict(self.report()["services"])
-
-    @property
-    def journal(self) -> list[Start]:
-        """The units in the order in which they started since the last boot."""
-        return [Start(**start) for start in self.report()["journal"]]
-
-    # --- acts ---
-
-    def hold_vf(self, interface: str, index: int, kind: str = "libvirt", name: str = "instance-00000001") -> None:
-        """Somebody takes a VF; kinds: libvirt, vfio, domain, bond, bridge, netns, address."""
-        self._call("hold", interface=interface, index=index, kind=kind, name=name)
-
-    def release_vf(self, interface: str, index: int, name: str = "instance-00000001") -> None:
-        """The holder ends. A write of sriov_numvfs that slept for it takes effect."""
-        self._call("release", interface=interface, index=index, name=name)
-
-    @property
-    def faults(self) -> Faults:
-        return self._faults
-
-    def fail(self, **faults: Any) -> None:
-        """Switch on these faults, beside those that are on. Names and meanings: `Faults`."""
-        self._set(dataclasses.replace(self._faults, **faults))
-
-    def mend(self) -> None:
-        """Switch all faults off. A host that never returned stays away until `reboot`."""
-        self._set(Faults())
-
-    def _set(self, faults: Faults) -> None:
-        self._call("faults", **dataclasses.asdict(faults))
-        self._faults = faults
-
-    def change_host_key(self) -> None:
-        """From now on sshd shows another host key than known_hosts has."""
-        self._call("host_key")
-
-    def drop_connections(self) -> None:
-        self._call("drop")
-
-    def restart(self, unit: str) -> None:
-        """Restart a unit as an operator would, without SSH."""
-        failed = self._call("restart", unit=unit)
-        if failed:
-            raise SriovError(f"{self.name}: {unit} does not start: {failed}")
-
-    def reboot(self, *, wait: float = 30.0) -> None:
-        """Reboot, and wait until its enabled units have started; 0 does not wait. Raises SriovError when late."""
-        before = len(self.boots)
-        self._call("reboot")
-        deadline = time.monotonic() + wait
-        while wait and not (self.is_settled and len(self.boots) > before and self.answers()):
-            if time.monotonic() > deadline:
-                raise SriovError(f"{self.name} is not back after {wait:g} s")
-            time.sleep(0.01)
-
-    def answers(self) -> bool:
-        """Whether TCP connects to its sshd."""
-        with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), 1):
-            return True
-        return False
 
 
 class Fleet:
@@ -251,6 +90,8 @@ class Fleet:
     def _prepare(self) -> None:
         is_root = os.geteuid() == 0
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("hosts", "sys"):  # of a fleet that was killed here
+            shutil.rmtree(self.directory / name, ignore_errors=True)
         for spec in self._specs:
             lay(spec, self.directory / "hosts" / spec.name, is_root=is_root)
         config = {
@@ -371,37 +212,3 @@ def lay(spec: HostSpec, tree: Path, *, is_root: bool) -> None:
             shutil.copy(f"/etc/{name}", tree / "etc" / name)
     with contextlib.suppress(OSError):  # /usr/bin/awk and others lead through it
         shutil.copytree("/etc/alternatives", tree / "etc/alternatives", symlinks=True)
-
-
-def ssh_config(hosts: Iterable[SimulatedHost], directory: Path) -> str:
-    """Text for `ssh -F`."""
-    return "".join(
-        f"Host {host.name}\n  HostName {host.address}\n  Port {host.port}\n  User root\n"
-        f"  IdentityFile {directory}/id_ed25519\n  IdentitiesOnly yes\n"
-        f"  UserKnownHostsFile {directory}/known_hosts\n\n"
-        for host in hosts
-    )
-
-
-def testbed(hosts: Sequence[SimulatedHost], sriov: Mapping[str, Sequence[Mapping[str, object]]], key_path: Path) -> str:
-    """A testbed as an operator would write it."""
-    variables = {host.name: "".join(c if c.isalnum() else "_" for c in host.name) for host in hosts}
-    lines = ["from fabric.api import env", ""]
-    lines += [f"{variables[host.name]} = {host.login!r}" for host in hosts]
-    roles = {"all": [variables[host.name] for host in hosts]}
-    for role in ("openstack", "compute"):
-        roles[role] = [variables[host.name] for host in hosts if role in host.spec.roles]
-    lines += ["", "env.roledefs = {"]
-    lines += [f"    {role!r}: [{', '.join(names)}]," for role, names in roles.items()]
-    lines += [
-        "}",
-        f"env.hostnames = {{'all': {[host.name for host in hosts]!r}}}",
-        f"env.key_filename = {str(key_path)!r}",
-        "",
-        "env.sriov = {",
-    ]
-    for name, entries in sriov.items():
-        lines.append(f"    {variables[name]}: [")
-        lines += [f"        {dict(entry)!r}," for entry in entries]
-        lines.append("    ],")
-    return "\n".join([*lines, "}", ""])

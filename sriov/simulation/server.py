@@ -200,8 +200,8 @@ def main() -> None:
         say({"error": str(error)})
     finally:
         unmount(str(folder / "sys"))
-        if temporary:  # the owner does it too; this is for the case that it was killed
-            shutil.rmtree(folder, ignore_errors=True)
+        for leftover in (folder / "hosts", folder / "sys", *([folder] if temporary else [])):
+            shutil.rmtree(leftover, ignore_errors=True)  # the owner does it too; it may have been killed
         with contextlib.suppress(OSError):
             sys.stdout.flush()
         os._exit(0)  # what still hangs in a host ends with this process

@@ -117,8 +117,10 @@ class Faults:
     """What goes wrong on a host; the default is: nothing.
 
     SSH: `drop_after_lines` ends the connection after so many lines of a command's output, `drop_at_marker` when
-    this text has passed, `reboot_at_marker` reboots the host then; `stall_seconds` delays each answer;
-    `silent` accepts TCP and never speaks; `prepend_output` and `replace_output` (old, new) make the host lie.
+    this text has passed, `reboot_at_marker` reboots the host then, `freeze_at_marker` says nothing from then on;
+    `drop_after_bytes` ends it when so many bytes of input have come for one command; `stall_seconds` delays each
+    answer; `silent` accepts TCP and never speaks; `prepend_output` and `replace_output` (old, new) make the host lie;
+    `endless_output` goes on after the command's own, `drip_seconds` sends a byte each so many seconds.
     Disk: `disk_full` and `read_only` name directories.
     Tools: `missing_tools` by name; `update_grub_error` is the text with which it fails; `update_grub_ignores`
     writes a grub.cfg without a change; `failing_units` fail to start.
@@ -130,6 +132,10 @@ class Faults:
     drop_after_lines: int | None = None
     drop_at_marker: str = ""
     reboot_at_marker: str = ""
+    freeze_at_marker: str = ""
+    drop_after_bytes: int | None = None
+    endless_output: bool = False
+    drip_seconds: float = 0.0
     stall_seconds: float = 0.0
     silent: bool = False
     prepend_output: str = ""

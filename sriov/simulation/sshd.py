@@ -132,7 +132,9 @@ class Session:
         self._process = process
         self._user = user
         self._lines = 0
+        self._taken = 0
         self._tail = b""
+        self._seen = b""
         self._files: list[int] = []
 
     async def run(self, command: str) -> None:
@@ -195,6 +197,12 @@ class Session:
         try:
             while data := await self._read():
                 self._host.counts.received += len(data)
+                self._taken += len(data)
+                limit = self._host.faults.drop_after_bytes
+                if limit is not None and self._taken > limit:
+                    writer.write(data[: limit - self._taken])
+                    self._daemon.drop()
+                    return
                 writer.write(data)
                 await writer.drain()
         except (OSError, asyncssh.Error):
@@ -227,10 +235,21 @@ class Session:
                 await target.drain()
                 if alter:
                     self._watch(data)
+                    await self._go_on(target)
         except (OSError, asyncssh.Error):
             pass  # the client is gone
         finally:
             transport.close()
+
+    async def _go_on(self, target: asyncssh.SSHWriter[bytes]) -> None:
+        """Faults after which nothing that makes sense comes any more; they end with the connection."""
+        faults = self._host.faults
+        if faults.freeze_at_marker and faults.freeze_at_marker.encode() in self._seen:
+            await self._process.wait_closed()
+        while faults.endless_output or faults.drip_seconds:
+            target.write(b"x" if faults.drip_seconds else b"and so on\n" * 6000)
+            await target.drain()
+            await asyncio.sleep(faults.drip_seconds)
 
     def _alter(self, data: bytes) -> bytes:
         lie = self._host.faults.replace_output
@@ -241,6 +260,7 @@ class Session:
         faults = self._host.faults
         self._lines += data.count(b"\n")
         seen, self._tail = self._tail + data, (self._tail + data)[-256:]
+        self._seen = seen
         if faults.reboot_at_marker and faults.reboot_at_marker.encode() in seen:
             self._host.spawn(self._host.reboot())
         dropped = faults.drop_at_marker and faults.drop_at_marker.encode() in seen
