@@ -124,7 +124,8 @@ class Faults:
     Disk: `disk_full` and `read_only` name directories.
     Tools: `missing_tools` by name; `update_grub_error` is the text with which it fails; `update_grub_ignores`
     writes a grub.cfg without a change; `failing_units` fail to start.
-    Kernel: `hang_numvfs` names interfaces whose next effective write hangs; it takes effect when this is mended.
+    Kernel: `hang_numvfs` names interfaces whose next effective write hangs; it takes effect when this is mended;
+    `driver_limit` and `enable_errno` as in `Nic`, for every port.
     Boot: `never_returns`; `reboot_seconds` keeps the host away for so long; `old_boot_entry` comes back with the
     command line that it had.
     """
@@ -147,6 +148,8 @@ class Faults:
     update_grub_ignores: bool = False
     failing_units: tuple[str, ...] = ()
     hang_numvfs: tuple[str, ...] = ()
+    driver_limit: int | None = None
+    enable_errno: str = ""
     never_returns: bool = False
     reboot_seconds: float | None = None
     old_boot_entry: bool = False
