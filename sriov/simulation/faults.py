@@ -10,15 +10,15 @@ from .spec import Faults
 FOLDERS = "/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin"
 # A full disk: the folder's content moves to a file system in memory, which a ballast then fills to the last page.
 FILL = """
-mkdir -p /run/.full; cp -a @/. /run/.full/
+mkdir -p /root/.full; cp -a @/. /root/.full/
 need=$(du -sk --apparent-size @ | cut -f1); count=$(find @ | wc -l)
 mount -t tmpfs -o size=$((need + count * 4 + 64))k,mode=755 full @
-cp -a /run/.full/. @/; rm -rf /run/.full
+cp -a /root/.full/. @/; rm -rf /root/.full
 dd if=/dev/zero of=@/.ballast bs=4k 2>/dev/null || :
 """
 EMPTY = """
-rm -f @/.ballast; mkdir -p /run/.full; cp -a @/. /run/.full/; umount @
-find @ -mindepth 1 -delete; cp -a /run/.full/. @/; rm -rf /run/.full
+rm -f @/.ballast; mkdir -p /root/.full; cp -a @/. /root/.full/; umount @
+find @ -mindepth 1 -delete; cp -a /root/.full/. @/; rm -rf /root/.full
 """
 HIDE = f"""
 : >/.hidden
