@@ -188,6 +188,14 @@ def test_sudo_without_a_way_to_ask_says_so(fleet: Fleet) -> None:
     assert ssh(fleet, "compute1", "sudo -n id", user="ops").stderr == b"sudo: a password is required\n"
 
 
+def test_sudo_reads_joined_options_and_assignments(fleet: Fleet) -> None:
+    command = "sudo -kSp '' -- LANG=C sh -c 'echo $LANG $SUDO_USER'; sudo -S; sudo -n nothing-like-it"
+    answer = ssh(fleet, "compute1", command, user="ops", data=b"pass word\n")
+    assert answer.stdout == b"C ops\n"
+    assert answer.stderr.startswith(b"usage: sudo")
+    assert answer.returncode == 1
+
+
 def test_sudo_nopasswd_runs_at_once(fleet: Fleet) -> None:
     assert ssh(fleet, "compute1", "sudo -n cat /etc/nova/nova.conf", user="free").stdout.startswith(b"[DEFAULT]")
 
@@ -659,6 +667,12 @@ def test_two_fleets_run_side_by_side(fleet: Fleet) -> None:
         assert second.hosts[0].address == fleet.hosts[0].address
         assert ssh(second, "other", "hostname").stdout == b"other\n"
         assert ssh(fleet, "compute1", "hostname").stdout == b"compute1\n"
+
+
+def test_fleet_says_what_the_machine_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SriovError, match="install the package util-linux"), Fleet([HostSpec()]):
+        pass
 
 
 def test_fleet_refuses_two_hosts_of_one_name() -> None:

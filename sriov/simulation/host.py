@@ -154,7 +154,8 @@ class Host:
             await self.run(["update-grub"])
             self._write_proc(boot.command_line(self.tree) or "")
             self._new_sysfs()
-        await self.apply_faults(Faults())
+        if self.faults != Faults():
+            await self.apply_faults(Faults())
         for port in self.sysfs.ports.values() if len(self.boots) == 1 else ():
             self.sysfs.enable(port, port.nic.numvfs)
         self.is_up = True
@@ -280,8 +281,11 @@ class Host:
         status, output = await self.run(["/bin/sh", "-c", script], data=new.update_grub_error.encode())
         if status:
             raise SriovError(f"{self.spec.name}: a fault could not be switched: {output.decode('utf-8', 'replace')}")
-        for name, port in self.sysfs.ports.items():
-            was, port.hangs = port.hangs, name in new.hang_numvfs
+        for nic in self.spec.nics:
+            port = self.sysfs.ports[nic.interface]
+            limit = nic.driver_limit if new.driver_limit is None else new.driver_limit
+            port.nic = dataclasses.replace(nic, driver_limit=limit, enable_errno=new.enable_errno or nic.enable_errno)
+            was, port.hangs = port.hangs, nic.interface in new.hang_numvfs
             if was and not port.hangs and not port.held:
                 self.sysfs.release(port)
 

@@ -15,6 +15,13 @@ shift
 ask=terminal prompt="[sudo] password for $user: " checked=run
 while [ $# -gt 0 ]; do
     case $1 in
+        -[nSkKHEi]?*) # several letters in one word
+            rest=${1#-?}
+            first=${1%"$rest"}
+            shift
+            set -- "$first" "-$rest" "$@"
+            continue
+            ;;
         -n | --non-interactive) ask=never ;;
         -S | --stdin) ask=stdin ;;
         -p) prompt=$2; shift ;;
@@ -24,7 +31,6 @@ while [ $# -gt 0 ]; do
         -v) checked=only ;;
         -k | -K) [ $# -gt 1 ] || exit 0 ;;
         -H | -E | -i) ;;
-        -Sn | -nS) ask=never ;;
         --) shift; break ;;
         -*) fail "sudo: unrecognized option '$1'" ;;
         *) break ;;
