@@ -171,6 +171,7 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
     one = {key: values[0] for key, values in lines.items()}
     boot_at = float(one["now"]) - float(one["uptime"])
     now = float(one["now"])
+    unreadable = tuple(argument for name, argument, _ in found if name == "unreadable")
     return Facts(
         boot_id=printable(one["boot_id"]),
         uptime=float(one["uptime"]),
@@ -190,8 +191,8 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         instances=tuple(printable(name) for name in lines.get("instance", ())),
         tools=frozenset(lines.get("tool", ())),
         ports=tuple(_port(argument, content) for name, argument, content in found if name == "port"),
-        files={argument: content for name, argument, content in found if name == "file"},
-        unreadable=tuple(argument for name, argument, _ in found if name == "unreadable"),
+        files={path: content for name, path, content in found if name == "file" and path not in unreadable},
+        unreadable=unreadable,
         changed=_changed(_content(found, "changed"), now, boot_at),
         units=tuple(_units(_content(found, "units"))),
         other_setters=tuple(printable(_content(found, "setters")).split("\n"))
@@ -243,7 +244,7 @@ def _port(interface: str, content: bytes) -> Port:
         mac=one["mac"].lower(),
         vendor=one["vendor"].removeprefix("0x"),
         device=one["device"].removeprefix("0x"),
-        vf_device=one["sriov_vf_device"],
+        vf_device=one["sriov_vf_device"].removeprefix("0x"),
         total_vfs=int(one["sriov_totalvfs"]) if one["sriov_totalvfs"] else None,
         offset=int(one["sriov_offset"] or 0),
         stride=int(one["sriov_stride"] or 0),
@@ -290,7 +291,7 @@ def _units(text: str) -> Iterator[Unit]:
         active = one.get("ActiveState", "")
         yield Unit(
             name=one["Id"].removesuffix(".service"),
-            is_loaded=one.get("LoadState") == "loaded",
+            is_loaded=one.get("LoadState") in ("loaded", "masked"),
             active_state=active,
             file_state=one.get("UnitFileState", ""),
             needs_reload=one.get("NeedDaemonReload") == "yes",

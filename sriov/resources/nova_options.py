@@ -8,6 +8,7 @@ that would say too much (several physical networks, VFs that the host keeps) or 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sriov.errors import FormatError, SriovError
 from sriov.facts import Facts, checksum
@@ -68,11 +69,16 @@ def is_concerned(request: Request, facts: Facts, role: Role) -> bool:
 def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     if not any(is_concerned(request, facts, role) for role in request.roles):
         return
+    for path in facts.unreadable:
+        if any(read_by(reader, path) for reader in readers(request.roles)):
+            yield Problem(_NAME, path, "it cannot be read", "nova reads it: look at it on the host")
     if NOVA_CONF not in facts.files:
+        if NOVA_CONF in facts.unreadable:
+            return
         yield Problem(
             _NAME,
             NOVA_CONF,
-            "no such file, or it cannot be read",
+            "no such file",
             "install nova on this host first; containers (kolla) are not supported",
         )
         return
@@ -113,20 +119,27 @@ def release_of(request: Request, facts: Facts) -> int | Problem:
     try:
         return release_number(majors.pop())
     except SriovError as error:
-        return Problem(_NAME, "nova release", error.message, hint)
+        return Problem(_NAME, "nova release", error.message, f"{error.hint}; or {hint}")
 
 
 def _specs(pf: PhysicalFunction, facts: Facts, by_address: bool) -> Iterator[DeviceSpec]:
     port = facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac)
     if port is None or not pf.num_vfs or not port.total_vfs:
         return
-    covers = (port.pci_address, *(port.vf_address(index) for index in range(pf.num_vfs)))
+    whole = DeviceSpec(
+        pf.physnets[0],
+        devname=port.interface,
+        trusted=pf.trusted,
+        covers=(port.pci_address, *(port.vf_address(index) for index in range(pf.num_vfs))),
+        interface=port.interface,
+        ids=(f"{port.vendor}:{port.device}", f"{port.vendor}:{port.vf_device}"),
+    )
     if len(pf.physnets) == 1 and not pf.exclude_vfs and not by_address:
-        yield DeviceSpec(pf.physnets[0], devname=port.interface, trusted=pf.trusted, covers=covers)
+        yield whole
         return
     for physnet, indexes in shares(pf):
         for index in indexes:
-            yield DeviceSpec(physnet, address=port.vf_address(index), trusted=pf.trusted, covers=covers)
+            yield replace(whole, physical_network=physnet, devname="", address=port.vf_address(index))
 
 
 def shares(pf: PhysicalFunction) -> Iterator[tuple[str, tuple[int, ...]]]:
