@@ -33,6 +33,11 @@ def fingerprint(key: Any) -> str:
     return f"{key.get_name()} SHA256:{digest}"
 
 
+def name_of(host: str, port: int) -> str:
+    """How the file names a host: `host` on port 22, else `[host]:port`."""
+    return host if port == 22 else f"[{host}]:{port}"
+
+
 @dataclass
 class KnownHosts:
     """`path` is where new keys go. Entries by plain name; the few that are hashed or patterns, in lists."""
@@ -75,7 +80,7 @@ class KnownHosts:
 
     def introduce(self, host_keys: paramiko.HostKeys, host: str, port: int) -> None:
         """Gives a client the keys on file for one host, under the name that paramiko will look for."""
-        name = host if port == 22 else f"[{host}]:{port}"
+        name = name_of(host, port)
         for entry in self._entries(name.lower()):
             parsed = _parsed(name, entry)
             if parsed is not None and entry.split()[1] not in self._revoked:

@@ -25,7 +25,7 @@ from fabric import Config, Connection
 
 from sriov.errors import ConnectError, HostError, UnreachableError, UsageError
 from sriov.facts import printable
-from sriov.known_hosts import KnownHosts, UnknownHostKey
+from sriov.known_hosts import KnownHosts, UnknownHostKey, name_of
 from sriov.model import Host, Secret, Testbed
 from sriov.script import Script
 
@@ -213,10 +213,11 @@ class Login:
     def _explained(self, error: Exception, connection: Any, host: Host) -> HostError:
         where = f"{connection.host}:{connection.port}"
         if isinstance(error, paramiko.BadHostKeyException):
+            name = name_of(connection.host, connection.port)
             return ConnectError(
                 host.name,
                 f"the host key of {where} has changed: it is not the one in {self._known.path}",
-                hint=f"if the host was installed anew: ssh-keygen -R '{error.hostname}' -f {self._known.path}; "
+                hint=f"if the host was installed anew: ssh-keygen -R '{name}' -f {self._known.path}; "
                 "if not, somebody may stand between",
             )
         if isinstance(error, UnknownHostKey):
@@ -246,11 +247,11 @@ def _load_keys(paths: tuple[str, ...]) -> dict[str, Any]:
     for path in paths:
         try:
             keys[path] = paramiko.PKey.from_path(Path(path).expanduser())
-        except paramiko.PasswordRequiredException:
+        except (paramiko.PasswordRequiredException, TypeError):  # cryptography's word for OpenSSH's own format
             raise UsageError(
                 f"the key {path} is encrypted", hint="add it to ssh-agent and leave env.key_filename out"
             ) from None
-        except (OSError, ValueError, TypeError, paramiko.SSHException) as error:
+        except (OSError, ValueError, paramiko.SSHException) as error:
             raise UsageError(f"env.key_filename: the key {path} cannot be read: {_words(error)}") from None
     return keys
 
