@@ -9,7 +9,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
-SIMULATION = ["asyncssh>=2.14", "mfusepy>=1.0"]
+SIMULATION = ["asyncssh>=2.14"]
 EXAMPLES = ("small", "multi_host")
 
 
@@ -40,7 +40,7 @@ setup(
     },
     packages=[*find_packages(include=["sriov", "sriov.*"]), "sriov.fabfile", "sriov.templates", "sriov.testbeds"],
     package_dir={"sriov.fabfile": "fabfile", "sriov.templates": "templates", "sriov.testbeds": "testbeds"},
-    package_data={"sriov": ["py.typed"], "sriov.templates": ["*", "**/*"], "sriov.testbeds": ["example.yaml"]},
+    package_data={"sriov": ["py.typed"], "sriov.simulation": ["stubs/*.sh"], "sriov.templates": ["*", "**/*"], "sriov.testbeds": ["example.yaml"]},
     include_package_data=False,
     cmdclass={"build_py": OnlyExamples},
     zip_safe=False,

@@ -1,8 +1,7 @@
 #!/bin/sh
-# What the simulated hosts need from the system: libfuse 3, an SSH client and server, venv. Installs it where it may.
+# What the simulated hosts and their tests need from the system: an SSH client and server, namespaces. Installs it where it may.
 set -eu
 missing=
-ldconfig -p 2>/dev/null | grep -q 'libfuse3\.so' || missing="$missing libfuse3-3"
 command -v ssh >/dev/null || missing="$missing openssh-client"
 [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
 command -v nsenter >/dev/null || missing="$missing util-linux"
