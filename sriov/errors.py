@@ -4,6 +4,7 @@
     ├── UsageError             2  the call is wrong; no host was contacted
     ├── TestbedError           2  the testbed is wrong (all faults at once); no host was contacted
     ├── FormatError            -  a file's text cannot be read the way its program reads it
+    ├── CloudError             1  the cloud's API refused, did not answer, or holds something else of that name
     └── HostError              1  one host could not be brought on; says what state it is in
         ├── ConnectError       1  no session, or no root on it: nothing was touched by this run
         │   └── UnreachableError  1  the host does not answer (the others go on)
@@ -74,6 +75,10 @@ class FormatError(SriovError):
         self.path = path
         self.line = line
         self.reason = reason
+
+
+class CloudError(SriovError):
+    """OpenStack did not do what was asked; what was made before stands, and the next call finds it."""
 
 
 class HostError(SriovError):

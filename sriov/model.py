@@ -89,6 +89,18 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class CloudLogin:
+    """How to log in to the cloud, as the testbed says it (`env.keystone`); the names are openstacksdk's."""
+
+    auth_url: str
+    username: str
+    password: Secret
+    project_name: str
+    region_name: str = ""
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Testbed:
     """A validated testbed. `hosts` holds the compute and openstack hosts only, in the order of the file.
 
@@ -104,6 +116,7 @@ class Testbed:
     key_filename: tuple[str, ...] = ()
     accept_new_host_keys: bool = False
     unknown_keys: tuple[str, ...] = field(default=())
+    cloud_login: CloudLogin | None = None
 
     def find(self, name: str) -> Host | None:
         """The host of that host string; a string without user or port also finds its only match by address."""
@@ -112,6 +125,12 @@ class Testbed:
                 return host
         matches = [host for host in self.hosts if name in (host.address, host.hostname, f"{host.user}@{host.address}")]
         return matches[0] if len(matches) == 1 else None
+
+    @property
+    def physnets(self) -> tuple[str, ...]:
+        """Every physical network that a port of this testbed serves, in the order of the file."""
+        found = (name for host in self.hosts for pf in host.physical_functions for name in pf.physnets)
+        return tuple(dict.fromkeys(found))
 
     @property
     def has_sriov(self) -> bool:

@@ -7,6 +7,7 @@ host_strings    `user@host:port`
 entries         `env.sriov[host]`
 roles           `env.roledefs`, `env.hostnames`
 settings        passwords, keys, release, filters
+cloud_login     the cloud's administrator
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from pathlib import Path
 
 from ..model import Host, PhysicalFunction, Role, Testbed
 from . import roles, settings
+from .cloud_login import read_cloud_login
 from .entries import nearest, read_entries
 from .host_strings import HostString
 from .source import FaultList, Source, kind, shown, whole_file_error
 
 READ_KEYS = frozenset(
     ("roledefs", "hosts", "sriov", "hostnames", "ostypes", "passwords", "password", "key_filename", "user", "port")
-) | {"openstack_release", "scheduler_filters", "accept_new_host_keys"}
+) | {"openstack_release", "scheduler_filters", "accept_new_host_keys", "keystone", "openstack_admin_password"}
 _FABRIC_1_KEYS = frozenset(("roles",))  # there before the file runs
 
 
@@ -57,26 +59,28 @@ def _assemble(source: Source) -> Testbed:
     passwords = settings.read_passwords(values, faults)
     releases = settings.read_releases(values, frozenset(host.name for host in found), faults)
     ostypes = _read_ostypes(values, faults)
+    hosts = tuple(
+        Host(
+            name=host.name,
+            address=host.address,
+            user=host.user,
+            port=host.port,
+            hostname=hostnames.get(host.name, ""),
+            roles=host_roles,
+            physical_functions=functions.get(host.name, ()),
+            password=passwords.of(host),
+            ostype=ostypes.get(host.name, ""),
+            release=releases.of(host.name),
+        )
+        for host, host_roles in found.items()
+    )
     testbed = Testbed(
         path=source.path,
-        hosts=tuple(
-            Host(
-                name=host.name,
-                address=host.address,
-                user=host.user,
-                port=host.port,
-                hostname=hostnames.get(host.name, ""),
-                roles=host_roles,
-                physical_functions=functions.get(host.name, ()),
-                password=passwords.of(host),
-                ostype=ostypes.get(host.name, ""),
-                release=releases.of(host.name),
-            )
-            for host, host_roles in found.items()
-        ),
+        hosts=hosts,
         scheduler_filters=settings.read_scheduler_filters(values, faults),
         key_filename=settings.read_key_filename(values, faults),
         accept_new_host_keys=settings.read_flag(values, "accept_new_host_keys", faults),
+        cloud_login=read_cloud_login(values, hosts),
         unknown_keys=tuple(sorted(set(map(str, values)) - READ_KEYS - _FABRIC_1_KEYS)),
     )
     faults.checked()

@@ -1,0 +1,40 @@
+"""The cloud's administrator, as these testbeds always named him: `env.keystone`, `env.openstack_admin_password`.
+
+Testbeds that carry odd values here have set up hosts for years; so nothing here is a fault of the testbed. What
+cannot be used is told when somebody logs in with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..model import CloudLogin, Host, Role, Secret
+
+_TRUE = ("true", "yes", "1")
+
+
+def read_cloud_login(values: Mapping[str, object], hosts: tuple[Host, ...]) -> CloudLogin | None:
+    """None unless there is an administrator's password and a keystone: `keystone_ip`, else the first controller.
+
+    `env.keystone = {'keystone_ip': '10.0.0.1', 'auth_protocol': 'http', 'auth_port': '5000', 'admin_user': 'admin',
+    'admin_password': '...', 'admin_tenant': 'admin', 'region_name': 'RegionOne', 'insecure': 'True'}`; all but the
+    password have defaults. Port 35357 was that of keystone's version 2, which is gone: 5000 takes its place.
+    """
+    found = values.get("keystone")
+    keystone = {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
+    password = keystone.get("admin_password") or str(values.get("openstack_admin_password") or "")
+    controllers = [host.address for host in hosts if Role.OPENSTACK in host.roles]
+    address = keystone.get("keystone_ip") or next(iter(controllers), "")
+    if not password or not address:
+        return None
+    if ":" in address and not address.startswith("["):
+        address = f"[{address}]"
+    port = keystone.get("auth_port", "5000").replace("35357", "5000")
+    return CloudLogin(
+        auth_url=f"{keystone.get('auth_protocol', 'http')}://{address}:{port}/v3",
+        username=keystone.get("admin_user", "admin"),
+        password=Secret(password),
+        project_name=keystone.get("admin_tenant", "admin"),
+        region_name=keystone.get("region_name", ""),
+        insecure=keystone.get("insecure", "").lower() in _TRUE,
+    )
