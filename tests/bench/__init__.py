@@ -1,0 +1,1 @@
+"""The benchmark: one job, several tools, a fleet of OpenSSH servers. `python -m tests.bench --help` says how."""

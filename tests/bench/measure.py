@@ -1,0 +1,112 @@
+"""What a command costs here: wall time, CPU time and memory of all processes that it started.
+
+What it leaves behind (Ansible's ssh masters) is ended and counted too: this process is the reaper of its orphans.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .tools import Call
+
+PR_SET_CHILD_SUBREAPER = 36
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds and MiB. `status` is the exit code, `output` what was said, for the case that it is not 0."""
+
+    wall: float
+    cpu: float
+    memory: float
+    status: int
+    output: str
+
+
+def become_reaper() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return []
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    for process in found:
+        found += children(process)
+    return found
+
+
+class _Memory(threading.Thread):
+    """The most that a process and its children held at once, in bytes: what is private to each, and once what is shared."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._over = threading.Event()
+        self.most = 0
+
+    def run(self) -> None:
+        while not self._over.wait(0.25):
+            private = shared = 0
+            for pid in _tree(self._pid):
+                with contextlib.suppress(OSError):
+                    _, resident, common, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
+                    private += resident - common
+                    shared = max(shared, common)
+            self.most = max(self.most, (private + shared) * _PAGE)
+
+    def end(self) -> None:
+        self._over.set()
+        self.join()
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def measure(call: Call, spare: int, log: Path) -> Cost:
+    """Runs a command to its end. `spare` is the one child of this process that is not the command's."""
+    before = _cpu()
+    with log.open("w+") as said:
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            call.words, cwd=call.folder, env={**os.environ, **call.environment},
+            stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        memory = _Memory(process.pid)
+        memory.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+        memory.end()
+        _end_orphans(spare)
+        said.seek(0)
+        output = said.read()
+    most = max(memory.most, usage.ru_maxrss * 1024)
+    return Cost(wall, _cpu() - before, most / (1 << 20), process.returncode, output)
+
+
+def _end_orphans(spare: int) -> None:
+    while orphans := [pid for pid in children(os.getpid()) if pid != spare]:
+        for pid in orphans:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        for pid in orphans:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
