@@ -259,7 +259,7 @@ class HostRun:
         self.close()
         self._reconnect(old)
         self.rebooted = True
-        self._settle()
+        self._settle(old)
         if self.plan.reboot is not RebootState.NOT_NEEDED or any(
             p.severity is Severity.BLOCKED for p in self.plan.problems
         ):
@@ -282,9 +282,7 @@ class HostRun:
                 reason = "it still runs the old boot"
             except HostError as error:
                 self.close()
-                reason = error.message
-                if isinstance(error, ConnectError) and not isinstance(error, UnreachableError):
-                    raise
+                reason = error.message  # also a refused login: pam_nologin(8) refuses until the boot is over
             if time.monotonic() > deadline:
                 raise RebootError(
                     self.name,
@@ -292,13 +290,17 @@ class HostRun:
                     hint="look at its console; the next run goes on from what it finds",
                 )
 
-    def _settle(self) -> None:
+    def _settle(self, old_boot: str) -> None:
         """sshd is up before nova-compute and slow network drivers: looks again, with a bound."""
         deadline = time.monotonic() + self.limits.settle
         while not self.plan.is_converged and self.plan.reboot is not RebootState.FUTILE and time.monotonic() < deadline:
             self.watch(self.label, "coming up")
             self._pause()
-            self._probe()
+            try:
+                self._probe()
+            except UnreachableError:  # the network may come up anew while the host does
+                self.close()
+                self._reconnect(old_boot)
 
     def _pause(self) -> None:
         if self.stop.wait(self.limits.pause):

@@ -81,6 +81,12 @@ def open_socket(address: str, port: int, timeout: float) -> QuickSocket:
     return quick
 
 
+class _Connection(Connection):  # type: ignore[misc] # fabric has no types
+    # Fabric assigns it in its constructor; undeclared, it would be written into the configuration that all
+    # connections share, and merging that again while another thread reads it makes its keys vanish for a while
+    inline_ssh_env = True
+
+
 @dataclass
 class Login:
     """How to log in everywhere: made once for a run, shared by all its sessions.
@@ -97,6 +103,7 @@ class Login:
     _keys: dict[str, Any] = field(init=False)
     _known: KnownHosts = field(init=False)
     _jumps: dict[str, Any] = field(default_factory=dict, init=False)
+    _answers: dict[str, Secret | None] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -118,6 +125,9 @@ class Login:
                 connection.close()
             raise
         connection.transport.set_keepalive(_KEEPALIVE)
+        # who has once logged in without a question is refused later only by a host that is still booting
+        with self._lock:
+            self._answers.setdefault(_login_question(connection), None)
         password = host.password
         return _SshSession(
             host,
@@ -128,7 +138,7 @@ class Login:
 
     def _connection(self, host: Host) -> Any:
         try:
-            connection = Connection(
+            connection = _Connection(
                 host.address,
                 user=host.user or None,
                 port=host.port,
@@ -150,7 +160,7 @@ class Login:
                 connection.connect_kwargs["sock"] = open_socket(connection.host, connection.port, self.timeout)
             connection.open()
         except paramiko.AuthenticationException:
-            again = None if host.password else self._asked(f"password of {connection.user} on {host.address}")
+            again = None if host.password else self._asked(_login_question(connection))
             if again is None:
                 raise ConnectError(
                     host.name,
@@ -207,8 +217,11 @@ class Login:
         return shared
 
     def _asked(self, prompt: str) -> Secret | None:
+        """The answer to a question that is put once in a run."""
         with self._lock:
-            return self.ask(prompt)
+            if prompt not in self._answers:
+                self._answers[prompt] = self.ask(prompt)
+            return self._answers[prompt]
 
     def _explained(self, error: Exception, connection: Any, host: Host) -> HostError:
         where = f"{connection.host}:{connection.port}"
@@ -236,6 +249,10 @@ class Login:
     def close(self) -> None:
         for jump in self._jumps.values():
             jump.close()
+
+
+def _login_question(connection: Any) -> str:
+    return f"password of {connection.user} on {connection.host}"
 
 
 def _words(error: BaseException) -> str:
