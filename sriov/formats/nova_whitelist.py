@@ -136,15 +136,15 @@ def _objects(text: str) -> tuple[Entry, ...]:
 def _check(entry: Entry, release: int) -> None:
     if entry.get("address") and entry.get("devname"):
         raise ValueError("an entry with both address and devname")
-    _identity_patterns(entry)
-    _address_patterns(entry)
+    identity_patterns(entry)
+    address_patterns(entry)
     for tag, since in _BOOLEAN_TAGS.items():
         value = entry.get(tag)
         if release >= since and value is not None and str(value).strip().lower() not in _BOOLEANS:
             raise ValueError(f"an entry whose {tag} is neither true nor false")
 
 
-def _identity_patterns(entry: Entry) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def identity_patterns(entry: Entry) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Patterns for vendor and product; ValueError as nova refuses them."""
     patterns = []
     for key in ("vendor_id", "product_id"):
@@ -155,7 +155,7 @@ def _identity_patterns(entry: Entry) -> tuple[re.Pattern[str], re.Pattern[str]]:
     return patterns[0], patterns[1]
 
 
-def _address_patterns(entry: Entry) -> tuple[re.Pattern[str], ...]:
+def address_patterns(entry: Entry) -> tuple[re.Pattern[str], ...]:
     """Patterns for domain, bus, slot and function; empty for an entry by devname. ValueError as nova refuses it."""
     if entry.get("devname"):
         return ()
@@ -195,14 +195,14 @@ def _is_ours(entry: Entry, specs: tuple[DeviceSpec, ...]) -> bool:
     devname = entry.get("devname")
     if devname:
         return any(devname in (spec.devname, spec.interface) for spec in specs)
-    if not isinstance(entry.get("address"), str) or _ANY in _address_patterns(entry)[1:]:
+    if not isinstance(entry.get("address"), str) or _ANY in address_patterns(entry)[1:]:
         return False
     return any(_matches_address(entry, cover) for spec in specs for cover in (*spec.covers, spec.address) if cover)
 
 
 def _matches_address(entry: Entry, address: str) -> bool:
     parts = re.split("[:.]", address.lower())
-    return all(pattern.match(part) for pattern, part in zip(_address_patterns(entry), parts, strict=False))
+    return all(pattern.match(part) for pattern, part in zip(address_patterns(entry), parts, strict=False))
 
 
 def _matches(entry: Entry, spec: DeviceSpec) -> bool:
@@ -212,7 +212,7 @@ def _matches(entry: Entry, spec: DeviceSpec) -> bool:
     covers = [cover for cover in (*spec.covers, spec.address) if cover]
     if entry.get("address") and not any(_matches_address(entry, cover) for cover in covers):
         return False
-    vendor, product = _identity_patterns(entry)
+    vendor, product = identity_patterns(entry)
     known = [identity.lower().partition(":") for identity in spec.ids]
     return not known or any(vendor.match(found[0]) and product.match(found[2]) for found in known)
 

@@ -1,0 +1,74 @@
+"""nova's own code, in an environment of its own, as judge of ours."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sriov.pci_rules import Hardware
+
+HERE = Path(__file__).parent / "nova"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A host as nova would find it, and what is asked of it: (physical network, number of direct ports)."""
+
+    hardware: Hardware
+    whitelist: tuple[str, ...]
+    requests: tuple[tuple[str, int], ...]
+    allocated: tuple[str, ...] = ()
+
+    def to_json(self) -> Mapping[str, object]:
+        return {
+            "devices": [
+                {
+                    "address": device.address,
+                    "vendor": device.vendor,
+                    "product": device.product,
+                    "kind": device.kind.value,
+                    "parent": device.parent,
+                }
+                for device in self.hardware.devices
+            ],
+            "names": dict(self.hardware.names),
+            "whitelist": self.whitelist,
+            "allocated": self.allocated,
+            "requests": self.requests,
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`error`: why nova-compute would not start. `takers`: per device the entry that takes it. `passes`: per request."""
+
+    error: str
+    takers: tuple[int | None, ...]
+    passes: tuple[bool, ...]
+
+
+def python() -> str:
+    """The Python that has nova; made at first need. Raises CalledProcessError where it cannot be had."""
+    made = subprocess.run(["sh", str(HERE / "install.sh")], stdout=subprocess.PIPE, text=True, check=True)
+    return made.stdout.strip()
+
+
+def verdicts(interpreter: str, cases: Iterable[Case]) -> Sequence[Verdict]:
+    """What nova says of each case; one process for all of them."""
+    lines = "".join(json.dumps(case.to_json()) + "\n" for case in cases)
+    inside = 'mount -t tmpfs none /sys && exec "$@"'
+    # root is not needed where user namespaces are allowed
+    namespaces = ["unshare", "--map-root-user", "--mount", "--propagation", "private"]
+    done = subprocess.run(
+        [*namespaces, "sh", "-euc", inside, "sh", interpreter, "-W", "ignore", str(HERE / "judge.py")],
+        input=lines,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=170,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    return [Verdict(one["error"], tuple(one["takers"]), tuple(one["passes"])) for one in answers]
