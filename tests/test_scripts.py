@@ -1,0 +1,98 @@
+"""The scripts that reach a host are POSIX sh: the shell and shellcheck read each of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sriov import render, script
+from sriov.model import Host, PhysicalFunction, Role, Testbed
+from sriov.plan import Plan
+from sriov.resource import Change, Command, Effect, Request, WriteFile
+from sriov.resources import virtual_functions
+
+SHELLCHECK = Path(sys.executable).with_name("shellcheck")
+PORTS = (
+    PhysicalFunction(7, ("physnet1",), interface="eth0"),
+    PhysicalFunction(7, ("physnet2",), interface="enp3s0f0.1"),
+    PhysicalFunction(7, ("physnet3",), pci="0000:01:00.0"),
+    PhysicalFunction(7, ("physnet4",), mac="52:54:00:12:34:56"),
+)
+HOST = Host("root@10.0.0.1", "10.0.0.1", physical_functions=PORTS)
+BED = Testbed("testbed.py", (HOST,))
+BOTH = frozenset(Role)
+PLAN = Plan(
+    (
+        Change(
+            "nova-options",
+            "it's `a` $(target)",
+            "1 lines",
+            "",
+            (WriteFile("/etc/nova/it's $x.conf", "-", b"text"),),
+            Effect.RESTART,
+            ('+it\'s a "diff" with $words',),
+        ),
+        Change("services", "nova-compute", "restarted", "old", (Command(("restart", "nova-compute")),)),
+    )
+)
+SCRIPTS = {
+    "probe": script.probe(Request(HOST, BED, BOTH), "0" * 32),
+    "probe of one role": script.probe(Request(HOST, BED, frozenset({Role.OPENSTACK})), "0" * 32),
+    "probe of all ports": script.probe(Request(HOST, BED, frozenset(), all_ports=True), "0" * 32),
+    "apply": script.apply(Request(HOST, BED, BOTH), PLAN, "0" * 32, run_id="r", who="o'neill@desk", may_reboot=False),
+    "apply and reboot": script.apply(
+        Request(HOST, BED, BOTH), PLAN, "0" * 32, run_id="r", who="me@desk", may_reboot=True
+    ),
+    "apply nothing": script.apply(Request(HOST, BED, BOTH), Plan(), "0" * 32, run_id="r", who="me", may_reboot=True),
+}
+
+
+def unit_script() -> bytes:
+    """What systemd hands to sh: lines joined, `$$` undone."""
+    unit = virtual_functions.unit_text("eth0", 7).decode()
+    body = unit.split("/bin/sh -euc '", 1)[1].split("' sriov-vfs", 1)[0]
+    return body.replace("\\\n", "\n").replace("$$", "$").encode()
+
+
+TEXTS = {name: made.text for name, made in SCRIPTS.items()} | {
+    "unit": unit_script(),
+    "GRUB drop-in": render.render("grub-drop-in.cfg", arguments=(("intel_iommu", "on"), ("iommu", "pt"))).encode(),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_script_is_posix_shell(name: str) -> None:
+    ended = subprocess.run(["sh", "-n"], input=TEXTS[name], capture_output=True)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_shellcheck_finds_nothing(name: str) -> None:
+    # variables that only one of the scripts uses, functions that only a plan with that step calls, and values of
+    # the plan in single quotes, which are to stay as they are
+    ended = subprocess.run(
+        [str(SHELLCHECK), "--shell=sh", "--exclude=SC2016,SC2034,SC2317,SC2329", "-"],
+        input=TEXTS[name],
+        capture_output=True,
+    )
+    assert ended.stdout.decode() == ""
+    assert ended.returncode == 0
+
+
+def test_words_of_a_plan_reach_their_function_as_they_are() -> None:
+    made = SCRIPTS["apply"]
+    lines = [line for line in made.text.decode().split("\n") if line.startswith("step ")]
+    program = "step() { shift 2; printf '%s\\n' \"$@\"; }\n" + "\n".join(lines)
+    words = subprocess.run(["sh", "-c", program], capture_output=True, text=True, check=True).stdout.split("\n")
+    assert words[:3] == ["write_file", "/etc/nova/it's $x.conf", "-"]
+    assert words[-3:-1] == ["restart", "nova-compute"]
+    assert made.payload == b"text"
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\x00b", "a\x1bb"])
+def test_control_character_is_in_no_script(text: str) -> None:
+    with pytest.raises(render.SriovError, match="control character"):
+        script.apply(Request(HOST, BED, BOTH), PLAN, "0" * 32, run_id="r", who=text, may_reboot=False)
