@@ -19,7 +19,9 @@ NAMES = {
     OURS: "sriov-fab", "floor": "one-exec floor (paramiko, tuned socket)", "fabric": "naive Fabric, threads",
     "pyinfra": "pyinfra", "ansible": "Ansible, pipelined, 50 forks",
 }  # fmt: skip
-WANTED = {  # (count, first) -> how many times the peer's time over ours, or, for the floor, ours over it
+WANTED: dict[
+    str, dict[tuple[int, bool], float]
+] = {  # (count, first) -> how many times the peer's time over ours, or, for the floor, ours over it
     "ansible": {(1, False): 7, (10, False): 17, (100, False): 24, (100, True): 20},
     "pyinfra": {(1, False): 2.7, (10, False): 2.4, (100, False): 2.1, (100, True): 1.8},
     "fabric": {(1, False): 2.1, (10, False): 1.8, (100, False): 1.9, (100, True): 2.0},
@@ -52,11 +54,12 @@ def text(results: Results, counts: tuple[int, ...], rounds: int, start_up: Start
         ("CPU time of one host, milliseconds, login and stubs included", lambda run: run.host_cpu * 1000),
     ):
         parts += [f"\n### {title} (medians)\n", _table(results, tools, counts, _median_cell(value))]
+    none = "None: every run left the hosts as the job wants them."
     parts += ["\n### Growth and start-up\n", "\n".join(_growth(results, tools, counts, start_up))]
-    faults = [f"- {NAMES[cell.tool]}, {cell.count} hosts: {fault.strip()[-300:]}" for cell, fault in results.faults()]
+    faults = [f"- {NAMES[cell.tool]}, {cell.size} hosts: {fault.strip()[-300:]}" for cell, fault in results.faults()]
     parts += [
         "\n### Runs that do not count\n",
-        "\n".join(faults) or "None: every run left the hosts as the job wants them.",
+        "\n".join(faults) or none,
     ]
     return "\n".join(parts) + "\n"
 
@@ -66,9 +69,8 @@ def _circumstances(rounds: int, load: tuple[float, float]) -> Iterator[str]:
         [PEERS_VENV / "bin/python", "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=False
     ).stdout.split()
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("fabric", "paramiko", "cryptography")]
-    versions += [
-        line.replace("==", " ") for line in peers if line.startswith(("ansible-core=", "pyinfra=", "paramiko="))
-    ]
+    named = ("ansible-core=", "pyinfra=", "paramiko=")
+    versions += [line.replace("==", " ") for line in peers if line.startswith(named)]
     sshd = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True).stderr.split(",")[0].strip()
     yield f"- {time.strftime('%Y-%m-%d', time.gmtime())}; {rounds} rounds; Python {platform.python_version()}"
     yield f"- {os.cpu_count()} cores ({_processor()}), Linux {platform.release()}; {sshd}"
@@ -99,7 +101,7 @@ def _ratio_cell(results: Results, cell: Cell) -> str:
     ratio = results.ratio(ours, cell) if cell.tool == "floor" else results.ratio(cell, ours)
     if ratio is None:
         return "-"
-    wanted = WANTED[cell.tool].get((cell.count, cell.first))
+    wanted = WANTED[cell.tool].get((cell.size, cell.first))
     sign = "at most " if cell.tool == "floor" else ""
     return f"{ratio:.2f}" + (f" ({sign}{wanted:g})" if wanted else "")
 
@@ -114,11 +116,12 @@ def _median_cell(value: Callable[[Run], float]) -> Callable[[Results, Cell], str
 
 def _growth(results: Results, tools: tuple[str, ...], counts: tuple[int, ...], start_up: StartUp) -> Iterator[str]:
     low, high = 10, 100
+    what = f"controller CPU without change, slope from {low} to {high} hosts (log-log)"
     for tool in tools if {low, high} <= {*counts} else ():
         at = [results.median(Cell(tool, count, False), lambda run: run.cost.cpu) for count in (low, high)]
         if at[0] and at[1]:
             slope = math.log(at[1] / at[0]) / math.log(high / low)
-            yield f"- controller CPU without change, slope from {low} to {high} hosts (log-log): {NAMES[tool]} {slope:.2f}"
+            yield f"- {what}: {NAMES[tool]} {slope:.2f}"
     yield (
         f"- `fab --list`: {start_up.ours * 1000:.0f} ms; with an empty fabfile {start_up.empty * 1000:.0f} ms; "
         f"ratio {start_up.ours / start_up.empty:.2f} (at most 1.3)"

@@ -63,7 +63,7 @@ def build(plan: dict[str, Any]) -> str:
         ("sbin/update-grub", UPDATE_GRUB),
     ):
         shutil.copy(source, f"{local}/{place}")
-        os.chmod(f"{local}/{place}", 0o755)
+        os.chmod(f"{local}/{place}", 0o755)  # noqa: S103 - programs
     for unit in pose.UNITS:
         Path(f"{local}/lib/units/{unit}").touch()
     namespace.make_devices(root)
@@ -92,7 +92,7 @@ def run(plan: dict[str, Any], report: int) -> None:
     environment = {"PATH": PATH}
     subprocess.run(["update-grub"], env=environment, check=True)
     os.write(report, b".")
-    os.execve("/usr/sbin/sshd", ["/usr/sbin/sshd", "-D", "-f", "/etc/ssh/sshd_config"], environment)
+    os.execve("/usr/sbin/sshd", ["/usr/sbin/sshd", "-D", "-f", "/etc/ssh/sshd_config"], environment)  # noqa: S606
 
 
 def start(plan: dict[str, Any]) -> tuple[int, int]:

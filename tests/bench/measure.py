@@ -52,7 +52,7 @@ def _tree(pid: int) -> list[int]:
 
 
 class _Memory(threading.Thread):
-    """The most that a process and its children held at once, in bytes: what is private to each, and once what is shared."""
+    """The most that a process and its children held at once, in bytes: what is private to each, what is shared once."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)

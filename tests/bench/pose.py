@@ -38,10 +38,11 @@ def lay(root: Path) -> None:
     with (root / "etc/passwd").open("a") as accounts:
         accounts.write("sshd:x:101:65534::/run/sshd:/usr/sbin/nologin\n")
     (root / NOVA_CONF).chmod(0o640)
+    package = f"opt/nova/lib/python3.11/site-packages/nova-{poses.nova_version(SPEC)}.dist-info"
     for folder in (
         "run/sshd",
         "run/units",
-        f"opt/nova/lib/python3.11/site-packages/nova-{poses.nova_version(SPEC)}.dist-info",
+        package,
     ):
         (root / folder).mkdir(parents=True)
     (root / DROP_INS).mkdir()

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import paramiko
-
 from job import DROP_IN, device_specs, load, unit
 
 READ = """\
@@ -21,7 +20,10 @@ cat /proc/cmdline /proc/sys/kernel/random/boot_id /proc/uptime
 grep -m1 ^vendor_id /proc/cpuinfo
 for p in {interfaces}; do
     cd -P "/sys/class/net/$p/device" && pwd -P
-    for f in vendor device sriov_totalvfs sriov_offset sriov_stride iommu_group/type; do read -r v <$f; echo "$f=$v"; done
+    for f in vendor device sriov_totalvfs sriov_offset sriov_stride iommu_group/type; do
+        read -r v <$f
+        echo "$f=$v"
+    done
     for f in virtfn*; do cd -P "$f" && echo "${{PWD##*/}}"; cd ..; done
     cat "/etc/systemd/system/sriov-vfs-$p.service"
     units="$units sriov-vfs-$p.service"
@@ -44,9 +46,10 @@ class QuickSocket(socket.socket):
 
 def work(ports: list[dict[str, Any]]) -> str:
     """The whole job as a script."""
+    drop_in = f"printf %s {shlex.quote(DROP_IN)} >/etc/default/grub.d/zz-sriov.cfg"
     lines = [
         "set -e",
-        f"printf %s {shlex.quote(DROP_IN)} >/etc/default/grub.d/zz-sriov.cfg",
+        drop_in,
         "update-grub >/dev/null 2>&1",
     ]
     for port in ports:

@@ -21,7 +21,7 @@ DROP_IN = (HERE / "files/zz-sriov.cfg").read_text()
 def unit(port: dict[str, Any]) -> str:
     text = (HERE / "files/sriov-vfs.service.j2").read_text()
     for key in ("interface", "num_vfs"):
-        text = text.replace("{{ %s }}" % key, str(port[key]))
+        text = text.replace("{{ " + key + " }}", str(port[key]))
     return text
 
 

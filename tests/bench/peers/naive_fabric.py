@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fabric import Connection
-
 from job import DROP_IN, device_specs, load, unit
 
 
