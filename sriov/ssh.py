@@ -181,7 +181,8 @@ class Login:
             raise ConnectError(host.name, f"{connection.user}@{connection.host} was refused: {_words(error)}") from None
 
     def _prepare(self, connection: Any, password: Secret | None) -> None:
-        kwargs = connection.connect_kwargs
+        # of its own: Fabric hands out those of the configuration, which all connections share
+        kwargs = connection.connect_kwargs = dict(connection.connect_kwargs)
         kwargs.update(banner_timeout=self.timeout * 2, auth_timeout=self.timeout * 3)
         keys = list(self._keys.items())
         if keys:
