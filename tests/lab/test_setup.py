@@ -99,7 +99,7 @@ def test_count_over_the_limit_touches_nothing(guest: Guest, fab: Fab, proved: Ca
     testbed = single_host_testbed(guest, entry("enp1s0", 8, "physnet1"), SECOND)
     with observe.untouched(guest):
         refused = fab("setup_all", testbed=testbed)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     said = refused.stdout + refused.stderr
     assert "enp1s0" in said
     assert "8" in said
