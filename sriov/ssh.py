@@ -31,6 +31,7 @@ from sriov.script import Script
 
 OUTPUT_LIMIT = 64 << 20  # bytes of one execution; a host that sends more is cut off
 _KEEPALIVE = 30  # seconds
+_IS_IT_UP = "is the host up, and does `ssh` reach it? Run again then"
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False  # what it would print, we say better
@@ -159,7 +160,9 @@ class Login:
             elif jump is None:
                 connection.connect_kwargs["sock"] = open_socket(connection.host, connection.port, self.timeout)
             connection.open()
-        except paramiko.AuthenticationException:
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            if not _is_refusal(error):
+                raise self._explained(error, connection, host) from None
             again = None if host.password else self._asked(_login_question(connection))
             if again is None:
                 raise ConnectError(
@@ -168,8 +171,6 @@ class Login:
                     hint="set env.key_filename, env.passwords or ssh-agent so that `ssh` works, then run again",
                 ) from None
             self._open_again(connection, host, again)
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self._explained(error, connection, host) from None
 
     def _open_again(self, connection: Any, host: Host, password: Secret) -> None:
         connection.connect_kwargs["password"] = password.reveal()
@@ -207,14 +208,14 @@ class Login:
                         shared.gateway = jump.gateway
                         self._prepare(shared.gateway, None)
                     shared.open()
-                except paramiko.AuthenticationException:
+                except (OSError, EOFError, paramiko.SSHException) as error:
+                    if not _is_refusal(error):
+                        raise self._explained(error, shared, host) from None
                     raise ConnectError(
                         host.name,
                         f"its jump host {name} refused the login",
                         hint="`ssh` to the jump host must work without a password",
                     ) from None
-                except (OSError, EOFError, paramiko.SSHException) as error:
-                    raise self._explained(error, shared, host) from None
         return shared
 
     def _asked(self, prompt: str) -> Secret | None:
@@ -242,10 +243,13 @@ class Login:
                 "or pass --accept-new-host-keys",
             )
         if isinstance(error, socket.gaierror):
-            return UnreachableError(host.name, f"the name {connection.host} cannot be resolved")
+            return UnreachableError(
+                host.name, f"the name {connection.host} cannot be resolved", hint="mend the name in the testbed, or DNS"
+            )
         if isinstance(error, TimeoutError):
-            return UnreachableError(host.name, f"{where} does not answer within {self.timeout:g} s")
-        return UnreachableError(host.name, f"no SSH with {where}: {_words(error)}")
+            return UnreachableError(host.name, f"{where} does not answer within {self.timeout:g} s", hint=_IS_IT_UP)
+        words = "it takes the connection and says nothing" if _is_silence(error) else _words(error)
+        return UnreachableError(host.name, f"no SSH with {where}: {words}", hint=_IS_IT_UP)
 
     def close(self) -> None:
         for jump in self._jumps.values():
@@ -254,6 +258,16 @@ class Login:
 
 def _login_question(connection: Any) -> str:
     return f"password of {connection.user} on {connection.host}"
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """paramiko has no class of its own for having neither key, agent nor password to offer."""
+    return isinstance(error, paramiko.AuthenticationException) or "No authentication methods" in str(error)
+
+
+def _is_silence(error: BaseException) -> bool:
+    """paramiko's words for a server that never sends its banner (transport.py, `auth_none` and `_check_banner`)."""
+    return str(error) in ("No existing session", "Error reading SSH protocol banner")
 
 
 def _words(error: BaseException) -> str:
