@@ -92,7 +92,7 @@ def test_hostnames_longer_than_the_role_are_left_over() -> None:
 
 def test_unknown_env_keys_are_listed() -> None:
     testbed = load(WILD / "bonded_multi_interface.py")
-    assert testbed.unknown_keys == ("ha", "interface_rename", "keystone", "ntp_server")
+    assert testbed.unknown_keys == ("ha", "interface_rename", "ntp_server")
 
 
 def test_host_strings_with_ports_and_ipv6_are_taken_apart() -> None:

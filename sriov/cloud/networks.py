@@ -1,0 +1,105 @@
+"""VLAN provider networks with one subnet: found by name, or made."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sriov.cloud.session import told
+from sriov.cloud.wanted import WantedNetwork
+from sriov.errors import CloudError
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+    from openstack.network.v2.network import Network
+
+SUBNET_SUFFIX = "-subnet"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeNetwork:
+    """A network as it is now. `made` is what this call added: nothing, or `network`, `subnet`."""
+
+    id: str
+    name: str
+    physnet: str
+    vlan: int
+    cidr: str
+    made: tuple[str, ...]
+
+
+def ensure(cloud: Connection, wanted: WantedNetwork) -> MadeNetwork:
+    """The network of that name with its subnet; what an interrupted call left out is added.
+
+    Raises CloudError that lists every difference if another network has the name.
+    """
+    made: tuple[str, ...] = ()
+    with told(f"looking for the network {wanted.name}"):
+        network = cloud.network.find_network(wanted.name)
+        subnets = [] if network is None else list(cloud.network.subnets(network_id=network.id))
+    if network is not None:
+        refuse_differences("network", wanted.name, _differences(network, [s.cidr for s in subnets], wanted))
+    else:
+        network = _create(cloud, wanted)
+        made += ("network",)
+    if not subnets:
+        with told(f"making the subnet {wanted.cidr} of {wanted.name}"):
+            cloud.network.create_subnet(
+                network_id=network.id,
+                name=wanted.name + SUBNET_SUFFIX,
+                cidr=wanted.cidr,
+                ip_version=ipaddress.ip_network(wanted.cidr).version,
+            )
+        made += ("subnet",)
+    return MadeNetwork(
+        id=network.id,
+        name=wanted.name,
+        physnet=wanted.physnet,
+        vlan=int(network.provider_segmentation_id or 0),
+        cidr=wanted.cidr,
+        made=made,
+    )
+
+
+def _create(cloud: Connection, wanted: WantedNetwork) -> Network:
+    choice = {"provider_segmentation_id": wanted.vlan} if wanted.vlan else {}
+    with told(f"making the network {wanted.name}"):
+        return cloud.network.create_network(
+            name=wanted.name,
+            provider_network_type="vlan",
+            provider_physical_network=wanted.physnet,
+            **choice,
+        )
+
+
+def _differences(network: Network, cidrs: list[str], wanted: WantedNetwork) -> list[tuple[str, object, object]]:
+    """(what, found, wanted) of each property that differs; provider properties are shown to administrators only."""
+    pairs: list[tuple[str, object, object]] = [
+        ("type", network.provider_network_type, "vlan"),
+        ("physical network", network.provider_physical_network, wanted.physnet),
+    ]
+    if wanted.vlan:
+        pairs.append(("VLAN", network.provider_segmentation_id, wanted.vlan))
+    if cidrs:
+        pairs.append(("subnet", ", ".join(sorted(cidrs)), wanted.cidr))
+    return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+def refuse_differences(what: str, name: str, differences: list[tuple[str, object, object]]) -> None:
+    """Raises CloudError if there are any."""
+    if differences:
+        listed = "; ".join(
+            f"{key} is {'not shown to these credentials' if found is None else found}, wanted {wanted}"
+            for key, found, wanted in differences
+        )
+        raise CloudError(
+            f"there is another {what} of the name {name}: {listed}",
+            hint="choose another name, or delete it if nobody needs it",
+        )
+
+
+def delete(cloud: Connection, network_id: str) -> None:
+    """With its subnets; gone already is well."""
+    with told("deleting the network"):
+        cloud.network.delete_network(network_id, ignore_missing=True)

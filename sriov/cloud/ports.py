@@ -1,0 +1,109 @@
+"""Ports for VFs (`binding:vnic_type` direct): found by name, or made."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sriov.cloud.networks import refuse_differences
+from sriov.cloud.session import told
+from sriov.cloud.wanted import WantedPort
+from sriov.errors import CloudError
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+    from openstack.network.v2.network import Network
+    from openstack.network.v2.port import Port
+
+
+@dataclass(frozen=True, slots=True)
+class MadePort:
+    """A port as it is now; `made` says whether this call made it."""
+
+    id: str
+    name: str
+    network: str
+    mac: str
+    ips: tuple[str, ...]
+    made: bool
+
+
+def find(cloud: Connection, name: str) -> Port | None:
+    with told(f"looking for the port {name}"):
+        return cloud.network.find_port(name)
+
+
+def ensure(cloud: Connection, wanted: WantedPort, description: str = "") -> MadePort:
+    """The port of that name. Raises CloudError if there is no such network, or another port has the name."""
+    with told(f"looking for the network {wanted.network}"):
+        network = cloud.network.find_network(wanted.network)
+    if network is None:
+        raise CloudError(
+            f"there is no network {wanted.network}",
+            hint=f"fab create_sriov_network:{wanted.network},PHYSNET,VLAN,CIDR makes it",
+        )
+    _check_address(cloud, network, wanted)
+    port = find(cloud, wanted.name)
+    if port is not None:
+        refuse_differences("port", wanted.name, _differences(port, network.id, wanted))
+        return _made(port, wanted, made=False)
+    with told(f"making the port {wanted.name}"):
+        return _made(cloud.network.create_port(**_body(cloud, network.id, wanted, description)), wanted, made=True)
+
+
+def _check_address(cloud: Connection, network: Network, wanted: WantedPort) -> None:
+    """neutron's own answer to a foreign address names ids only."""
+    if not wanted.ip:
+        return
+    with told(f"looking at the subnets of {wanted.network}"):
+        ranges = [str(subnet.cidr) for subnet in cloud.network.subnets(network_id=network.id)]
+    if not any(ipaddress.ip_address(wanted.ip) in ipaddress.ip_network(text) for text in ranges):
+        raise CloudError(
+            f"{wanted.ip} lies in no subnet of {wanted.network}",
+            hint=f"its subnets are: {', '.join(ranges) or 'none'}",
+        )
+
+
+def _body(cloud: Connection, network_id: str, wanted: WantedPort, description: str) -> dict[str, object]:
+    body: dict[str, object] = {"network_id": network_id, "name": wanted.name, "binding_vnic_type": "direct"}
+    if description:
+        body["description"] = description
+    if wanted.ip:
+        body["fixed_ips"] = [{"ip_address": wanted.ip}]
+    if wanted.mac:
+        body["mac_address"] = wanted.mac
+    if wanted.is_trusted:  # an attribute of its own since neutron 25; before, a key of the profile that nova reads
+        has_attribute = cloud.network.find_extension("port-trusted-vif") is not None
+        body.update({"trusted": True} if has_attribute else {"binding_profile": {"trusted": "true"}})
+    return body
+
+
+def is_trusted(port: Port) -> bool:
+    in_profile = str((port.binding_profile or {}).get("trusted", "")).lower()
+    return bool(port.trusted) or in_profile in ("true", "1", "yes", "on")
+
+
+def _differences(port: Port, network_id: str, wanted: WantedPort) -> list[tuple[str, object, object]]:
+    ips = [str(item.get("ip_address")) for item in port.fixed_ips or ()]
+    pairs: list[tuple[str, object, object]] = [
+        ("network", port.network_id, network_id),
+        ("vnic_type", port.binding_vnic_type, "direct"),
+        ("trusted", is_trusted(port), wanted.is_trusted),
+    ]
+    if wanted.ip:
+        pairs.append(("address", ", ".join(ips), wanted.ip))
+    if wanted.mac:
+        pairs.append(("MAC address", port.mac_address, wanted.mac))
+    return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+def _made(port: Port, wanted: WantedPort, *, made: bool) -> MadePort:
+    ips = tuple(str(item.get("ip_address")) for item in port.fixed_ips or ())
+    return MadePort(port.id, wanted.name, wanted.network, str(port.mac_address), ips, made)
+
+
+def delete(cloud: Connection, port_id: str) -> None:
+    """Gone already is well."""
+    with told("deleting the port"):
+        cloud.network.delete_port(port_id, ignore_missing=True)

@@ -1,0 +1,126 @@
+"""The login at the cloud: the one user of openstacksdk, and the place where its errors become ours.
+
+openstacksdk is an extra (`pip install 'sriov-fab[cloud]'`) and is imported when somebody logs in, not before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from sriov.errors import CloudError, SriovError, UsageError
+from sriov.facts import printable
+from sriov.model import Testbed
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+API_TIMEOUT = 60  # seconds for one answer of the cloud
+_NO_LOGIN = (
+    "set OS_CLOUD (a cloud of clouds.yaml) or source an openrc file (OS_AUTH_URL, …), "
+    "or write env.keystone or env.openstack_admin_password into the testbed"
+)
+
+
+def login(testbed: Testbed) -> Connection:
+    """An authorised connection, by OS_CLOUD or OS_*, else by the testbed, else by the only cloud of clouds.yaml.
+
+    Raises UsageError where openstacksdk or a login is missing, CloudError where the cloud refuses or does not answer.
+    """
+    try:
+        import openstack
+    except ImportError:
+        raise UsageError(
+            "this task talks to the cloud and needs openstacksdk", hint="pip install 'sriov-fab[cloud]'"
+        ) from None
+    with told("logging in"):
+        region = _region(openstack, testbed)
+        region.config["api_timeout"] = API_TIMEOUT
+        connection = openstack.connection.Connection(config=region, app_name="sriov-fab")
+        connection.authorize()
+    return connection
+
+
+def is_told(testbed: Testbed) -> bool:
+    """Whether anybody has said how to log in; clouds.yaml alone counts only where OS_CLOUD chooses from it."""
+    return bool(os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL") or testbed.cloud_login)
+
+
+def _region(openstack: Any, testbed: Testbed) -> Any:
+    """What openstacksdk is to log in with; its own rules read OS_* and clouds.yaml."""
+    said = testbed.cloud_login
+    if said is None or os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL"):
+        region = openstack.config.OpenStackConfig().get_one()
+        if not region.config.get("auth", {}).get("auth_url"):
+            raise UsageError("there are no credentials for the cloud", hint=_NO_LOGIN)
+        return region
+    return openstack.config.OpenStackConfig(load_yaml_config=False, load_envvars=False).get_one(
+        auth_type="password",
+        auth={
+            "auth_url": said.auth_url,
+            "username": said.username,
+            "password": said.password.reveal(),
+            "project_name": said.project_name,
+            "user_domain_id": "default",
+            "project_domain_id": "default",
+        },
+        region_name=said.region_name or None,
+        verify=not said.insecure,
+    )
+
+
+@contextlib.contextmanager
+def told(act: str) -> Iterator[None]:
+    """What openstacksdk raises while `act` ("making the port p1") is under way becomes a CloudError in one line."""
+    import keystoneauth1.exceptions
+    import openstack.exceptions
+    import requests
+
+    try:
+        yield
+    except SriovError:
+        raise
+    except (openstack.exceptions.SDKException, keystoneauth1.exceptions.ClientException) as error:
+        message, hint = _words(error)
+        raise CloudError(f"{act}: {message}", hint=hint) from None
+    except (requests.RequestException, OSError) as error:
+        raise CloudError(f"{act}: {_plain(error)}", hint=_UNREACHABLE) from None
+
+
+def _words(error: Exception) -> tuple[str, str]:
+    """Message and hint, by what the operator has to do about it."""
+    import keystoneauth1.exceptions as auth
+    import openstack.exceptions as sdk
+
+    status = getattr(error, "status_code", None) or getattr(error, "http_status", None)
+    said = _plain(getattr(error, "details", None) or error)
+    if isinstance(error, auth.Unauthorized) or status == 401:
+        return "keystone refused the login", "check user, password, project and their domains"
+    if isinstance(error, auth.ConnectFailure | auth.ConnectTimeout | auth.DiscoveryFailure):
+        return f"no answer: {said}", _UNREACHABLE
+    if isinstance(error, auth.SSLError):
+        return f"its certificate is not trusted: {said}", "set OS_CACERT, or cacert in clouds.yaml"
+    if isinstance(error, auth.MissingRequiredOptions | sdk.ConfigException):
+        return f"the credentials are not complete: {said}", _NO_LOGIN
+    if isinstance(error, sdk.DuplicateResource):
+        return f"several have this name: {said}", "name one by its id, or delete the others"
+    if isinstance(error, auth.EndpointNotFound | sdk.EndpointNotFound):
+        return f"the catalogue lacks a service: {said}", "check OS_REGION_NAME and `openstack catalog list`"
+    return said, _HINTS.get(status or 0, _QUOTA if "quota" in said.lower() else "")
+
+
+_UNREACHABLE = "check the address (OS_AUTH_URL, env.keystone) and that the service runs"
+_QUOTA = "raise the quota of the project, or delete what is not needed"
+_HINTS = {
+    403: "these credentials may not do this (provider networks, bindings: an administrator may), or a quota is used up",
+    404: "it does not exist, or these credentials may not see it",
+    413: _QUOTA,
+    503: "the service does not answer; look at its log",
+}
+
+
+def _plain(error: object) -> str:
+    """One line, without control characters; an API's text may quote what it was sent, but never a password of ours."""
+    return " ".join(printable(str(error)).split())[:600] or type(error).__name__
