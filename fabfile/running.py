@@ -58,7 +58,7 @@ def look(task: str, options: Options) -> int:
     runs = _look(bed, requests, options)
     show = {"plan": _show_plan, "verify": _show_plan, "status": screen.show_status}[task]
     code = _finish(task, options, "", runs, lambda: show(runs, screen.console(sys.stdout)))
-    return code if task != "status" or code == report.FAILED else report.DONE
+    return code if task != "status" or any(run.error for run in runs) else report.DONE
 
 
 def discover(options: Options) -> int:
