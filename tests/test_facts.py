@@ -1,0 +1,129 @@
+"""A probe's output as values: the golden probe, and what is no probe at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sriov import facts
+from sriov.errors import HostError
+from sriov.facts import Facts, Port, Unit, VirtualFunction
+
+NONCE = "0123456789abcdef0123456789abcdef"
+PROBE = (Path(__file__).parent / "golden/facts/compute.probe").read_bytes().replace(b"NONCE", NONCE.encode())
+
+
+@pytest.fixture
+def seen() -> Facts:
+    return facts.parse(PROBE, NONCE, "root@a")
+
+
+def test_parse_reads_the_host_itself(seen: Facts) -> None:
+    assert (seen.boot_id, seen.uptime) == ("11111111-2222-3333-4444-555555555555", 1000.5)
+    assert seen.cmdline == "BOOT_IMAGE=/boot/vmlinuz root=UUID=x ro quiet intel_iommu=on iommu=pt"
+    assert (seen.cpu_vendor, seen.acpi_tables) == ("GenuineIntel", {"DMAR"})
+    assert (seen.nova_versions, seen.instances, seen.tools) == (
+        ("26.2.1.egg-info",),
+        ("instance-00000001",),
+        {"update-grub"},
+    )
+
+
+def test_parse_reads_a_port_with_its_vfs_in_order(seen: Facts) -> None:
+    assert seen.port(interface="eth0") == Port(
+        interface="eth0",
+        pci_address="0000:01:00.0",
+        driver="igb",
+        mac="52:54:00:aa:bb:cc",
+        vendor="8086",
+        device="10c9",
+        vf_device="10ca",
+        total_vfs=7,
+        offset=128,
+        stride=2,
+        is_up=True,
+        has_iommu_group=True,
+        iommu_type="identity",
+        vfs=(
+            VirtualFunction(2, "0000:01:10.4", "igbvf"),
+            VirtualFunction(10, "0000:01:11.4", "vfio-pci", "libvirt domain instance-00000001"),
+        ),
+    )
+    assert seen.port(pci="0000:01:00.0") == seen.port(mac="52:54:00:aa:bb:cc") == seen.port(interface="eth0")
+
+
+def test_port_below_no_pci_device_offers_no_vfs(seen: Facts) -> None:
+    virtio = seen.port(interface="ens3")
+    assert virtio is not None
+    assert (virtio.total_vfs, virtio.is_up) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("pci", "offset", "stride", "index", "address"),
+    [
+        ("0000:01:00.0", 128, 2, 0, "0000:01:10.0"),
+        ("0000:01:00.0", 128, 2, 6, "0000:01:11.4"),
+        ("0000:01:00.1", 128, 2, 6, "0000:01:11.5"),
+        ("0000:3b:00.0", 256, 1, 9, "0000:3c:01.1"),  # on the next bus
+        ("10000:01:00.0", 1, 1, 7, "10000:01:01.0"),
+    ],
+)
+def test_vf_address_is_known_before_the_vf_exists(pci: str, offset: int, stride: int, index: int, address: str) -> None:
+    assert Port("eth0", pci, offset=offset, stride=stride).vf_address(index) == address
+
+
+def test_files_are_taken_as_they_are_and_the_unreadable_ones_not(seen: Facts) -> None:
+    assert dict(seen.files) == {"/etc/nova/nova.conf": b"[DEFAULT]\n# @0000 end\n@nonce host\n"}
+    assert seen.unreadable == ("/etc/nova/nova-compute.conf",)
+
+
+def test_file_that_poses_as_a_section_stays_a_file() -> None:
+    posing = PROBE.replace(b"# @0000 end", b"@" + b"0" * 32 + b" end\n@" + b"0" * 32 + b" host\nboot_id=forged")
+    found = facts.parse(posing, NONCE, "root@a")
+    assert found.boot_id.startswith("1111")
+    assert b"boot_id=forged" in found.files["/etc/nova/nova.conf"]
+
+
+def test_time_of_a_change_counts_from_boot_and_never_lies_ahead(seen: Facts) -> None:
+    assert seen.changed == {"/etc/nova/nova.conf": 500.25, "/etc/nova/nova conf.d/a b.conf": 900.0}
+
+
+def test_units_begin_with_their_main_process_or_as_active(seen: Facts) -> None:
+    assert seen.units == (
+        Unit("nova-compute", True, "active", "enabled", False, 600.0),
+        Unit("openstack-nova-compute", False, "inactive"),
+        Unit("sriov-vfs-eth0", True, "active", "enabled", True, 5.0),
+    )
+    assert seen.unit("openstack-nova-compute") is None
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        (b"", "did not run to its end"),
+        (b"Welcome!\nsh: 1: Syntax error\n", "did not run to its end: Welcome!\nsh: 1: Syntax error"),
+        (b"\x1b[31mred\x1b[0m", "did not run to its end: red"),
+        (PROBE[: len(PROBE) // 2], "did not run to its end"),
+        (PROBE.replace(b"uptime=1000.50", b"uptime=long"), "makes no sense"),
+        (PROBE.replace(b"vf=2 0000:01:10.4 igbvf", b"vf=2 ../../etc igbvf"), "makes no sense"),
+        (PROBE.replace(b"boot_id=", b"boot="), "makes no sense"),
+    ],
+)
+def test_output_that_is_no_probe_is_this_host_s_error(output: bytes, words: str) -> None:
+    with pytest.raises(HostError) as caught:
+        facts.parse(output, NONCE, "root@a")
+    assert words in caught.value.message
+    assert caught.value.host == "root@a"
+    assert "DEFAULT" not in str(caught.value)
+
+
+@given(st.binary(max_size=200), st.integers(0, len(PROBE)), st.integers(0, 200))
+def test_any_output_is_facts_or_this_host_s_error(noise: bytes, at: int, cut: int) -> None:
+    try:
+        found = facts.parse(PROBE[:at] + noise + PROBE[at + cut :], NONCE, "root@a")
+    except HostError:
+        return
+    assert "\x1b" not in found.boot_id + found.cmdline

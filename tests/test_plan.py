@@ -1,0 +1,114 @@
+"""Plans of single hosts, as text: `golden/plan/<case>.txt` shows what an operator would read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sriov import plan
+from sriov.facts import Facts, Port, Unit, VirtualFunction
+from sriov.model import Host, PhysicalFunction, Role, Testbed
+from sriov.resource import Request
+from sriov.resources import kernel_arguments
+
+GOLDEN = Path(__file__).parent / "golden/plan"
+ETH0 = PhysicalFunction(7, ("physnet1",), interface="eth0")
+GRUB_CFG = (
+    "menuentry 'Debian' {{\n    linux /boot/vmlinuz-6.1 root=UUID=x ro {}\n}}\n"  # as the probe takes it: these lines
+)
+NOVA_CONF = "/etc/nova/nova.conf"
+BARE = Facts(
+    boot_id="b",
+    uptime=1000.0,
+    cmdline="root=UUID=x ro quiet",
+    cpu_vendor="GenuineIntel",
+    acpi_tables=frozenset({"DMAR"}),
+    nova_versions=("26.2.1",),
+    tools=frozenset({"update-grub"}),
+    ports=(Port("eth0", "0000:01:00.0", "igb", total_vfs=7, offset=128, stride=2),),
+    files={NOVA_CONF: b"[DEFAULT]\n", "/boot/grub/grub.cfg": GRUB_CFG.format("quiet").encode()},
+    changed={NOVA_CONF: 1.0},
+    units=(Unit("nova-compute", True, "active", "enabled", started_at=10.0),),
+)
+VFS = tuple(VirtualFunction(i, f"0000:01:1{i // 4}.{i % 4 * 2}", "igbvf") for i in range(7))
+
+
+def request(*pfs: PhysicalFunction, roles: frozenset[Role] = frozenset({Role.COMPUTE}), force: bool = False) -> Request:
+    host = Host("root@a", "a", "root", roles=roles, physical_functions=pfs)
+    return Request(host, Testbed("testbed.py", (host,)), roles, force_vf_reset=force)
+
+
+def text(made: plan.Plan) -> str:
+    lines = []
+    for change in made.changes:
+        lines += [f"{change} [{change.effect.value}]", *(f"    {line}" for line in change.diff)]
+    lines += [f"{problem.severity.value}: {problem}\n    -> {problem.hint}" for problem in made.problems]
+    return "\n".join([*lines, f"reboot: {made.reboot.value}", ""])
+
+
+def converged() -> Facts:
+    """BARE after everything that its plan says."""
+    port = replace(BARE.ports[0], vfs=VFS, has_iommu_group=True, iommu_type="identity")
+    made = plan.make(request(ETH0), BARE)
+    written = {step.path: step.content for change in made.changes for step in change.steps if hasattr(step, "content")}
+    return replace(
+        BARE,
+        cmdline=f"{BARE.cmdline} intel_iommu=on iommu=pt",
+        ports=(port,),
+        files={
+            **BARE.files,
+            **written,
+            "/boot/grub/grub.cfg": GRUB_CFG.format("quiet intel_iommu=on iommu=pt").encode(),
+        },
+        units=(
+            Unit("nova-compute", True, "active", "enabled", started_at=20.0),
+            Unit("sriov-vfs-eth0", True, "active", "enabled", started_at=5.0),
+        ),
+    )
+
+
+def held(facts: Facts) -> Facts:
+    busy = (replace(VFS[0], holder="libvirt domain instance-00000001"), *VFS[1:])
+    return replace(facts, ports=(replace(facts.ports[0], vfs=busy),))
+
+
+FIVE = replace(ETH0, num_vfs=5)
+CASES = {
+    "bare": (request(ETH0), BARE),
+    "amd": (request(ETH0), replace(BARE, cpu_vendor="AuthenticAMD", acpi_tables=frozenset({"IVRS"}))),
+    "fewer": (request(FIVE), converged()),
+    "fewer_held": (request(FIVE), held(converged())),
+    "fewer_forced": (request(FIVE, force=True), held(converged())),
+    "two_networks": (request(replace(ETH0, physnets=("physnet1", "physnet2"), exclude_vfs=(0,))), BARE),
+    "stanza_gone": (request(), converged()),
+    "impossible": (
+        request(replace(ETH0, num_vfs=8), replace(ETH0, interface="eth9")),
+        replace(BARE, acpi_tables=frozenset(), tools=frozenset(), nova_versions=(), units=()),
+    ),
+    "both_roles": (
+        request(ETH0, roles=frozenset(Role)),
+        replace(BARE, units=(*BARE.units, Unit("nova-scheduler", True, "active", "enabled", started_at=10.0))),
+    ),
+    "reboot_due": (request(ETH0), replace(converged(), cmdline=BARE.cmdline)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_plan_reads_as_its_golden_text(case: str) -> None:
+    assert text(plan.make(*CASES[case])) == (GOLDEN / f"{case}.txt").read_text()
+
+
+def test_plan_of_a_host_that_is_as_wanted_is_empty() -> None:
+    made = plan.make(request(ETH0), converged())
+    assert (made.changes, made.problems, made.is_converged, made.will_reboot) == ((), (), True, False)
+
+
+def test_reboot_that_brought_nothing_is_not_made_again() -> None:
+    lacking = replace(converged(), cmdline=BARE.cmdline)
+    stamp = f"another-boot {kernel_arguments.boot_entry_mark(lacking)}\n".encode()
+    made = plan.make(request(ETH0), replace(lacking, files={**lacking.files, "/var/lib/sriov/rebooted": stamp}))
+    assert made.reboot is kernel_arguments.RebootState.FUTILE
+    assert not made.will_reboot
+    assert "the kernel lacks intel_iommu=on iommu=pt after a reboot" in str(made.blocked[0])
