@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .fab1 import Hosts
-from .operator_task import RUN, Options, install, operator_task
+from .operator_task import COUNT, PHYSNET, RUN, Options, install, operator_task
 
 # what a wrong call does not need (fabric's transport, jinja2, rich) is imported when a task runs
 
@@ -54,6 +54,22 @@ def status(options: Options) -> int:
     from .running import look
 
     return look("status", options)
+
+
+@operator_task(hosts=Hosts.OPTIONAL)
+def capacity(options: Options) -> int:
+    """VFs of each physical network and host: wanted, present, in use (by whom), free. Example: fab capacity"""
+    from .running import capacity as run
+
+    return run(options)
+
+
+@operator_task(positional=("physnet", "count"), own=(PHYSNET, COUNT))
+def explain(options: Options) -> int:
+    """Why no valid host? Each step as nova decides it, the failing one named. Example: fab explain:physnet1,2"""
+    from .running import explain as run
+
+    return run(options)
 
 
 @operator_task(hosts=Hosts.REQUIRED)

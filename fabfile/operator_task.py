@@ -60,6 +60,8 @@ class Options:
     timeout: int | None = None
     reboot_timeout: int | None = None
     run: str = ""
+    physnet: str = ""
+    count: int | None = None
     identities: tuple[str, ...] = ()
     ssh_config: str = ""
     login_password: Secret | None = None
@@ -115,6 +117,8 @@ FLAGS = (
     Parameter("timeout", _count, "seconds to wait for a host's SSH (10)"),
     Parameter("reboot_timeout", _count, "seconds to wait for a host's return from its reboot (900)"),
 )
+PHYSNET = Parameter("physnet", _text, "the physical network that the ports are on")
+COUNT = Parameter("count", _count, "so many direct ports for one VM (1)")
 RUN = Parameter("run", _text, "the run to take back, as the report named it; else the last one")
 
 

@@ -16,6 +16,8 @@ from types import FrameType
 
 from rich.console import Console
 
+from sriov import capacity as measured
+from sriov import explain as explaining
 from sriov import provision, report, screen, testbed
 from sriov.errors import UsageError
 from sriov.host_run import HostRun, Limits
@@ -59,6 +61,47 @@ def look(task: str, options: Options) -> int:
     show = {"plan": _show_plan, "verify": _show_plan, "status": screen.show_status}[task]
     code = _finish(task, options, "", runs, lambda: show(runs, screen.console(sys.stdout)))
     return code if task != "status" or any(run.error for run in runs) else report.DONE
+
+
+def capacity(options: Options) -> int:
+    """How many VFs each physical network has on each host: wanted, present, in use, free."""
+    bed = _load(options)
+    runs = _look(bed, _with_all_ports(bed, options), options)
+    found = measured.measure([(run.request, run.facts) for run in runs])
+    code = report.FAILED if found.silent else report.DONE
+    if options.json:
+        print(json.dumps(measured.document(str(options.testbed_path), code, found), indent=2))
+    else:
+        screen.show_capacity(found, screen.console(sys.stdout))
+        _show_errors(runs)
+    return code
+
+
+def explain(options: Options) -> int:
+    """Which hosts take a VM with direct ports on a physical network, and why the others do not."""
+    if not options.physnet:
+        raise UsageError("explain needs a physical network", hint="fab explain:physnet1, or fab explain:physnet1,2")
+    bed = _load(options)
+    runs = _look(bed, _with_all_ports(bed, options), options)
+    seen = [(run.request, run.facts, run.error.message if run.error else "") for run in runs]
+    found = explaining.explain(seen, options.physnet, options.count or 1)
+    code = report.DONE if found.verdict is explaining.Verdict.FOUND else report.PENDING
+    code = report.FAILED if code and found.has_silent else code
+    if options.json:
+        print(json.dumps(explaining.document(str(options.testbed_path), code, found), indent=2))
+    else:
+        screen.show_explanation(found, screen.console(sys.stdout))
+    return code
+
+
+def _with_all_ports(bed: Testbed, options: Options) -> tuple[Request, ...]:
+    return tuple(replace(request, all_ports=True, ask_holders=True) for request in _requests(bed, options, ""))
+
+
+def _show_errors(runs: tuple[HostRun, ...]) -> None:
+    for run in runs:
+        if run.error is not None:
+            print(f"error {run.label}: {run.error}", file=sys.stderr)
 
 
 def discover(options: Options) -> int:

@@ -13,7 +13,7 @@ from typing import TypedDict
 from sriov import offer as offers
 from sriov import pci_rules
 from sriov.facts import Facts, Port, VirtualFunction
-from sriov.model import PhysicalFunction
+from sriov.model import Host, PhysicalFunction
 from sriov.offer import Offer
 from sriov.resource import Request
 from sriov.resources.nova_options import shares
@@ -33,7 +33,7 @@ class Row:
     """One port of one host for one physical network. `wanted` is 0 where only the whitelist names it."""
 
     physnet: str
-    host: str
+    host: Host
     interface: str
     pci_address: str
     wanted: int
@@ -46,7 +46,7 @@ class Row:
 class Orphan:
     """Something that serves nobody: a VF or an entry, and what is odd about it."""
 
-    host: str
+    host: Host
     target: str
     message: str
     hint: str
@@ -58,15 +58,15 @@ class Capacity:
 
     rows: tuple[Row, ...] = ()
     orphans: tuple[Orphan, ...] = ()
-    silent: tuple[str, ...] = ()
+    silent: tuple[Host, ...] = ()
 
     @property
     def physnets(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(row.physnet for row in self.rows))
 
-    def free(self, physnet: str) -> dict[str, int]:
+    def free(self, physnet: str) -> dict[Host, int]:
         """Host -> free VFs of that physical network, hosts with none left out, most first."""
-        found: dict[str, int] = {}
+        found: dict[Host, int] = {}
         for row in self.rows:
             if row.physnet == physnet and row.free:
                 found[row.host] = found.get(row.host, 0) + row.free
@@ -77,10 +77,10 @@ def measure(seen: Sequence[tuple[Request, Facts | None]]) -> Capacity:
     """The capacity of hosts that were probed with all their ports and all holders."""
     rows: list[Row] = []
     orphans: list[Orphan] = []
-    silent: list[str] = []
+    silent: list[Host] = []
     for request, facts in seen:
         if facts is None:
-            silent.append(request.host.label)
+            silent.append(request.host)
             continue
         offer = offers.of(request, facts)
         for port in offers.ports(facts):
@@ -101,7 +101,7 @@ def _port_rows(request: Request, facts: Facts, offer: Offer, port: Port) -> Iter
             continue
         yield Row(
             physnet,
-            request.host.label,
+            request.host,
             port.interface,
             port.pci_address,
             wanted=len(indexes),
@@ -125,21 +125,20 @@ def _entry_of(request: Request, facts: Facts, port: Port) -> PhysicalFunction | 
 
 
 def _orphan_entries(request: Request, offer: Offer) -> Iterator[Orphan]:
-    host = request.host.label
+    host = request.host
     if offer.refusal:
         yield Orphan(host, "whitelist", offer.refusal, "nova-compute offers nothing until this is mended")
     for number, entry in enumerate(offer.entries):
         label = offers.entry_label(entry)
         devices = [d for d in offer.hardware.devices if pci_rules.matches(offer.hardware, entry, d)]
         if not devices:
-            what = "interface" if entry.get("devname") else "device"
-            yield Orphan(host, label, f"a whitelist entry for an {what} that is not there", _ENTRY_HINT)
+            what = "an interface" if entry.get("devname") else "a device"
+            yield Orphan(host, label, f"a whitelist entry for {what} that is not there", _ENTRY_HINT)
         elif all((pci_rules.taker(offer.hardware, offer.entries, d) or 0) < number for d in devices):
-            yield Orphan(
-                host, label, "a whitelist entry that is never used: earlier ones take its devices", _ENTRY_HINT
-            )
+            yield Orphan(host, label, _SHADOWED, _ENTRY_HINT)
 
 
+_SHADOWED = "a whitelist entry that is never used: earlier ones take its devices"
 _ENTRY_HINT = "take the entry out of nova's files, or mend the name"
 
 
@@ -150,7 +149,7 @@ def _orphan_vfs(request: Request, facts: Facts, offer: Offer) -> Iterator[Orphan
         for vf in port.vfs:
             found = _oddity(vf, offer)
             if found and vf.index not in kept:
-                yield Orphan(request.host.label, f"{port.interface} VF {vf.index} ({vf.pci_address})", *found)
+                yield Orphan(request.host, f"{port.interface} VF {vf.index} ({vf.pci_address})", *found)
 
 
 def _oddity(vf: VirtualFunction, offer: Offer) -> tuple[str, str] | None:
@@ -158,7 +157,7 @@ def _oddity(vf: VirtualFunction, offer: Offer) -> tuple[str, str] | None:
     if offers.is_left_behind(vf):
         return (
             f"bound to {vf.driver}, but used by nobody known",
-            "see `openstack server list` for a guest that ended badly",
+            "look for a guest that ended badly",
         )
     if entry is None and offers.is_guest(vf.holder):
         return f"used by {vf.holder}, though no whitelist entry gives it away", "nova did not place this guest here"
@@ -169,6 +168,7 @@ def _oddity(vf: VirtualFunction, offer: Offer) -> tuple[str, str] | None:
 
 class RowDocument(TypedDict):
     host: str
+    hostname: str
     interface: str
     pci_address: str
     wanted: int
@@ -199,8 +199,10 @@ def document(testbed: str, exit_code: int, found: Capacity) -> Document:
         testbed=testbed,
         exit_code=exit_code,
         physical_networks=[_network(found, physnet) for physnet in found.physnets],
-        orphans=[{"host": o.host, "target": o.target, "message": o.message, "hint": o.hint} for o in found.orphans],
-        silent=list(found.silent),
+        orphans=[
+            {"host": o.host.name, "target": o.target, "message": o.message, "hint": o.hint} for o in found.orphans
+        ],
+        silent=[host.name for host in found.silent],
     )
 
 
@@ -216,7 +218,8 @@ def _network(found: Capacity, physnet: str) -> NetworkDocument:
 
 def _row(row: Row) -> RowDocument:
     return RowDocument(
-        host=row.host,
+        host=row.host.name,
+        hostname=row.host.hostname,
         interface=row.interface,
         pci_address=row.pci_address,
         wanted=row.wanted,

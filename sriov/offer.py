@@ -1,6 +1,6 @@
-"""What one host offers to nova, from its facts: its PCI devices, the whitelist as nova-compute reads it, who holds what.
+"""What one host offers to nova, from its facts: PCI devices, the whitelist as nova-compute reads it, who holds what.
 
-Seen are ports that have a network interface, and their VFs; a physical function that is itself given to a guest is not.
+Seen are ports that have a network interface, and their VFs; a physical function that a guest has as a whole is not.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`error`: why nova-compute would not start. `takers`: per device the entry that takes it. `passes`: per request."""
+    """`error`: why nova-compute would not start. `takers`: the entry that takes each device. `passes`: per request."""
 
     error: str
     takers: tuple[int | None, ...]

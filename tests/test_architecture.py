@@ -26,6 +26,8 @@ LADDER = (
     "sriov.resources",
     "sriov.offer",
     "sriov.capacity",
+    "sriov.explain_steps",
+    "sriov.explain",
     "sriov.cloud",
     "sriov.plan",
     "sriov.rollback",

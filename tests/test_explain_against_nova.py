@@ -20,6 +20,11 @@ CASES = 2000
 RELEASE = 34  # of the judge
 PHYSNETS = ("physnet1", "physnet2", "PhysNet1")
 NOWHERE = ("bond0", "eth9")
+BROKEN: tuple[Entry, ...] = (
+    {"address": "zz:00.0"},
+    {"vendor_id": "12345"},
+    {"devname": "eth0", "address": "1:0.0"},
+)
 
 
 @dataclass(frozen=True)
@@ -128,9 +133,7 @@ def _entry(random_: random.Random, hardware: Hardware) -> Entry:
     if random_.random() < 0.1:
         entry["remote_managed"] = random_.choice(("false", "False", "no", False))
     if random_.random() < 0.02:
-        entry.update(
-            random_.choice(({"address": "zz:00.0"}, {"vendor_id": "12345"}, {"devname": "eth0", "address": "1:0.0"}))
-        )
+        entry.update(random_.choice(BROKEN))
     return entry
 
 

@@ -54,7 +54,7 @@ def _one(facts: Facts, item: FreshService, earlier: tuple[Change, ...]) -> Itera
     if unit.file_state == "masked":
         yield Problem(_NAME, unit.name, "the service is masked", f"systemctl unmask {unit.name}")
         return
-    reason = _reason(facts, item, unit, earlier)
+    reason = reason_to_restart(facts, item, unit, earlier)
     if reason:
         yield Change(
             _NAME,
@@ -66,7 +66,8 @@ def _one(facts: Facts, item: FreshService, earlier: tuple[Change, ...]) -> Itera
         )
 
 
-def _reason(facts: Facts, item: FreshService, unit: Unit, earlier: tuple[Change, ...]) -> str:
+def reason_to_restart(facts: Facts, item: FreshService, unit: Unit, earlier: tuple[Change, ...]) -> str:
+    """Why a running service must begin anew, in words; empty where it need not."""
     if not unit.is_active or unit.started_at is None:
         return f"it is {unit.active_state or 'not running'}"
     targets = {change.target for change in earlier}

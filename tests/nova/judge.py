@@ -101,7 +101,7 @@ def judge(case):
     devices = pci_devices(case)
     pools = stats.PciDeviceStats(objects.NUMATopology(cells=[]), dev_filter=judged)
     takers = []
-    for address, device in devices.items():
+    for device in devices.values():
         taken = judged.get_devspec(device)
         takers.append(None if taken is None else next(n for n, spec in enumerate(judged.specs) if spec is taken))
         if taken is not None:
