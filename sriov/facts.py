@@ -124,6 +124,7 @@ class Facts:
     nova_versions: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     tools: frozenset[str] = frozenset()
+    missing_tools: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
@@ -163,7 +164,11 @@ def parse(output: bytes, nonce: str, host: str) -> Facts:
     try:
         return _facts(found)
     except (KeyError, ValueError, IndexError) as error:
-        raise HostError(host, f"the probe's answer makes no sense ({type(error).__name__})") from error
+        raise HostError(
+            host,
+            f"the probe's answer makes no sense ({type(error).__name__})",
+            hint="does something on the host change what a shell prints?",
+        ) from error
 
 
 def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
@@ -190,6 +195,7 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         nova_versions=tuple(sorted({printable(v) for v in lines.get("nova", ())})),
         instances=tuple(printable(name) for name in lines.get("instance", ())),
         tools=frozenset(lines.get("tool", ())),
+        missing_tools=tuple(printable(name) for name in lines.get("missing", ())),
         ports=tuple(_port(argument, content) for name, argument, content in found if name == "port"),
         files={path: content for name, path, content in found if name == "file" and path not in unreadable},
         unreadable=unreadable,

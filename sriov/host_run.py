@@ -71,6 +71,7 @@ class HostRun:
     done: tuple[int, ...] = ()  # steps of first_plan that were done
     seconds: float = 0.0
     may_reboot: bool = False
+    has_begun: bool = False  # its change was sent
     _reboots_allowed: bool = field(default=True, repr=False)
     _session: Session | None = field(default=None, repr=False)
     _execution: Execution | None = field(default=None, repr=False)
@@ -87,8 +88,10 @@ class HostRun:
 
     @property
     def stops_all(self) -> bool:
-        """Login or root refused is for the operator to mend before anything is changed; a host that is down is not."""
-        return isinstance(self.error, ConnectError) and not isinstance(self.error, UnreachableError)
+        """A login refused or a state out of reach is for the operator to mend before anything is changed anywhere;
+        a host that is down is not. What turns up once the changes have begun stops nobody else."""
+        refused = isinstance(self.error, ConnectError) and not isinstance(self.error, UnreachableError)
+        return not self.has_begun and (refused or bool(self.plan.impossible))
 
     @property
     def has_work(self) -> bool:
@@ -158,12 +161,13 @@ class HostRun:
     def apply(self, run_id: str, who: str) -> None:
         """Execution 2: the steps, then the probe again, then perhaps the wait for a reboot."""
         assert self._session is not None  # noqa: S101 - look() has connected
+        self.has_begun = True
         nonce = secrets.token_hex(16)
         work = script.apply(self.request, self.plan, nonce, run_id=run_id, who=who, may_reboot=self.may_reboot)
         progress = _Progress(self, nonce, lambda change: self.log(script.log_line(self.request, change, run_id, who)))
         stop = f"\n@{nonce} ready\n" if self.may_reboot else f"\n@{nonce} end\n"
-        execution = self._session.start(work)
         try:
+            execution = self._session.start(work)
             output = execution.read(stop.encode(), self.limits.apply, progress.feed)
         except HostError as error:
             self.done = progress.done
@@ -186,6 +190,13 @@ class HostRun:
                     f"another run is at work on this host: {words[:300]}",
                     hint="wait for it to end; nothing was touched by this run",
                 )
+            if name == "stopped":
+                raise ApplyError(
+                    self.name,
+                    f"before its first step: {words[:1500]}",
+                    hint="nothing was touched by this run; mend the cause and run again",
+                    step="the lock",
+                )
             if name == "failed":
                 change, _ = script.steps(self.first_plan)[int(argument)]
                 with contextlib.suppress(HostError):
@@ -194,7 +205,7 @@ class HostRun:
                     self.name,
                     f"{change.resource} {change.target}: {words[:1500] or 'failed without a word'}",
                     hint="what was done before stands; mend the cause and run again",
-                    step=progress.current,
+                    step=f"{change.resource} {change.target}",
                 )
         if f"\n@{nonce} end\n".encode() not in output:
             raise self._with_step(
@@ -308,7 +319,10 @@ class HostRun:
 
     def interrupt(self) -> None:
         """The operator ended the run; what this host had not reached yet is left as it was."""
-        if not self._has_ended:
+        if self.waits_for_reboot:
+            words = "interrupted before its reboot; all that comes before it is done"
+            self.fail(HostError(self.name, words, hint="run again", step="the reboot"))
+        elif not self._has_ended:
             self.fail(HostError(self.name, "interrupted before its changes began", hint="run again"))
 
     def stand_back(self) -> None:
@@ -318,6 +332,8 @@ class HostRun:
         self.close()
 
     def fail(self, error: HostError) -> None:
+        if self.stop.is_set() and not error.message.startswith("interrupted"):
+            error = HostError(self.name, f"interrupted: {error.message}", hint="run again", step=error.step)
         self.error = error
         self.status = Status.FAILED
         if self._execution is not None:

@@ -18,6 +18,9 @@ _OWNERS: tuple[Owner, ...] = (
     services.changes,
 )
 
+# what the change of a host is made with (templates/apply.sh.j2), beside the shell and what every system has
+TOOLS = ("cp", "flock", "head", "mv", "readlink", "setsid", "sha256sum", "stat", "sync", "tail", "timeout", "wc")
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -64,7 +67,23 @@ def make(request: Request, facts: Facts) -> Plan:
     for owner in _OWNERS:
         for answer in owner(request, facts, wanted, tuple(changes)):
             (problems if isinstance(answer, Problem) else changes).append(answer)  # type: ignore[arg-type]
+    if changes:
+        problems += missing_tools(facts)
     reboot = kernel_arguments.reboot_state(facts, wanted)
     if reboot is RebootState.FUTILE:
         problems.append(kernel_arguments.futile_reboot(facts, wanted))
     return Plan(tuple(changes), tuple(problems), reboot, kernel_arguments.boot_entry_mark(facts))
+
+
+def missing_tools(facts: Facts) -> tuple[Problem, ...]:
+    """A program that a change needs and the host lacks is told before anything is touched."""
+    if not facts.missing_tools:
+        return ()
+    return (
+        Problem(
+            "host",
+            "programs",
+            f"what a change is made with is missing: {', '.join(facts.missing_tools)}",
+            "install them (packages coreutils and util-linux)",
+        ),
+    )

@@ -44,10 +44,9 @@ def pool_size(jobs: int, hosts: int) -> int:
 
 def look(requests: Iterable[Request], connect: Connect, options: Options, watch: Watch) -> tuple[HostRun, ...]:
     """Probes and plans; touches nothing. The sessions are closed."""
-    runs = tuple(HostRun(request, connect, watch, options.limits) for request in requests)
-    with _pool(runs, options) as pool:
-        _each(pool, runs, HostRun.look, None)
-    _close(runs)
+    stop = threading.Event()
+    runs = tuple(HostRun(request, connect, watch, options.limits, stop=stop) for request in requests)
+    _until_interrupted(runs, options, lambda pool: _each(pool, runs, HostRun.look))
     return runs
 
 
@@ -67,11 +66,17 @@ def converge(
     options.waves(1)  # a wrong value is told before anything is touched
     stop = threading.Event()
     runs = tuple(HostRun(request, connect, watch, options.limits, log, stop) for request in requests)
-    pool = _pool(runs, options)
+    _until_interrupted(runs, options, lambda pool: _converge(pool, runs, options, run_id, who))
+    return runs
+
+
+def _until_interrupted(runs: tuple[HostRun, ...], options: Options, work: Callable[[Executor], None]) -> None:
+    pool = ThreadPoolExecutor(pool_size(options.jobs, len(runs)), thread_name_prefix="host")
     try:
-        _converge(pool, runs, options, run_id, who)
+        work(pool)
     except KeyboardInterrupt:
-        stop.set()
+        for run in runs:
+            run.stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
         _close(runs)  # whoever waits for a host's answer wakes up
         pool.shutdown()
@@ -80,59 +85,59 @@ def converge(
     finally:
         pool.shutdown()
         _close(runs)
-    return runs
 
 
 def _converge(pool: Executor, runs: tuple[HostRun, ...], options: Options, run_id: str, who: str) -> None:
-    _each(pool, runs, HostRun.look, None)
-    if any(run.plan.impossible or run.stops_all for run in runs):
+    _each(pool, runs, HostRun.look)
+    if any(run.stops_all for run in runs):
         for run in runs:
             run.stand_back()
         return
     for run in runs:
         run.allow_reboot(options.may_reboot, options.reboot_with_instances)
     busy = tuple(run for run in runs if run.has_work)
-    _each(pool, busy, lambda run: run.apply(run_id, who), None)
-    _each(pool, tuple(run for run in runs if run not in busy), HostRun.rest, None)
-    _reboot(tuple(run for run in busy if run.waits_for_reboot), options)
+    _each(pool, busy, lambda run: run.apply(run_id, who))
+    _each(pool, tuple(run for run in runs if run not in busy), HostRun.rest)
+    _reboot(pool, tuple(run for run in busy if run.waits_for_reboot), options)
 
 
-def _pool(runs: tuple[HostRun, ...], options: Options) -> Executor:
-    return ThreadPoolExecutor(pool_size(options.jobs, len(runs)), thread_name_prefix="host")
-
-
-def _each(
-    pool: Executor, runs: tuple[HostRun, ...], act: Callable[[HostRun], None], stop: threading.Event | None
-) -> None:
+def _each(pool: Executor, runs: tuple[HostRun, ...], act: Callable[[HostRun], None]) -> None:
     """One act on each host; a failure is its host's alone."""
-    for future in as_completed([pool.submit(_guarded, run, act, stop) for run in runs]):
+    for future in as_completed([pool.submit(_guarded, run, act) for run in runs]):
         future.result()
 
 
-def _guarded(run: HostRun, act: Callable[[HostRun], None], stop: threading.Event | None) -> None:
-    if stop is not None and stop.is_set():
-        return
+def _guarded(run: HostRun, act: Callable[[HostRun], None]) -> None:
     try:
         act(run)
     except HostError as error:
         run.fail(error)
-    if stop is not None and run.status is Status.FAILED:
-        stop.set()
+    except Exception as error:  # an answer that nobody foresaw is its host's trouble, not that of the others
+        unforeseen = HostError(
+            run.name,
+            f"its answer makes no sense to this program ({type(error).__name__})",
+            hint="run again; if it stays, tell the authors what --debug shows",
+        )
+        unforeseen.__cause__ = error
+        run.fail(unforeseen)
 
 
-def _reboot(waiting: tuple[HostRun, ...], options: Options) -> None:
+def _reboot(pool: Executor, waiting: tuple[HostRun, ...], options: Options) -> None:
     """One host first; if it comes back as wanted, the others, so many at once. The first failure stops the rest."""
-    if not waiting:
-        return
-    stop = threading.Event()
-    _guarded(waiting[0], HostRun.reboot, stop)
-    rest = waiting[1:]
-    if rest:
-        with ThreadPoolExecutor(options.waves(len(waiting)), thread_name_prefix="reboot") as pool:
-            _each(pool, rest, HostRun.reboot, stop)
-    for run in rest:
-        if run.waits_for_reboot:
-            run.hold_back("not rebooted, for another host did not come back as wanted")
+    failed = threading.Event()
+    slots = threading.Semaphore(options.waves(len(waiting)))
+
+    def in_turn(run: HostRun) -> None:
+        with slots:
+            if failed.is_set():
+                run.hold_back("not rebooted, for another host did not come back as wanted")
+                return
+            _guarded(run, HostRun.reboot)
+            if run.status is Status.FAILED:
+                failed.set()
+
+    for some in (waiting[:1], waiting[1:]):
+        _each(pool, some, in_turn)
 
 
 def _close(runs: tuple[HostRun, ...]) -> None:

@@ -82,7 +82,7 @@ class RunDocument(TypedDict):
 def exit_code(runs: Iterable[HostRun]) -> int:
     """0 done or nothing to do; 1 a host failed; 2 refused before the first change; 3 something is pending."""
     runs = tuple(runs)
-    if any(run.status is Status.UNTOUCHED or run.plan.impossible or run.stops_all for run in runs):
+    if any(run.status is Status.UNTOUCHED or run.stops_all for run in runs):
         return REFUSED
     if any(run.status is Status.FAILED for run in runs):
         return FAILED

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sriov.facts import ABSENT, Facts, Replaced, checksum
-from sriov.plan import Plan
+from sriov.plan import Plan, missing_tools
 from sriov.resource import Change, Command, Effect, Problem, Request, Severity
 from sriov.resources import kernel_arguments, services, virtual_functions
 
@@ -31,6 +31,8 @@ def make(request: Request, facts: Facts) -> Plan:
     items = tuple(item for item in services.wishes(request, facts) if not isinstance(item, Problem))
     restarts = services.changes(request, facts, items, tuple(changes))
     changes += [restart for restart in restarts if isinstance(restart, Change)]
+    if changes:
+        problems += missing_tools(facts)
     return Plan(tuple(changes), tuple(problems))
 
 

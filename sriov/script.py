@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sriov import render
 from sriov.facts import checksum
 from sriov.model import Role
-from sriov.plan import Plan
+from sriov.plan import TOOLS, Plan
 from sriov.resource import Change, Command, Request, Step, WriteFile
 from sriov.resources import kernel_arguments, nova_options, services, virtual_functions
 
@@ -76,6 +76,7 @@ def _probe_values(request: Request) -> dict[str, object]:
         "rollback": request.rollback,
         "nova_files": nova_options.named_files(request.roles),
         "nova_folders": nova_options.folders(request.roles),
+        "tools": TOOLS,
         "units": tuple(f"{name}.service" for name in services.unit_names(request.roles)),
     }
 

@@ -31,6 +31,7 @@ from sriov.script import Script
 
 OUTPUT_LIMIT = 64 << 20  # bytes of one execution; a host that sends more is cut off
 _KEEPALIVE = 30  # seconds
+_TALKER = "does its login shell print without end?"
 _IS_IT_UP = "is the host up, and does `ssh` reach it? Run again then"
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -296,7 +297,9 @@ class _SshSession:
     password: Callable[[], Secret | None]
 
     def start(self, script: Script) -> Execution:
-        inner = f'eval "$(head -c {len(script.text)})"'
+        # in braces, for of a text that arrives cut off the shell would run what it has of it; so it runs nothing
+        text = b"{\n" + script.text + b"\n}\n"
+        inner = f'eval "$(head -c {len(text)})"'
         try:
             channel = self.connection.transport.open_session(timeout=30)
             channel.set_combine_stderr(True)
@@ -305,7 +308,7 @@ class _SshSession:
             else:
                 channel.exec_command(f"exec sh -c '{inner}'")
             execution = _SshExecution(self.host, channel)
-            channel.sendall(script.text + script.payload)
+            channel.sendall(text + script.payload)
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise UnreachableError(self.host.name, f"the connection broke: {_words(error)}") from None
         return execution
@@ -372,7 +375,9 @@ class _SshExecution:
                 on_data(data)
             if len(self._seen) > OUTPUT_LIMIT:
                 self.channel.close()
-                raise HostError(self.host.name, f"it sent more than {OUTPUT_LIMIT >> 20} MiB and was cut off")
+                raise HostError(
+                    self.host.name, f"it sent more than {OUTPUT_LIMIT >> 20} MiB and was cut off", hint=_TALKER
+                )
         return bytes(self._seen)
 
     def answer(self, text: bytes) -> None:

@@ -20,9 +20,9 @@ EMPTY = """
 rm -f @/.ballast; mkdir -p /root/.full; cp -a @/. /root/.full/; umount @
 find @ -mindepth 1 -delete; cp -a /root/.full/. @/; rm -rf /root/.full
 """
+# what is no regular file is no command to a shell that looks along its PATH
 HIDE = f"""
-: >/.hidden
-for folder in {FOLDERS}; do [ ! -f $folder/@ ] || mount --bind /.hidden $folder/@; done
+for folder in {FOLDERS}; do [ ! -f $folder/@ ] || mount --bind /dev/null $folder/@; done
 """
 SHOW = f"""
 for folder in {FOLDERS}; do umount $folder/@ 2>/dev/null || :; done
