@@ -79,6 +79,7 @@ CASES = {
     "bare": (request(ETH0), BARE),
     "amd": (request(ETH0), replace(BARE, cpu_vendor="AuthenticAMD", acpi_tables=frozenset({"IVRS"}))),
     "fewer": (request(FIVE), converged()),
+    "none": (request(replace(ETH0, num_vfs=0)), converged()),
     "fewer_held": (request(FIVE), held(converged())),
     "fewer_forced": (request(FIVE, force=True), held(converged())),
     "two_networks": (request(replace(ETH0, physnets=("physnet1", "physnet2"), exclude_vfs=(0,))), BARE),
