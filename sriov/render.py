@@ -8,14 +8,18 @@ holds a line feed or another control character is refused: no file that we write
 from __future__ import annotations
 
 import functools
+import re
 import shlex
-from collections.abc import Callable
-from typing import Any
+import threading
+from collections.abc import Callable, Hashable
 
 import jinja2
 
 from sriov import layout
 from sriov.errors import SriovError
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_lock = threading.Lock()
 
 
 def shell_word(value: object) -> str:
@@ -49,7 +53,7 @@ def _escaped(character: str) -> str:
 
 def _plain(value: object) -> str:
     text = str(value)
-    if any(ord(c) < 32 or ord(c) == 127 for c in text):
+    if _CONTROL.search(text):
         raise SriovError(f"a value for a host's file holds a control character: {text!r}")
     return text
 
@@ -63,13 +67,25 @@ def _environment(quote: Callable[[object], str]) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        auto_reload=False,
     )
     environment.filters["unit_name"] = unit_name
     environment.filters["verbatim"] = lambda value: Verbatim(_plain(value))
     return environment
 
 
-def render(template: str, **values: Any) -> str:
+def render(template: str, **values: Hashable) -> str:
     """The text of `templates/<template>.j2`."""
-    quote = {"sh": shell_word, "service": unit_word}.get(template.rsplit(".", 1)[-1], _plain)
-    return _environment(quote).get_template(f"{template}.j2").render(**values)
+    return _rendered(template, tuple(values.items()))
+
+
+@functools.lru_cache(maxsize=64)
+def _rendered(template: str, values: tuple[tuple[str, Hashable], ...]) -> str:
+    """Hosts are alike: what one of them was sent is kept for the next."""
+    return _template(template).render(dict(values))
+
+
+def _template(name: str) -> jinja2.Template:
+    quote = {"sh": shell_word, "service": unit_word}.get(name.rsplit(".", 1)[-1], _plain)
+    with _lock:  # else every thread that comes while the first one compiles a template compiles it too
+        return _environment(quote).get_template(f"{name}.j2")
