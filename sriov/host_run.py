@@ -162,6 +162,8 @@ class HostRun:
         """Execution 2: the steps, then the probe again, then perhaps the wait for a reboot."""
         assert self._session is not None  # noqa: S101 - look() has connected
         self.has_begun = True
+        for warning in self.plan.warnings:
+            self.watch(self.label, str(warning))
         nonce = secrets.token_hex(16)
         work = script.apply(self.request, self.plan, nonce, run_id=run_id, who=who, may_reboot=self.may_reboot)
         progress = _Progress(self, nonce, lambda change: self.log(script.log_line(self.request, change, run_id, who)))

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sriov import render
-from sriov.facts import Facts, Port, checksum
+from sriov.facts import Facts, Port, VirtualFunction, checksum
 from sriov.model import PhysicalFunction, Role
 from sriov.resource import Change, Command, Effect, Item, Problem, Request, Severity, VfCount, WriteFile
 
 UNIT_PREFIX = "sriov-vfs-"
 _FOLDER = "/etc/systemd/system/"
 _NAME = "virtual-functions"
-_CLEAR_SECONDS = "60"  # for the write of 0: 2.3 s for 7 VFs of an 82576 under emulation, far less on hardware
 # who looks at VFs: nova bug 1892361 - a compute service that saw the PF without VFs keeps stale pools
 _BEFORE = (
     "nova-compute.service",
@@ -136,6 +135,9 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
         if blocked_by:
             yield blocked_by
             return
+        for vf, holder in users(request, port):
+            message = f"VF {vf.index} ({vf.pci_address}) will be taken from {holder}"
+            yield Problem(_NAME, port.interface, message, "--force-vf-reset was given", Severity.WARNING)
         effect = Effect.VF_RESET
         steps.append(clear_command(request, port))
     if after is None:
@@ -163,7 +165,16 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
 def clear_command(request: Request, port: Port) -> Command:
     """Takes all VFs of a port away, if they are still as many as were seen and, unless forced, still free."""
     force = "force" if request.force_vf_reset else "free"
-    return Command(("clear_vfs", port.interface, str(port.num_vfs), _CLEAR_SECONDS, force))
+    return Command(("clear_vfs", port.interface, str(port.num_vfs), str(request.clear_seconds), force))
+
+
+def users(request: Request, port: Port) -> list[tuple[VirtualFunction, str]]:
+    """The VFs in use and by whom; those that the testbed leaves to the host itself are in use by it."""
+    pfs = request.physical_functions
+    own = next((p for p in pfs if p.label in (port.interface, port.pci_address, port.mac)), None)
+    kept = own.exclude_vfs if own else ()
+    host = "the host itself (exclude_vfs)"
+    return [(vf, vf.holder or host) for vf in port.vfs if vf.holder or vf.index in kept]
 
 
 def blocked(request: Request, port: Port, wanted: str) -> Problem | None:
@@ -177,10 +188,10 @@ def blocked(request: Request, port: Port, wanted: str) -> Problem | None:
             "shut the guest down (the write then takes effect) and run again",
             Severity.BLOCKED,
         )
-    used = [vf for vf in port.vfs if vf.holder]
+    used = users(request, port)
     if not used or request.force_vf_reset:
         return None
-    lines = "; ".join(f"VF {vf.index} ({vf.pci_address}) is in use by {vf.holder}" for vf in used)
+    lines = "; ".join(f"VF {vf.index} ({vf.pci_address}) is in use by {holder}" for vf, holder in used)
     return Problem(
         _NAME,
         port.interface,

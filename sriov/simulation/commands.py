@@ -48,10 +48,10 @@ class Commands:
 
     def _ip(self, words: Sequence[str], uid: int) -> Answer:
         bare = [word for word in words if not word.startswith("-")]
+        if bare and bare[0] in ("addr", "address", "a"):
+            return 0, "".join(_address(netdev) for netdev in self._host.sysfs.netdevs.values()), ""
         if not bare or not "link".startswith(bare[0]):
-            return (
-                (0, "", "") if bare and bare[0] in ("addr", "address", "a") else (1, "", "Object is not simulated.\n")
-            )
+            return 1, "", "Object is not simulated.\n"
         names = [word for word in bare[1:] if word not in ("show", "list", "set", "dev", "up", "down")]
         netdevs = self._host.sysfs.netdevs
         missing = [name for name in names[:1] if name not in netdevs or not netdevs[name].visible]
@@ -127,6 +127,14 @@ class Commands:
             layout = layout.replace(f"%{{{key}}}", value)
         out = "".join(layout.replace("%{NAME}", name) for name in found)
         return len(missing), out + "".join(f"package {name} is not installed\n" for name in missing), ""
+
+
+def _address(netdev: Netdev) -> str:
+    """A line of `ip -o addr show`; nothing for an interface without an address."""
+    if not (netdev.address and netdev.visible):
+        return ""
+    flags = f"inet {netdev.address} brd 192.0.2.255 scope global {netdev.name}"
+    return f"{netdev.index}: {netdev.name}    {flags}\\       valid_lft forever preferred_lft forever\n"
 
 
 def _link(netdev: Netdev, separator: str) -> str:

@@ -74,7 +74,7 @@ class Holders:
         """`libvirt`: a guest, with its status XML and its process; `vfio`: the process alone; `domain`: the XML alone.
 
         `bond`, `bridge`: its netdev becomes a port of `name`; `ovs`: of Open vSwitch; `netns`: its netdev is out of
-        sight; `address`: its netdev is up.
+        sight; `address`: its netdev is up and has one.
         """
         port = self._port(interface, index)
         pci = vf_address(port.nic, index)
@@ -117,7 +117,7 @@ class Holders:
             netdev.visible = False
             sysfs.hide_netdev(netdev)
         elif kind == "address":
-            netdev.up = True
+            netdev.up, netdev.address = True, "192.0.2.10/24"
         else:
             self._enslave(netdev, kind, "ovs-system" if kind == "ovs" else name)
 
@@ -143,7 +143,7 @@ class Holders:
         pci = vf_address(port.nic, index)
         self._host.disk(f"/run/libvirt/qemu/{name}.xml").unlink(missing_ok=True)
         for netdev in sysfs.vf_netdevs(port, index):
-            netdev.master, netdev.visible, netdev.up = "", True, False
+            netdev.master, netdev.visible, netdev.up, netdev.address = "", True, False, ""
             sysfs.show_netdev(netdev)
         if index in port.held:
             port.held.discard(index)

@@ -64,6 +64,7 @@ class Netdev:
     index: int
     up: bool = False
     master: str = ""
+    address: str = ""  # of IP, with its prefix
     visible: bool = True
 
 
@@ -237,7 +238,8 @@ class Sysfs:
         parent = self.root.make(place)
         nets = parent.make("net")
         nets.entries.pop(netdev.name, None)
-        if not nets.entries:
+        # the folder stays for an interface that is in another namespace, and is seen empty from here
+        if not nets.entries and netdev.name not in self.netdevs:
             del parent.entries["net"]
 
     # --- SR-IOV ---
