@@ -17,6 +17,10 @@ class Role(enum.Enum):
     OPENSTACK = "openstack"
 
 
+CONTRAIL, ML2 = NETWORK_BACKENDS = ("contrail", "ml2")
+"""Who serves the network side; under Contrail its own plugin does, and the hosts need nothing beyond nova."""
+
+
 class Secret:
     """A password. It shows as `***` wherever it is printed; `reveal()` is for the one place that sends it."""
 
@@ -105,6 +109,7 @@ class Testbed:
     """A validated testbed. `hosts` holds the compute and openstack hosts only, in the order of the file.
 
     `scheduler_filters`: the exact list wanted, or None to extend what each host has.
+    `vlan_ranges`: physical network -> its ranges (`100:199`), for ML2 only.
     `unknown_keys`: `env.*` names that were loaded and ignored (for a message, never an error).
     """
 
@@ -115,6 +120,8 @@ class Testbed:
     scheduler_filters: tuple[str, ...] | None = None
     key_filename: tuple[str, ...] = ()
     accept_new_host_keys: bool = False
+    network_backend: str = CONTRAIL
+    vlan_ranges: tuple[tuple[str, tuple[str, ...]], ...] = ()
     unknown_keys: tuple[str, ...] = field(default=())
     cloud_login: CloudLogin | None = None
 

@@ -6,15 +6,22 @@ from dataclasses import dataclass
 
 from sriov.facts import Facts
 from sriov.resource import Change, Effect, Item, Owner, Problem, Request, Severity, Wish
-from sriov.resources import iommu, kernel_arguments, nova_options, services, virtual_functions
+from sriov.resources import iommu, kernel_arguments, ml2_options, nova_options, services, virtual_functions
 from sriov.resources.kernel_arguments import RebootState
 
-_WISHES: tuple[Wish, ...] = (iommu.wishes, virtual_functions.wishes, nova_options.wishes, services.wishes)
+_WISHES: tuple[Wish, ...] = (
+    iommu.wishes,
+    virtual_functions.wishes,
+    nova_options.wishes,
+    ml2_options.wishes,
+    services.wishes,
+)
 # in the order in which a host is changed: see "Order on a compute host" in docs/architecture.md
 _OWNERS: tuple[Owner, ...] = (
     kernel_arguments.changes,
     virtual_functions.changes,
     nova_options.changes,
+    ml2_options.changes,
     services.changes,
 )
 

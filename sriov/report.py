@@ -9,7 +9,7 @@ from sriov.facts import Facts, Port
 from sriov.host_run import HostRun, Status
 from sriov.model import PhysicalFunction, Role
 from sriov.resource import Change, Problem
-from sriov.resources import services
+from sriov.resources import ml2_options, services
 
 DONE, FAILED, REFUSED, PENDING = 0, 1, 2, 3
 
@@ -145,7 +145,7 @@ def _kernel_arguments(facts: Facts | None) -> list[str]:
 
 
 def _services(run: HostRun) -> dict[str, str]:
-    names = services.unit_names(run.request.roles)
+    names = (*services.unit_names(run.request.roles), *ml2_options.unit_names(run.request))
     units = run.facts.units if run.facts else ()
     return {unit.name: unit.active_state for unit in units if unit.name in names and unit.is_loaded}
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from sriov.facts import Facts
 from sriov.formats.grub import KernelArgument
+from sriov.formats.ml2_options import AgentWanted, ServerWanted
 from sriov.formats.nova_options import NovaWanted
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 
@@ -34,15 +35,27 @@ class NovaOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Ml2Options:
+    """What neutron must read; see `sriov.formats.ml2_options`. None: that side is no concern."""
+
+    server: ServerWanted | None = None
+    agent: AgentWanted | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FreshService:
-    """A service that must run, and must have begun after its files and the VFs became what they are."""
+    """A service that must run, and must have begun after its files and the VFs became what they are.
+
+    `at_boot`: it must be enabled too.
+    """
 
     names: tuple[str, ...]
     reads: tuple[str, ...]
     watches_vfs: bool = False
+    at_boot: bool = False
 
 
-Item = KernelArgument | VfCount | NovaOptions | FreshService
+Item = KernelArgument | VfCount | NovaOptions | Ml2Options | FreshService
 
 
 class Effect(enum.Enum):
@@ -124,6 +137,7 @@ class Request:
     testbed: Testbed
     roles: frozenset[Role]
     force_vf_reset: bool = False
+    clear_seconds: int = 60  # for a write of 0: 2.3 s for 7 VFs of an emulated 82576, far less on hardware
     all_ports: bool = False  # every port of the host, not only the testbed's
     ask_holders: bool = False  # who uses each VF, also where no change asks for it
     rollback: str | None = None  # the run to take back; empty: the last one
@@ -137,6 +151,5 @@ class Request:
         return any(pf.num_vfs for pf in self.physical_functions)
 
 
-    clear_seconds: int = 60  # for a write of 0: 2.3 s for 7 VFs of an emulated 82576, far less on hardware
 Wish = Callable[[Request, Facts], Iterable[Item | Problem]]
 Owner = Callable[[Request, Facts, tuple[Item, ...], tuple[Change, ...]], Iterable[Change | Problem]]

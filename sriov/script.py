@@ -12,7 +12,7 @@ from sriov.facts import checksum
 from sriov.model import Role
 from sriov.plan import TOOLS, Plan
 from sriov.resource import Change, Command, Request, Step, WriteFile
-from sriov.resources import kernel_arguments, nova_options, services, virtual_functions
+from sriov.resources import kernel_arguments, ml2_options, nova_options, services, virtual_functions
 
 FILE_LIMIT = 8 << 20  # bytes of one file; RDO's nova.conf, all comments, has some 400 KB
 RUNS_KEPT = 20
@@ -74,10 +74,12 @@ def _probe_values(request: Request) -> dict[str, object]:
         "drop_in": kernel_arguments.DROP_IN,
         "file_limit": FILE_LIMIT,
         "rollback": request.rollback,
-        "nova_files": nova_options.named_files(request.roles),
-        "nova_folders": nova_options.folders(request.roles),
+        "config_files": nova_options.named_files(request.roles) + ml2_options.named_files(request),
+        "config_folders": nova_options.folders(request.roles) + ml2_options.folders(request),
         "tools": TOOLS,
-        "units": tuple(f"{name}.service" for name in services.unit_names(request.roles)),
+        "units": tuple(
+            f"{name}.service" for name in (*services.unit_names(request.roles), *ml2_options.unit_names(request))
+        ),
     }
 
 

@@ -19,7 +19,10 @@ from dataclasses import dataclass
 from sriov.errors import FormatError
 from sriov.formats.oslo import Document, Option, edited, line_end
 
-WHITELIST, FILTERS, AVAILABLE = TOPICS = ("whitelist", "filters", "available-filters")
+WHITELIST, FILTERS, AVAILABLE = "whitelist", "filters", "available-filters"
+MECHANISM_DRIVERS, VLAN_RANGES = "mechanism-drivers", "vlan-ranges"
+DEVICE_MAPPINGS, EXCLUDED_DEVICES = "device-mappings", "excluded-devices"
+TOPICS = (WHITELIST, FILTERS, AVAILABLE, MECHANISM_DRIVERS, VLAN_RANGES, DEVICE_MAPPINGS, EXCLUDED_DEVICES)
 """What a block is about, in the order in which blocks stand that share a place."""
 
 _WAS = b"#sriov-fab-was: "

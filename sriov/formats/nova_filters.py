@@ -65,8 +65,8 @@ def _apply_available(
     return (blocks.insert(documents[0], blocks.AVAILABLE, names[0].section, body), *documents[1:])
 
 
-def kept_after(block: blocks.Block) -> tuple[bytes, ...] | None:
-    """What an edited block leaves when it is taken away: its list without PciPassthroughFilter.
+def kept_after(block: blocks.Block, ours: str = nova.PCI_FILTER) -> tuple[bytes, ...] | None:
+    """What an edited block leaves when it is taken away: its list without our item.
 
     None for a block that nobody edited, or whose option is gone: it leaves the lines that it had replaced.
     """
@@ -78,7 +78,7 @@ def kept_after(block: blocks.Block) -> tuple[bytes, ...] | None:
     if not options:
         return None
     filters = items(options[-1].value)
-    left = ",".join(name for name in filters if name != nova.PCI_FILTER)
+    left = ",".join(name for name in filters if name != ours)
     if len(left.split(",")) == len(filters):
         return (*head, *block.body[len(head) :])
     line = f"{options[-1].key} = {left}".encode("utf-8", "surrogateescape") + oslo.line_end(block.body)

@@ -54,6 +54,9 @@ def _one(facts: Facts, item: FreshService, earlier: tuple[Change, ...]) -> Itera
     if unit.file_state == "masked":
         yield Problem(_NAME, unit.name, "the service is masked", f"systemctl unmask {unit.name}")
         return
+    if item.at_boot and unit.file_state == "disabled":
+        enable = Command(("systemctl", "enable", "-q", unit.name))
+        yield Change(_NAME, unit.name, wanted="started at boot", found="it is disabled", steps=(enable,))
     reason = reason_to_restart(facts, item, unit, earlier)
     if reason:
         yield Change(

@@ -25,7 +25,10 @@ from .source import FaultList, Source, kind, shown, whole_file_error
 
 READ_KEYS = frozenset(
     ("roledefs", "hosts", "sriov", "hostnames", "ostypes", "passwords", "password", "key_filename", "user", "port")
-) | {"openstack_release", "scheduler_filters", "accept_new_host_keys", "keystone", "openstack_admin_password"}
+) | {
+    *("openstack_release", "scheduler_filters", "accept_new_host_keys", "keystone", "openstack_admin_password"),
+    *("network_backend", "vlan_ranges"),
+}
 _FABRIC_1_KEYS = frozenset(("roles",))  # there before the file runs
 
 
@@ -81,6 +84,8 @@ def _assemble(source: Source) -> Testbed:
         key_filename=settings.read_key_filename(values, faults),
         accept_new_host_keys=settings.read_flag(values, "accept_new_host_keys", faults),
         cloud_login=read_cloud_login(values, hosts),
+        network_backend=settings.read_network_backend(values, faults),
+        vlan_ranges=settings.read_vlan_ranges(values, faults),
         unknown_keys=tuple(sorted(set(map(str, values)) - READ_KEYS - _FABRIC_1_KEYS)),
     )
     faults.checked()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import SriovError
 from ..formats.nova import release_number
-from ..model import Secret
+from ..model import CONTRAIL, NETWORK_BACKENDS, Secret
 from . import host_strings
 from .entries import nearest
 from .host_strings import HostString, Login
@@ -143,6 +143,50 @@ def read_scheduler_filters(values: Mapping[str, object], faults: FaultList) -> t
         hint = "add it, or leave the key out to extend what each host has"
         faults.add(at, "lacks PciPassthroughFilter, which SR-IOV needs", hint)
     return tuple(name for name in value if isinstance(name, str))
+
+
+def read_network_backend(values: Mapping[str, object], faults: FaultList) -> str:
+    """`contrail` (also where nothing is said) or `ml2`."""
+    value, at = values.get("network_backend", CONTRAIL), ("network_backend",)
+    if isinstance(value, str) and value in NETWORK_BACKENDS:
+        return value
+    near = nearest(value, NETWORK_BACKENDS)
+    what = f"{shown(value)} is no network backend" if isinstance(value, str) else f"is {kind(value)}, not a name"
+    faults.add(at, what, f"did you mean {near!r}?" if near else "write 'contrail' or 'ml2'")
+    return CONTRAIL
+
+
+def read_vlan_ranges(values: Mapping[str, object], faults: FaultList) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """`{'physnet1': '100:199', 'physnet2': ['10:19', '30:39']}`; VLANs are 1 to 4094 (IEEE 802.1Q)."""
+    value, at = values.get("vlan_ranges") or {}, ("vlan_ranges",)
+    if not isinstance(value, Mapping):
+        faults.add(at, f"is {kind(value)}, not a dictionary", "write {'physnet1': '100:199'}")
+        return ()
+    found = []
+    for physnet, given in value.items():
+        here = (*at, physnet)
+        if not isinstance(physnet, str) or not physnet or re.search(r"[\s:,$]", physnet):
+            faults.add(here, "the key is no name of a physical network", "write it such as 'physnet1'")
+            continue
+        listed = given if isinstance(given, list | tuple) else (given,)
+        ranges = tuple(text for one in listed if (text := _vlan_range(one, here, faults)))
+        found.append((physnet, ranges))
+    return tuple(found)
+
+
+def _vlan_range(value: object, at: Keys, faults: FaultList) -> str:
+    match = re.fullmatch(r"\s*([0-9]{1,4})\s*[:-]\s*([0-9]{1,4})\s*", value) if isinstance(value, str) else None
+    if match is None:
+        what = shown(value) if isinstance(value, str) else kind(value)
+        faults.add(at, f"{what} is no range of VLANs", "write '100:199' in quotes")
+        return ""
+    low, high = int(match[1]), int(match[2])
+    if not 1 <= low <= high <= 4094:
+        faults.add(
+            at, f"{low}:{high} is no range of VLANs", "the first VLAN is 1, the last 4094, the lower comes first"
+        )
+        return ""
+    return f"{low}:{high}"
 
 
 def read_flag(values: Mapping[str, object], name: str, faults: FaultList) -> bool:

@@ -1,0 +1,159 @@
+"""Owner of neutron's files where ML2 is the network side: which drivers and VLANs, which device serves which network.
+
+Nothing here happens unless the testbed says `env.network_backend = 'ml2'`; under Contrail its plugin does all this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sriov.errors import FormatError
+from sriov.facts import Facts, checksum
+from sriov.formats import ml2_options as options
+from sriov.formats import nova
+from sriov.formats.ml2_options import AgentWanted, ServerWanted
+from sriov.formats.nova_options import ConfigFile
+from sriov.model import ML2, Role
+from sriov.resource import Change, Effect, FreshService, Item, Ml2Options, Problem, Request, WriteFile
+from sriov.resources import nova_options
+
+_NAME = "ml2-options"
+NEUTRON_CONF = "/etc/neutron/neutron.conf"
+ML2_CONF = "/etc/neutron/plugins/ml2/ml2_conf.ini"
+AGENT_CONF = "/etc/neutron/plugins/ml2/sriov_agent.ini"
+AGENT_UNITS = ("neutron-sriov-agent", "neutron-sriov-nic-agent")  # Debian's name, RDO's
+SERVER_UNITS = ("neutron-server",)
+SPLIT_SERVER_UNITS = ("neutron-rpc-server", "neutron-api")  # what took its place where the API runs under uWSGI
+_HOMES = {Role.COMPUTE: AGENT_CONF, Role.OPENSTACK: ML2_CONF}
+_PACKAGES = {Role.COMPUTE: "neutron's SR-IOV agent", Role.OPENSTACK: "neutron-server with its ML2 plugin"}
+# RDO's units name these folders behind the files (--config-dir)
+_FOLDERS = {
+    Role.COMPUTE: ("/etc/neutron/conf.d/common", "/etc/neutron/conf.d/neutron-sriov-nic-agent"),
+    Role.OPENSTACK: ("/etc/neutron/conf.d/common", "/etc/neutron/conf.d/neutron-server"),
+}
+
+
+def roles(request: Request) -> tuple[Role, ...]:
+    """The roles of a request for which neutron's files matter; none under Contrail."""
+    if request.testbed.network_backend != ML2:
+        return ()
+    return tuple(role for role in _HOMES if role in request.roles)
+
+
+def named_files(request: Request) -> tuple[str, ...]:
+    found = roles(request)
+    return (NEUTRON_CONF, *(_HOMES[role] for role in found)) if found else ()
+
+
+def folders(request: Request) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(folder for role in roles(request) for folder in _FOLDERS[role]))
+
+
+def unit_names(request: Request) -> tuple[str, ...]:
+    units = {Role.COMPUTE: AGENT_UNITS, Role.OPENSTACK: (*SERVER_UNITS, *SPLIT_SERVER_UNITS)}
+    return tuple(name for role in roles(request) for name in units[role])
+
+
+def _paths(role: Role, facts: Facts) -> tuple[str, ...]:
+    """The files that the role's service reads, in its order."""
+    paths = [path for path in (NEUTRON_CONF, _HOMES[role]) if path in facts.files]
+    for folder in _FOLDERS[role]:
+        paths += sorted(path for path in facts.files if path.startswith(folder + "/"))
+    return tuple(paths)
+
+
+def _is_concerned(request: Request, facts: Facts, role: Role) -> bool:
+    wants = request.wants_vfs if role is Role.COMPUTE else request.testbed.has_sriov
+    return wants or any(b"BEGIN sriov-fab" in facts.files[path] for path in _paths(role, facts))
+
+
+def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
+    for role in roles(request):
+        if not _is_concerned(request, facts, role):
+            continue
+        if _HOMES[role] not in facts.files:
+            message = "no such file, or it cannot be read"
+            yield Problem(_NAME, _HOMES[role], message, f"install {_PACKAGES[role]} on this host first")
+            continue
+        reads = _paths(role, facts)
+        if role is Role.COMPUTE:
+            yield Ml2Options(agent=_agent(request, facts))
+            yield FreshService(AGENT_UNITS, reads, watches_vfs=True, at_boot=True)
+        else:
+            yield Ml2Options(server=ServerWanted(_networks(request)))
+            yield from (FreshService(names, reads) for names in _server_units(facts))
+
+
+def _server_units(facts: Facts) -> tuple[tuple[str, ...], ...]:
+    split = tuple((name,) for name in SPLIT_SERVER_UNITS if facts.unit(name))
+    return (SERVER_UNITS,) if facts.unit(SERVER_UNITS[0]) or not split else split
+
+
+def _networks(request: Request) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Every physical network of the testbed, on whichever host, with its VLAN ranges if it was given any."""
+    ranges = dict(request.testbed.vlan_ranges)
+    used = [
+        net for host in request.testbed.hosts for pf in host.physical_functions if pf.num_vfs for net in pf.physnets
+    ]
+    return tuple((net, ranges.get(net, ())) for net in dict.fromkeys((*used, *ranges))) if used else ()
+
+
+def _agent(request: Request, facts: Facts) -> AgentWanted:
+    mappings: list[tuple[str, str]] = []
+    excluded: list[tuple[str, tuple[str, ...]]] = []
+    for pf in request.physical_functions:
+        port = facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac)
+        if port is None or not pf.num_vfs:
+            continue
+        mappings += [(physnet, port.interface) for physnet in pf.physnets]
+        if pf.exclude_vfs:
+            excluded.append((port.interface, tuple(port.vf_address(index) for index in pf.exclude_vfs)))
+    return AgentWanted(tuple(mappings), tuple(excluded))
+
+
+def changes(
+    request: Request, facts: Facts, items: tuple[Item, ...], earlier: tuple[Change, ...]
+) -> Iterator[Change | Problem]:
+    wanted = [item for item in items if isinstance(item, Ml2Options)]
+    paths = (*named_files(request), *(path for path in facts.files if path.rpartition("/")[0] in folders(request)))
+    before = {path: ConfigFile(path, facts.files[path], frozenset()) for path in paths if path in facts.files}
+    after = dict(before)
+    try:
+        for item in wanted:  # on an all-in-one host both services read neutron.conf
+            after |= {file.path: file for file in _edited(request, facts, item, after)}
+    except FormatError as error:
+        hint = error.hint or "neutron itself would refuse this file: mend it"
+        yield Problem(_NAME, f"{error.path}:{error.line}", error.reason, hint)
+        return
+    for path, file in before.items():
+        if file.text != after[path].text:
+            yield _file_change(file, after[path])
+
+
+def _edited(
+    request: Request, facts: Facts, item: Ml2Options, present: Mapping[str, ConfigFile]
+) -> tuple[ConfigFile, ...]:
+    release = nova_options.release_of(request, facts)
+    any_bytes = isinstance(release, int) and nova.reads_any_bytes(release)
+    if item.server is not None:
+        files = tuple(present[path] for path in _paths(Role.OPENSTACK, facts))
+        return options.edit_server(files, ML2_CONF, item.server, any_bytes=any_bytes)
+    if item.agent is not None:
+        files = tuple(present[path] for path in _paths(Role.COMPUTE, facts))
+        return options.edit_agent(files, AGENT_CONF, item.agent, any_bytes=any_bytes)
+    return ()
+
+
+def _file_change(before: ConfigFile, after: ConfigFile) -> Change:
+    diff = options.diff(before, after)
+    added = sum(line.startswith("+") and not line.startswith(("+++", "+#")) for line in diff)
+    removed = sum(line.startswith("-") and not line.startswith(("---", "-#")) for line in diff)
+    return Change(
+        _NAME,
+        before.path,
+        wanted=f"{added} lines to add, {removed} to take out",
+        found="",
+        steps=(WriteFile(before.path, checksum(before.text), after.text, "0640"),),
+        effect=Effect.RESTART,
+        diff=diff,
+    )
