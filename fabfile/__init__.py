@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from .cloud_tasks import (  # noqa: F401 - tasks, which install() and fab look for here
+    create_sriov_network,
+    create_sriov_port,
+    delete_sriov_vm,
+    launch_sriov_vm,
+    show_sriov_port,
+    smoke,
+)
 from .fab1 import Hosts
 from .operator_task import COUNT, PHYSNET, RUN, Options, install, operator_task
 

@@ -20,7 +20,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,6 +42,7 @@ class Options:
     """What the operator said, checked. None and empty mean that nothing was said.
 
     `hosts`: host strings as typed. `max_unavailable`: `'2'` or `'25%'`. `timeout`: seconds.
+    `own`: the task's own parameters that have no field here, by name.
     `identities`, `ssh_config`, `login_password`, `sudo_password` come from Fabric's own options
     (`-i`, `-S`, `--prompt-for-login-password`, `--prompt-for-sudo-password`).
     """
@@ -60,6 +61,7 @@ class Options:
     timeout: int | None = None
     reboot_timeout: int | None = None
     run: str = ""
+    own: Mapping[str, object] = field(default_factory=dict)
     physnet: str = ""
     count: int | None = None
     identities: tuple[str, ...] = ()
@@ -206,6 +208,8 @@ def _options(context: Any, given: Mapping[str, object], parameters: tuple[Parame
         for parameter in parameters
         if given.get(parameter.name) not in ("", False, None)
     }
+    known = {found.name for found in fields(Options)}
+    own = {name: values.pop(name) for name in tuple(values) if name not in known}
     config = context.config
     login_password = config.connect_kwargs.get("password")
     sudo_password = config.sudo.password
@@ -215,5 +219,6 @@ def _options(context: Any, given: Mapping[str, object], parameters: tuple[Parame
         ssh_config=config._runtime_ssh_path or "",  # Fabric offers no other way to ask for -S
         login_password=Secret(login_password) if login_password else None,
         sudo_password=Secret(sudo_password) if sudo_password else None,
+        own=own,
         **values,
     )

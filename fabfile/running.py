@@ -31,13 +31,13 @@ from .operator_task import Options
 
 def converge(task: str, options: Options, only: str = "") -> int:
     """setup_all and its parts."""
-    bed = _load(options)
+    bed = load(options)
     return _change(task, options, bed, _requests(bed, options, only))
 
 
 def rollback(options: Options) -> int:
     """What a run replaced, put back; the kernel keeps its arguments until somebody reboots."""
-    bed = _load(options)
+    bed = load(options)
     requests = tuple(replace(request, rollback=options.run, all_ports=True) for request in _requests(bed, options, ""))
     return _change("rollback", options, bed, requests)
 
@@ -45,17 +45,17 @@ def rollback(options: Options) -> int:
 def _change(task: str, options: Options, bed: Testbed, requests: tuple[Request, ...]) -> int:
     log = _log(options.log)
     run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
-    _end_on_sigterm()
+    end_on_sigterm()
     with screen.Progress(quiet=options.json) as progress:
         runs = provision.converge(
-            requests, _login(bed, options).connect, _limits(options), progress.told, run_id, _who(), log
+            requests, login(bed, options).connect, _limits(options), progress.told, run_id, _who(), log
         )
     return _finish(task, options, run_id, runs, lambda: screen.show_outcome(runs, screen.console(sys.stdout)))
 
 
 def look(task: str, options: Options) -> int:
     """plan, verify and status: the same road, left early."""
-    bed = _load(options)
+    bed = load(options)
     requests = tuple(replace(request, ask_holders=task == "status") for request in _requests(bed, options, ""))
     runs = _look(bed, requests, options)
     show = {"plan": _show_plan, "verify": _show_plan, "status": screen.show_status}[task]
@@ -65,7 +65,7 @@ def look(task: str, options: Options) -> int:
 
 def capacity(options: Options) -> int:
     """How many VFs each physical network has on each host: wanted, present, in use, free."""
-    bed = _load(options)
+    bed = load(options)
     runs = _look(bed, _with_all_ports(bed, options), options)
     found = measured.measure([(run.request, run.facts) for run in runs])
     code = report.FAILED if found.silent else report.DONE
@@ -81,10 +81,8 @@ def explain(options: Options) -> int:
     """Which hosts take a VM with direct ports on a physical network, and why the others do not."""
     if not options.physnet:
         raise UsageError("explain needs a physical network", hint="fab explain:physnet1, or fab explain:physnet1,2")
-    bed = _load(options)
-    runs = _look(bed, _with_all_ports(bed, options), options)
-    seen = [(run.request, run.facts, run.error.message if run.error else "") for run in runs]
-    found = explaining.explain(seen, options.physnet, options.count or 1)
+    bed = load(options)
+    found = explanation(bed, options, options.physnet, options.count or 1)
     code = report.DONE if found.verdict is explaining.Verdict.FOUND else report.PENDING
     code = report.FAILED if code and found.has_silent else code
     if options.json:
@@ -92,6 +90,13 @@ def explain(options: Options) -> int:
     else:
         screen.show_explanation(found, screen.console(sys.stdout))
     return code
+
+
+def explanation(bed: Testbed, options: Options, physnet: str, count: int) -> explaining.Explanation:
+    """What every host of the testbed says about `count` direct ports on that physical network."""
+    runs = _look(bed, _with_all_ports(bed, options), options)
+    seen = [(run.request, run.facts, run.error.message if run.error else "") for run in runs]
+    return explaining.explain(seen, physnet, count)
 
 
 def _with_all_ports(bed: Testbed, options: Options) -> tuple[Request, ...]:
@@ -107,7 +112,7 @@ def _show_errors(runs: tuple[HostRun, ...]) -> None:
 def discover(options: Options) -> int:
     """The hardware of hosts, whether or not a testbed names them."""
     path = options.testbed_path
-    bed = _load(options) if path.exists() else Testbed(path="", hosts=())
+    bed = load(options) if path.exists() else Testbed(path="", hosts=())
     hosts = [bed.find(name) or _stranger(name) for name in options.hosts]
     requests = tuple(Request(replace(host, physical_functions=()), bed, frozenset(), all_ports=True) for host in hosts)
     runs = _look(bed, requests, options)
@@ -134,9 +139,9 @@ def _show_plan(runs: tuple[HostRun, ...], out: Console) -> None:
 
 
 def _look(bed: Testbed, requests: tuple[Request, ...], options: Options) -> tuple[HostRun, ...]:
-    _end_on_sigterm()
+    end_on_sigterm()
     with screen.Progress(quiet=options.json) as progress:
-        return provision.look(requests, _login(bed, options).connect, _limits(options), progress.told)
+        return provision.look(requests, login(bed, options).connect, _limits(options), progress.told)
 
 
 def _finish(task: str, options: Options, run_id: str, runs: tuple[HostRun, ...], show: Callable[[], None]) -> int:
@@ -147,7 +152,7 @@ def _finish(task: str, options: Options, run_id: str, runs: tuple[HostRun, ...],
     return report.exit_code(runs)
 
 
-def _load(options: Options) -> Testbed:
+def load(options: Options) -> Testbed:
     """The testbed, with what Fabric's own options say about the login (-i and the prompts for passwords)."""
     bed = testbed.load(options.testbed_path)
     password = options.sudo_password or options.login_password
@@ -192,7 +197,7 @@ def _find(bed: Testbed, name: str) -> Host:
     return host
 
 
-def _login(bed: Testbed, options: Options) -> Login:
+def login(bed: Testbed, options: Options) -> Login:
     return Login(
         bed,
         timeout=float(options.timeout or 10),
@@ -216,7 +221,7 @@ def _who() -> str:
     return f"{getpass.getuser()}@{platform.node()}"
 
 
-def _end_on_sigterm() -> None:
+def end_on_sigterm() -> None:
     """SIGTERM ends the run as Ctrl-C does: sessions are closed, the report is written."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:

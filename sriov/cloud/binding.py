@@ -23,6 +23,7 @@ class Bound:
     vnic_type: str
     vif_type: str
     host: str
+    mac: str
     vif_details: Mapping[str, object]
     profile: Mapping[str, object]
     network_type: str

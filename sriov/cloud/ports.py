@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sriov.cloud.binding import Bound
 from sriov.cloud.networks import refuse_differences
 from sriov.cloud.session import told
 from sriov.cloud.wanted import WantedPort
@@ -107,3 +108,35 @@ def delete(cloud: Connection, port_id: str) -> None:
     """Gone already is well."""
     with told("deleting the port"):
         cloud.network.delete_port(port_id, ignore_missing=True)
+
+
+def bound(cloud: Connection, name: str) -> Bound:
+    """The port with its binding and its network's segment. Raises CloudError if there is none of the name."""
+    port = find(cloud, name)
+    if port is None:
+        raise CloudError(f"there is no port {name}", hint="`openstack port list` shows the ports")
+    with told(f"looking at the network of the port {name}"):
+        network = cloud.network.get_network(port.network_id)
+    return Bound(
+        status=str(port.status or ""),
+        device_id=str(port.device_id or ""),
+        vnic_type=str(port.binding_vnic_type or ""),
+        vif_type=str(port.binding_vif_type or ""),
+        host=str(port.binding_host_id or ""),
+        mac=str(port.mac_address or ""),
+        vif_details=port.binding_vif_details or {},
+        profile=port.binding_profile or {},
+        network_type=str(network.provider_network_type or ""),
+        physnet=str(network.provider_physical_network or ""),
+        vlan=int(network.provider_segmentation_id or 0),
+    )
+
+
+def physnet(cloud: Connection, port_id: str) -> str:
+    """The physical network of the port's network; empty where these credentials do not see it, or the port is gone."""
+    if not port_id:
+        return ""
+    with told("looking at the port's network"):
+        port = cloud.network.find_port(port_id)
+        network = None if port is None else cloud.network.find_network(port.network_id)
+    return "" if network is None else str(network.provider_physical_network or "")

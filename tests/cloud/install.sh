@@ -18,9 +18,11 @@ if [ ! -e "$policy" ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
-apt-get -qq install -y --no-install-recommends mariadb-server rabbitmq-server > "$cloud/install.log" 2>&1
+apt-get -qq install -y --no-install-recommends \
+    mariadb-server rabbitmq-server python3-venv > "$cloud/install.log" 2>&1
 
-[ -x "$cloud/venv/bin/python" ] || python3 -m venv "$cloud/venv"
+# Debian's own interpreter: the simulated hosts see /usr, and not where another one might stand
+[ -x "$cloud/venv/bin/python" ] || /usr/bin/python3 -m venv "$cloud/venv"
 # one moment's versions: each service requires the others' clients and oslo libraries of its own cycle
 "$cloud/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
     nova==34.0.0 openstack-placement==16.0.0 keystone==30.0.0 neutron==29.0.0 glance==32.0.0 \

@@ -1,0 +1,98 @@
+"""The hosts of the test cloud: simulated ones, on which the real nova-compute runs and sees their /sys."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+
+from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost
+from tests.cloud import config, services
+from tests.cloud.layout import RUN, STATE, VENV, program
+from tests.cloud.processes import PATIENCE, CloudError, Processes
+
+VFS = 3
+CARDS = (
+    Nic("ens1f0", "0000:81:00.0", total_vfs=7, mac="52:54:00:0a:00:01", up=True),
+    Nic("ens2f0", "0000:82:00.0", total_vfs=7, mac="52:54:00:0a:00:02", up=True),
+)
+SRIOV = {
+    "compute1": [
+        {"interface": "ens1f0", "VF": VFS, "physnets": ["physnet1"]},
+        {"interface": "ens2f0", "VF": VFS, "physnets": ["physnet2"]},
+    ],
+    "compute2": [{"interface": "ens2f0", "VF": VFS, "physnets": ["physnet2"]}],
+}
+_STATE = "/var/lib/nova"
+_PID = "/run/nova-compute.pid"
+
+
+def specs() -> tuple[HostSpec, ...]:
+    return (
+        HostSpec("controller", ("openstack",), 34, nova_conf=config.nova("controller", str(STATE)).encode()),
+        *(HostSpec(name, ("compute",), 34, nics=CARDS, nova_conf=config.nova(name, _STATE).encode()) for name in SRIOV),
+    )
+
+
+def fleet() -> Fleet:
+    return Fleet(specs(), RUN / "fleet")
+
+
+class Hosts:
+    """The fleet, and the nova services that run with its files."""
+
+    def __init__(self, simulated: Fleet, running: Processes) -> None:
+        self.fleet = simulated
+        self._running = running
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def follow(self) -> tuple[str, ...]:
+        """Start or restart each service that the hosts' systemd has started since the last look; says which."""
+        started = []
+        for host in self.fleet.hosts:
+            unit = "nova-scheduler" if host.name == "controller" else "nova-compute"
+            now = (len(host.boots), host.services[f"{unit}.service"]["starts"])
+            if self._seen.get(host.name) != now:
+                self._seen[host.name] = now
+                self.restart(host)
+                started.append(f"{unit} on {host.name}")
+        return tuple(started)
+
+    def restart(self, host: SimulatedHost) -> None:
+        if host.name == "controller":
+            services.start_nova(self._running, "scheduler", host.path("/etc/nova/nova.conf"))
+        else:
+            start_compute(host)
+
+    def start_agents(self) -> None:
+        for name, ports in SRIOV.items():
+            mappings = ",".join(f"{port['physnets'][0]}:{port['interface']}" for port in ports)  # type: ignore[index]
+            words = [str(VENV / "bin/python"), str(Path(__file__).with_name("nic_agent.py")), name, mappings]
+            self._running.start(f"agent-{name}", [*words, *services.neutron_files()], services.OPENRC)
+
+
+def start_compute(host: SimulatedHost) -> None:
+    """nova-compute inside the host, where /sys and /etc/nova are the host's."""
+    words = shlex.join([*program("nova-compute"), "--config-file", "/etc/nova/nova.conf"])
+    done = host.run(
+        f"mkdir -p {_STATE} /var/log/nova; [ ! -e {_PID} ] || kill $(cat {_PID}) || :; "
+        f"HOME=/root setsid {words} >>/var/log/nova/nova-compute.out 2>&1 </dev/null & echo $! >{_PID}"
+    )
+    if done.returncode:
+        raise CloudError(f"nova-compute on {host.name}: {done.stderr.decode()}")
+
+
+def wait_ready(hosts: Hosts) -> float:
+    """Until every agent lives and every nova-compute has told placement of itself. Seconds it took."""
+    import openstack
+
+    begun = time.monotonic()
+    while time.monotonic() - begun < PATIENCE:
+        cloud = openstack.connect()
+        agents = {agent.host for agent in cloud.network.agents() if agent.is_alive}
+        computes = {service.host for service in cloud.compute.services(binary="nova-compute") if service.state == "up"}
+        known = {hypervisor.name for hypervisor in cloud.compute.hypervisors()}
+        if agents >= set(SRIOV) and computes >= set(SRIOV) and known >= set(SRIOV):
+            return time.monotonic() - begun
+        time.sleep(2)
+    raise CloudError(f"alive after {PATIENCE:g} s: agents {agents}, nova-compute {computes}, hypervisors {known}")

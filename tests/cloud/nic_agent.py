@@ -1,0 +1,72 @@
+"""Stands in for neutron-sriov-nic-agent, which needs a card: reports its state, and brings bound ports up.
+
+nic_agent.py HOST PHYSNET:DEVICE[,PHYSNET:DEVICE...] --config-file neutron.conf
+It speaks neutron's own RPC; run by the interpreter that has neutron.
+"""
+
+import sys
+import time
+
+HOST, MAPPINGS = sys.argv[1:3]
+ARGUMENTS, sys.argv = sys.argv[3:], sys.argv[:1]  # neutron parses sys.argv
+
+import openstack  # noqa: E402
+import oslo_messaging  # noqa: E402
+from neutron.agent import rpc  # noqa: E402
+from neutron.common import config  # noqa: E402
+from neutron.conf.agent import common as agent_options  # noqa: E402
+from neutron_lib import context  # noqa: E402
+from neutron_lib.agent import topics  # noqa: E402
+from oslo_config import cfg  # noqa: E402
+
+REPORT_SECONDS = 20
+
+
+def state():
+    mappings = {}
+    for pair in filter(None, MAPPINGS.split(",")):
+        physnet, device = pair.split(":")
+        mappings.setdefault(physnet, []).append(device)
+    bandwidths = (
+        "resource_provider_bandwidths", "resource_provider_hypervisors", "resource_provider_inventory_defaults"
+    )  # fmt: skip
+    return {
+        "binary": "neutron-sriov-nic-agent",
+        "host": HOST,
+        "topic": "N/A",
+        "agent_type": "NIC Switch agent",
+        "start_flag": True,
+        "configurations": {
+            "device_mappings": mappings, "devices": 0, "extensions": [], **{name: {} for name in bandwidths}
+        },
+    }  # fmt: skip
+
+
+def main():
+    config.register_common_config_options()
+    agent_options.register_agent_state_opts_helper(cfg.CONF)
+    config.init(ARGUMENTS)
+    config.setup_logging()
+    admin, cloud, report = context.get_admin_context_without_session(), openstack.connect(), state()
+    reporter, plugin = rpc.PluginReportStateAPI(topics.REPORTS), rpc.PluginApi(topics.PLUGIN)
+    reporter.timeout = 5
+    up, reported = set(), 0.0
+    agent = f"nic-switch-agent.{HOST}"
+    while True:
+        if time.monotonic() - reported > REPORT_SECONDS or not reported:
+            try:
+                reporter.report_state(admin, report, use_call=True)
+            except oslo_messaging.MessagingTimeout:  # neutron-rpc-server is not there yet
+                continue
+            report.pop("start_flag", None)
+            reported = time.monotonic()
+        for port in cloud.network.ports(binding_host_id=HOST):
+            key = (port.id, port.mac_address, (port.binding_profile or {}).get("pci_slot"))
+            if port.binding_vif_type == "hw_veb" and key not in up:
+                plugin.get_devices_details_list(admin, [port.mac_address], agent, HOST)
+                plugin.update_device_up(admin, port.mac_address, agent, HOST)
+                up.add(key)
+        time.sleep(1)
+
+
+main()
