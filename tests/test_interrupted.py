@@ -1,0 +1,168 @@
+"""The controller ends in the middle: killed, interrupted, asked to end. The next plain run finishes the job."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+from conftest import CHECKOUT, FAB
+from faults.bench import SHORT, Bench, leftovers, torn, tree
+
+from sriov.host_run import Status
+from sriov.report import exit_code
+from sriov.simulation import Fleet, HostSpec, Nic
+
+KILLED = tuple(f"compute{number}" for number in range(1, 9))
+MOMENTS = 50
+SEED = 20
+
+
+def _wanted(number: int) -> list[dict[str, object]]:
+    """Another state each time, so that every run has something to do at each of its steps."""
+    return [{"interface": "eth0", "VF": 7 - number % 3, "physnets": [f"physnet{number % 4}"]}]
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    specs = [HostSpec(name, nics=(Nic(up=True),), reboot_seconds=0.05) for name in (*KILLED, "control")]
+    slow = HostSpec("slow", nics=(Nic(up=True, write_seconds=4.0),), cmdline="intel_iommu=on iommu=pt")
+    with Fleet([*specs, slow, HostSpec("gone"), HostSpec("silent")]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bench(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SRIOV_KNOWN_HOSTS", str(fleet.known_hosts_path))
+        yield Bench(fleet, tmp_path_factory.mktemp("interrupted"))
+
+
+def _kill_a_run_after(bench: Bench, seconds: float) -> None:
+    """A controller of its own, as a process that can be killed at any moment."""
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            bench.converge(*KILLED, max_unavailable="100%")
+        os._exit(0)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def test_killed_controllers_lose_nothing_and_one_plain_run_converges_all(bench: Bench, fleet: Fleet) -> None:
+    chance = random.Random(SEED)
+    bench.write({name: _wanted(0) for name in KILLED})
+    length = None
+    for number in range(MOMENTS):
+        bench.write({name: _wanted(number) for name in KILLED})
+        if number == 20:  # by now no reboot is due: how long is a run that is left alone?
+            begun = time.monotonic()
+            bench.converge(*KILLED)
+            length = time.monotonic() - begun
+        _kill_a_run_after(bench, chance.uniform(0.0, length or 3.0))
+    bench.write({name: _wanted(MOMENTS) for name in (*KILLED, "control")})
+    runs = bench.converge(*KILLED, "control", max_unavailable="100%")
+    assert {name: run.error for name, run in runs.items()} == dict.fromkeys(runs)
+    assert all(run.plan.is_converged for run in runs.values())
+    control = {name: text for name, text in tree(fleet["control"]).items() if "host" not in name}
+    for name in KILLED:
+        mine = {path: text for path, text in tree(fleet[name]).items() if "host" not in path}
+        assert torn(mine, control) == []
+        assert leftovers(fleet[name]) == []
+        assert fleet[name].numvfs("eth0") == fleet["control"].numvfs("eth0")
+
+
+class Controller:
+    """`fab` as a process; `until` waits for words on its standard error."""
+
+    def __init__(self, bench: Bench, fleet: Fleet, *words: str) -> None:
+        self.process = subprocess.Popen(
+            [str(FAB), *words, "--testbed", str(bench.path)],
+            cwd=CHECKOUT,
+            env={**os.environ, "SRIOV_KNOWN_HOSTS": str(fleet.known_hosts_path), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.errors = ""
+
+    def until(self, words: str) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.errors += line
+            if words in line:
+                return
+        raise AssertionError(self.errors)
+
+    def end(self, number: signal.Signals) -> tuple[int, str, str]:
+        self.process.send_signal(number)
+        out, errors = self.process.communicate(timeout=60)
+        return self.process.returncode, out, self.errors + errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_change_is_reported_with_its_step_and_exit_code_1(
+    bench: Bench, fleet: Fleet, number: signal.Signals
+) -> None:
+    bench.write({"slow": [{"interface": "eth0", "VF": 7 - number % 5, "physnets": ["physnet1"]}]})
+    controller = Controller(bench, fleet, "add_vrouter_node", fleet["slow"].login)
+    controller.until("virtual-functions eth0")
+    code, out, errors = controller.end(number)
+    assert code == 1
+    assert "interrupted during: virtual-functions eth0" in out
+    assert "FAILED" in out
+    assert "Traceback" not in out + errors
+    time.sleep(4.5)  # the host finishes the step that it is at
+    again = bench.converge("slow")["slow"]
+    assert (again.error, again.plan.is_converged) == (None, True)
+
+
+def test_interrupted_wait_for_a_reboot_ends_at_once_and_says_so(bench: Bench, fleet: Fleet) -> None:
+    bench.write({"gone": [{"interface": "eth0", "VF": 7, "physnets": ["physnet1"]}]})
+    fleet["gone"].fail(never_returns=True)
+    controller = Controller(bench, fleet, "add_vrouter_node", fleet["gone"].login)
+    controller.until("rebooting")
+    time.sleep(2)
+    code, out, errors = controller.end(signal.SIGINT)
+    assert code == 1
+    assert "interrupted while its reboot was waited for" in out
+    assert "before its changes began" not in out
+    assert "Traceback" not in out + errors
+    fleet["gone"].mend()
+    fleet["gone"].reboot()
+    assert bench.converge("gone")["gone"].status in (Status.UNCHANGED, Status.CHANGED)
+
+
+def test_interrupted_plan_ends_without_a_traceback(bench: Bench, fleet: Fleet) -> None:
+    bench.write({"silent": [{"interface": "eth0", "VF": 7, "physnets": ["physnet1"]}]})
+    fleet["silent"].fail(silent=True)
+    controller = Controller(bench, fleet, "plan", fleet["silent"].login)
+    controller.until("connecting")
+    code, out, errors = controller.end(signal.SIGINT)
+    assert code == 1
+    assert "interrupted" in out
+    assert "Traceback" not in out + errors
+
+
+def test_interruption_between_change_and_reboot_leaves_the_reboot_due(bench: Bench, fleet: Fleet) -> None:
+    fleet["silent"].mend()
+
+    def interrupt(name: str, words: str) -> None:
+        if words == "waiting for its reboot":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+
+    runs = bench.converge("silent", at=interrupt, limits=SHORT)
+    assert exit_code(runs.values()) == 1
+    error = runs["silent"].error
+    assert error is not None
+    assert "interrupted" in error.message
+    assert len(fleet["silent"].boots) == 1
+    assert bench.converge("silent")["silent"].rebooted
