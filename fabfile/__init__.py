@@ -11,12 +11,12 @@ from .cloud_tasks import (  # noqa: F401 - tasks, which install() and fab look f
     smoke,
 )
 from .fab1 import Hosts
-from .operator_task import COUNT, PHYSNET, RUN, Options, install, operator_task
+from .operator_task import COUNT, DRAIN, PHYSNET, RUN, Options, install, operator_task
 
 # what a wrong call does not need (fabric's transport, jinja2, rich) is imported when a task runs
 
 
-@operator_task(positional=("reboot",))
+@operator_task(positional=("reboot",), own=(DRAIN,))
 def setup_all(options: Options) -> int:
     """Bring every compute and openstack host of the testbed to SR-IOV. Example: fab setup_all:reboot=False"""
     from .running import converge
@@ -24,7 +24,7 @@ def setup_all(options: Options) -> int:
     return converge("setup_all", options)
 
 
-@operator_task(hosts=Hosts.REQUIRED)
+@operator_task(hosts=Hosts.REQUIRED, own=(DRAIN,))
 def add_vrouter_node(options: Options) -> int:
     """The compute side of these hosts: IOMMU, VFs, whitelist. Example: fab add_vrouter_node:root@10.0.0.2"""
     from .running import converge

@@ -121,6 +121,9 @@ FLAGS = (
 )
 PHYSNET = Parameter("physnet", _text, "the physical network that the ports are on")
 COUNT = Parameter("count", _count, "so many direct ports for one VM (1)")
+DRAIN = Parameter(
+    "drain", truth, "lead instances away by live migration before a reboot (cloud credentials)", is_switch=True
+)
 RUN = Parameter("run", _text, "the run to take back, as the report named it; else the last one")
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from sriov import capacity as measured
 from sriov import explain as explaining
 from sriov import provision, report, screen, testbed
+from sriov.drain import Drain
 from sriov.errors import UsageError
 from sriov.host_run import HostRun, Limits
 from sriov.model import Host, Role, Testbed
@@ -46,10 +47,9 @@ def _change(task: str, options: Options, bed: Testbed, requests: tuple[Request, 
     log = _log(options.log)
     run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
     end_on_sigterm()
+    limits = replace(_limits(options), drain=_drain(bed, run_id) if "drain" in options.own else None)
     with screen.Progress(quiet=options.json) as progress:
-        runs = provision.converge(
-            requests, login(bed, options).connect, _limits(options), progress.told, run_id, _who(), log
-        )
+        runs = provision.converge(requests, login(bed, options).connect, limits, progress.told, run_id, _who(), log)
     return _finish(task, options, run_id, runs, lambda: screen.show_outcome(runs, screen.console(sys.stdout)))
 
 
@@ -215,6 +215,13 @@ def _limits(options: Options) -> provision.Options:
         jobs=options.jobs or 0,
         limits=Limits(reboot=float(options.reboot_timeout or Limits().reboot)),
     )
+
+
+def _drain(bed: Testbed, run_id: str) -> Drain:
+    """Logs in to the cloud, so that a login that fails is told before anything is touched."""
+    from sriov.cloud import nova_drain, session
+
+    return nova_drain.NovaDrain(session.login(bed), run_id)
 
 
 def _who() -> str:

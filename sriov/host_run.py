@@ -132,15 +132,18 @@ class HostRun:
         make = planning.make if self.request.rollback is None else rollback.make
         self.plan = make(self.request, self.facts)
 
-    def allow_reboot(self, allowed: bool, with_instances: bool) -> None:
-        """Whether this host may be rebooted in this run; a note where one is needed and may not be made."""
+    def allow_reboot(self, allowed: bool, with_instances: bool, drains: bool = False) -> None:
+        """Whether this host may be rebooted in this run; a note where one is needed and may not be made.
+
+        `drains`: its instances are led away before.
+        """
         self._reboots_allowed = allowed
         if not self.plan.will_reboot or self.facts is None:
             return
         instances = self.facts.instances
         if not allowed:
             self.notes += ("a reboot is needed and was not allowed",)
-        elif instances and not with_instances:
+        elif instances and not with_instances and not drains:
             names = ", ".join(instances[:5]) + (" ..." if len(instances) > 5 else "")
             self.notes += (f"a reboot is needed, but instances run here: {names} (--reboot-with-instances)",)
         elif self.plan.blocked and not with_instances:

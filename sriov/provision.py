@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
+from sriov import drain
 from sriov.errors import HostError, UsageError
 from sriov.host_run import Connect, HostRun, Limits, Log, Status, Watch
 from sriov.resource import Request
@@ -24,6 +25,7 @@ class Options:
     max_unavailable: str = "1"
     reboot_with_instances: bool = False
     jobs: int = 0
+    drain: drain.Drain | None = None
     limits: Limits = field(default_factory=Limits)
 
     def waves(self, hosts: int) -> int:
@@ -94,11 +96,13 @@ def _converge(pool: Executor, runs: tuple[HostRun, ...], options: Options, run_i
             run.stand_back()
         return
     for run in runs:
-        run.allow_reboot(options.may_reboot, options.reboot_with_instances)
+        run.allow_reboot(options.may_reboot, options.reboot_with_instances, drains=options.drain is not None)
     busy = tuple(run for run in runs if run.has_work)
     _each(pool, busy, lambda run: run.apply(run_id, who))
     _each(pool, tuple(run for run in runs if run not in busy), HostRun.rest)
-    _reboot(pool, tuple(run for run in busy if run.waits_for_reboot), options)
+    waiting = tuple(run for run in busy if run.waits_for_reboot)
+    _each(pool, tuple(run for run in runs if run not in waiting), lambda run: drain.refill(options.drain, run))
+    _reboot(pool, waiting, options)
 
 
 def _each(pool: Executor, runs: tuple[HostRun, ...], act: Callable[[HostRun], None]) -> None:
@@ -132,12 +136,18 @@ def _reboot(pool: Executor, waiting: tuple[HostRun, ...], options: Options) -> N
             if failed.is_set():
                 run.hold_back("not rebooted, for another host did not come back as wanted")
                 return
-            _guarded(run, HostRun.reboot)
+            _guarded(run, lambda run: _drain_and_reboot(run, options))
             if run.status is Status.FAILED:
                 failed.set()
 
     for some in (waiting[:1], waiting[1:]):
         _each(pool, some, in_turn)
+
+
+def _drain_and_reboot(run: HostRun, options: Options) -> None:
+    if drain.empty(options.drain, run, options.reboot_with_instances):
+        run.reboot()
+        drain.refill(options.drain, run)
 
 
 def _close(runs: tuple[HostRun, ...]) -> None:

@@ -34,8 +34,14 @@ def database(name: str) -> str:
 
 
 def keystone() -> str:
-    keys = {name: {"key_repository": STATE / f"{name}-keys"} for name in ("fernet_tokens", "credential")}
-    return text({"database": {"connection": database("keystone")}, "token": {"provider": "fernet"}, **keys})
+    return text(
+        {
+            "database": {"connection": database("keystone")},
+            "token": {"provider": "fernet"},
+            "fernet_tokens": {"key_repository": STATE / "fernet-keys"},
+            "credential": {"key_repository": STATE / "credential-keys"},
+        }
+    )
 
 
 def placement() -> str:
@@ -141,6 +147,7 @@ def gunicorn(name: str) -> str:
 def environment() -> dict[str, str]:
     """Where the services look for their files. nova takes the first of its files for api-paste's."""
     return {
+        "HOME": str(RUN),
         "OS_KEYSTONE_CONFIG_DIR": str(ETC / "keystone"),
         "OS_PLACEMENT_CONFIG_DIR": str(ETC / "placement"),
         "OS_GLANCE_CONFIG_DIR": str(ETC / "glance"),

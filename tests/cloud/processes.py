@@ -75,11 +75,12 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def run(words: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
-    """To its end; CloudError if it fails."""
+    """To its end; CloudError if it fails, or takes longer than PATIENCE."""
     with open(log, "ab") as output:
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
-            env={**os.environ, **(environment or {})},
-        )  # fmt: skip
-    if done.returncode:
-        raise CloudError(f"{' '.join(words[:3])} failed with {done.returncode}; see {log}")
+        try:
+            subprocess.run(
+                words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=True, timeout=PATIENCE,
+                env={**os.environ, **(environment or {})},
+            )  # fmt: skip
+        except subprocess.SubprocessError as error:
+            raise CloudError(f"{' '.join(words[:3])}: {type(error).__name__}; see {log}") from None
