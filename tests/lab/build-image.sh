@@ -76,6 +76,10 @@ chroot "$tree" systemctl -q enable systemd-networkd ssh
 chroot "$tree" systemctl -q mask systemd-networkd-wait-online.service e2scrub_reap.service e2scrub_all.timer \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer
 
+# On a busy machine an emulated boot takes minutes; systemd's 90 s for a device or a service are for hardware.
+mkdir -p "$tree/etc/systemd/system.conf.d"
+printf '[Manager]\nDefaultDeviceTimeoutSec=600\nDefaultTimeoutStartSec=600\n' > "$tree/etc/systemd/system.conf.d/lab.conf"
+
 # 6. nova: Debian's packages as they come; or their configuration and version with units that only look alike.
 if [ "$nova" = standin ]; then
     chroot "$tree" useradd --system --home-dir /var/lib/nova --create-home nova
