@@ -119,7 +119,8 @@ def _wanted(request: Request, facts: Facts, port: Port) -> dict[str, tuple[int, 
 
 def _entry_of(request: Request, facts: Facts, port: Port) -> PhysicalFunction | None:
     for pf in request.physical_functions:
-        if facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac) is port:
+        named = facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac)
+        if named is not None and named.pci_address == port.pci_address:
             return pf
     return None
 
