@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import re
 import secrets
 import threading
 import time
@@ -21,6 +20,7 @@ from sriov.plan import Plan
 from sriov.resource import Change, Request, Severity
 from sriov.resources.kernel_arguments import RebootState
 from sriov.ssh import Execution, Session
+from sriov.step_progress import StepProgress
 
 Connect = Callable[[Host], Session]
 Watch = Callable[[str, str], None]
@@ -73,6 +73,8 @@ class HostRun:
     may_reboot: bool = False
     has_begun: bool = False  # its change was sent
     _reboots_allowed: bool = field(default=True, repr=False)
+    _with_instances: bool = field(default=False, repr=False)
+    _nonce: str = field(default="", repr=False)  # of the execution that waits for the reboot
     _session: Session | None = field(default=None, repr=False)
     _execution: Execution | None = field(default=None, repr=False)
     _has_ended: bool = field(default=False, repr=False)
@@ -137,7 +139,7 @@ class HostRun:
 
         `drains`: its instances are led away before.
         """
-        self._reboots_allowed = allowed
+        self._reboots_allowed, self._with_instances = allowed, with_instances
         if not self.plan.will_reboot or self.facts is None:
             return
         instances = self.facts.instances
@@ -168,8 +170,21 @@ class HostRun:
         for warning in self.plan.warnings:
             self.watch(self.label, str(warning))
         nonce = secrets.token_hex(16)
-        work = script.apply(self.request, self.plan, nonce, run_id=run_id, who=who, may_reboot=self.may_reboot)
-        progress = _Progress(self, nonce, lambda change: self.log(script.log_line(self.request, change, run_id, who)))
+        work = script.apply(
+            self.request,
+            self.plan,
+            nonce,
+            run_id=run_id,
+            who=who,
+            may_reboot=self.may_reboot,
+            with_instances=self._with_instances,
+        )
+        progress = StepProgress(
+            script.steps(self.plan),
+            nonce,
+            lambda words: self.watch(self.label, words),
+            lambda change: self.log(script.log_line(self.request, change, run_id, who)),
+        )
         stop = f"\n@{nonce} ready\n" if self.may_reboot else f"\n@{nonce} end\n"
         try:
             execution = self._session.start(work)
@@ -180,13 +195,13 @@ class HostRun:
         self.done = progress.done
         self._judge(output, nonce, progress)
         if self.may_reboot and self.plan.reboot is RebootState.DUE:
-            self._execution = execution
+            self._execution, self._nonce = execution, nonce
             self.watch(self.label, "waiting for its reboot")
             return
         execution.answer(b"")
         self._conclude()
 
-    def _judge(self, output: bytes, nonce: str, progress: _Progress) -> None:
+    def _judge(self, output: bytes, nonce: str, progress: StepProgress) -> None:
         for name, argument, content in facts_module.sections(output, nonce):
             words = " ".join(printable(content.decode(errors="replace")).split())
             if name == "locked":
@@ -269,7 +284,13 @@ class HostRun:
         old = self.facts.boot_id
         execution, self._execution = self._execution, None
         self.watch(self.label, "rebooting")
-        execution.answer(b"reboot\n")
+        execution.answer(f"reboot {self.plan.boot_mark}\n".encode())
+        with contextlib.suppress(HostError):  # a host that goes down may not have the time to say so
+            answer = execution.read(f"\n@{self._nonce} rebooting\n".encode(), 60)
+            late = [words for name, words, _ in facts_module.sections(answer, self._nonce) if name == "instance"]
+            if late:
+                self.hold_back(f"not rebooted, for an instance was started meanwhile: {late[0]}")
+                return
         if self._session is not None:
             self._session.wait_closed(60)
         self.close()
@@ -360,36 +381,3 @@ class HostRun:
         """Whether every step of a change of the first plan was carried out."""
         numbers = [number for number, (owner, _) in enumerate(script.steps(self.first_plan)) if owner is change]
         return all(number in self.done for number in numbers)
-
-
-class _Progress:
-    """Follows the sections of a change as they arrive."""
-
-    def __init__(self, run: HostRun, nonce: str, log: Callable[[Change], None]) -> None:
-        self._run = run
-        self._log = log
-        self._steps = script.steps(run.plan)
-        self._pattern = re.compile(rf"\n@{nonce} (begin|done|failed|host) ?(\d*)\n".encode())
-        self._rest = b"\n"
-        self.done: tuple[int, ...] = ()
-        self.current = ""
-
-    def feed(self, data: bytes) -> None:
-        text = self._rest + data
-        end = 0
-        for match in self._pattern.finditer(text):
-            end = match.end() - 1
-            kind, number = match[1], match[2]
-            if kind == b"host":
-                self.current = "the second look"
-                self._run.watch(self._run.label, "verifying")
-            elif kind == b"begin" and int(number) < len(self._steps):
-                change, _ = self._steps[int(number)]
-                self.current = f"{change.resource} {change.target}"
-                self._run.watch(self._run.label, self.current)
-            elif kind == b"done":
-                self.done += (int(number),)
-                change, step = self._steps[int(number)]
-                if step is change.steps[-1]:
-                    self._log(change)
-        self._rest = text[max(end, len(text) - 200) :]

@@ -38,7 +38,9 @@ def probe(request: Request, nonce: str) -> Script:
     return Script(body.encode())
 
 
-def apply(request: Request, plan: Plan, nonce: str, *, run_id: str, who: str, may_reboot: bool) -> Script:
+def apply(
+    request: Request, plan: Plan, nonce: str, *, run_id: str, who: str, may_reboot: bool, with_instances: bool = False
+) -> Script:
     """Execution 2: lock, the plan's steps, the probe again; with `may_reboot` it then waits for `reboot` or the end."""
     steps = tuple(_logged(request, plan, run_id, who))
     text = render.render(
@@ -48,7 +50,7 @@ def apply(request: Request, plan: Plan, nonce: str, *, run_id: str, who: str, ma
         who=who,
         steps=steps,
         may_reboot=may_reboot,
-        reboot_for=plan.boot_mark,
+        with_instances=with_instances,
         runs_kept=RUNS_KEPT,
         **_probe_values(request),
     )
