@@ -80,7 +80,7 @@ def reason_to_restart(facts: Facts, item: FreshService, unit: Unit, earlier: tup
         if facts.changed.get(path, 0.0) > unit.started_at:
             return f"{path} is newer than the running service"
     if item.watches_vfs:
-        if any(change.resource == "virtual-functions" for change in earlier):
+        if any(change.resource == "virtual-functions" or UNIT_PREFIX in change.target for change in earlier):
             return "it has not seen the new VFs"
         for other in facts.units:
             if other.name.startswith(UNIT_PREFIX) and (other.started_at or 0.0) > unit.started_at:

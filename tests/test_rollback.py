@@ -1,0 +1,146 @@
+"""The way back: files, unit state and VFs as before the run, nothing that somebody has changed or uses since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from faults.bench import SEVEN, Bench, leftovers, torn, tree
+
+from sriov.host_run import HostRun, Limits, Status
+from sriov.report import exit_code
+from sriov.resource import Request
+from sriov.simulation import Fleet, HostSpec, Nic
+
+RUNS = "/var/lib/sriov/runs"
+FIVE = ({"interface": "eth0", "VF": 5, "physnets": ["physnet1"]},)
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    names = ("whole", "named", "edited", "used", "cut", "fresh", "many")
+    with Fleet([HostSpec(name, nics=(Nic(up=True),), cmdline="iommu=pt") for name in names]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bench(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SRIOV_KNOWN_HOSTS", str(fleet.known_hosts_path))
+        yield Bench(fleet, tmp_path_factory.mktemp("rollback"))
+
+
+def _back(bench: Bench, name: str, run: str = "", **more: object) -> HostRun:
+    def ask(request: Request) -> Request:
+        return replace(request, rollback=run, all_ports=True)
+
+    return bench.converge(name, request=ask, **more)[name]  # type: ignore[arg-type]
+
+
+def _enabled(fleet: Fleet, name: str) -> bytes:
+    return fleet[name].run("systemctl is-enabled sriov-vfs-eth0.service").stdout
+
+
+def test_rollback_brings_back_files_vfs_and_unit_state_and_again_changes_nothing(bench: Bench, fleet: Fleet) -> None:
+    host = fleet["whole"]
+    before = tree(host)
+    bench.write({"whole": SEVEN})
+    assert bench.converge("whole", may_reboot=False)["whole"].error is None
+    assert host.numvfs("eth0") == 7
+    back = _back(bench, "whole")
+    assert (back.status, back.error) == (Status.CHANGED, None)
+    assert torn(tree(host), before) == []
+    assert (host.numvfs("eth0"), _enabled(fleet, "whole")) == (0, b"")
+    assert host.services["nova-compute.service"]["active"] == "active"
+    again = _back(bench, "whole")
+    assert (again.status, again.error) == (Status.UNCHANGED, None)
+    assert torn(tree(host), before) == []
+    assert leftovers(host) == []
+
+
+def test_rollback_of_a_named_run_and_of_a_changed_count(bench: Bench, fleet: Fleet) -> None:
+    host = fleet["named"]
+    bench.write({"named": SEVEN})
+    bench.converge("named", may_reboot=False)
+    first = tree(host)
+    bench.write({"named": FIVE})
+    bench.converge("named", may_reboot=False)
+    runs = sorted(path.name for path in host.path(RUNS).iterdir())
+    back = _back(bench, "named", run=runs[-1])
+    assert back.error is None
+    assert torn(tree(host), first) == []
+    assert (host.numvfs("eth0"), _enabled(fleet, "named")) == (7, b"enabled\n")
+
+
+def test_file_that_was_edited_since_is_refused_and_the_others_come_back(bench: Bench, fleet: Fleet) -> None:
+    host = fleet["edited"]
+    before = tree(host)
+    bench.write({"edited": SEVEN})
+    bench.converge("edited", may_reboot=False)
+    host.run("echo '# by hand' >>/etc/nova/nova.conf")
+    edited = tree(host)["/etc/nova/nova.conf"]
+    back = _back(bench, "edited")
+    assert back.error is not None
+    assert "/etc/nova/nova.conf: it was changed after run" in back.error.message
+    assert "the old file is /var/lib/sriov/runs/" in back.error.hint
+    assert torn(tree(host), {**before, "/etc/nova/nova.conf": edited}) == []
+
+
+def test_rollback_never_takes_a_used_vf(bench: Bench, fleet: Fleet) -> None:
+    host = fleet["used"]
+    bench.write({"used": SEVEN})
+    bench.converge("used", may_reboot=False)
+    host.hold_vf("eth0", 2, "bond", "bond0")
+    back = _back(bench, "used")
+    assert back.error is not None
+    assert "VF 2 (0000:01:10.4) is in use by network device eth0v2, part of bond0" in back.error.message
+    assert (host.numvfs("eth0"), _enabled(fleet, "used")) == (7, b"enabled\n")
+    host.release_vf("eth0", 2)
+    assert _back(bench, "used").error is None
+    assert host.numvfs("eth0") == 0
+
+
+def test_rollback_that_was_cut_off_goes_on_with_the_same_run(bench: Bench, fleet: Fleet) -> None:
+    host = fleet["cut"]
+    before = tree(host)
+    bench.write({"cut": SEVEN})
+    bench.converge("cut", may_reboot=False)
+    host.fail(drop_at_marker=" done 0\n")
+    assert _back(bench, "cut", limits=Limits(20, 20, 20, 20, 0.1)).error is not None
+    host.mend()
+    assert torn(tree(host), before) != []
+    assert _back(bench, "cut").error is None
+    assert torn(tree(host), before) == []
+
+
+def test_rollback_without_a_run_says_so_and_touches_nothing(bench: Bench, fleet: Fleet) -> None:
+    before = tree(fleet["fresh"])
+    bench.write({"fresh": SEVEN})
+    back = _back(bench, "fresh")
+    assert [problem.message for problem in back.plan.impossible] == ["no run has replaced anything here"]
+    assert exit_code([back]) == 2
+    assert tree(fleet["fresh"]) == before
+
+
+def test_runs_are_pruned_to_a_bound_and_hold_manifest_and_log(bench: Bench, fleet: Fleet) -> None:
+    host = fleet["many"]
+    host.run(
+        f"for i in $(seq 10 40); do mkdir -p {RUNS}/20250101T0000$i; echo x >{RUNS}/20250101T0000$i/manifest; done"
+    )
+    bench.write({"many": SEVEN})
+    bench.log.clear()
+    run = bench.converge("many", may_reboot=False)["many"]
+    kept = sorted(path.name for path in host.path(RUNS).iterdir())
+    assert len(kept) == 20
+    folder = host.path(RUNS) / kept[-1]
+    manifest = [line.split(" ", 3)[3] for line in (folder / "manifest").read_text().splitlines()]
+    assert manifest[-1] == "/etc/nova/nova.conf"
+    on_host = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    here = [json.loads(line) for line in bench.log]
+    assert [line["target"] for line in on_host] == [change.target for change in run.first_plan.changes]
+    assert [(line["target"], line["who"], line["run"]) for line in here] == [
+        (line["target"], "operator@desk", kept[-1]) for line in on_host
+    ]
+    assert any("+device_spec" in text for line in here for text in line["diff"])
