@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test quick lint lab bench clean system
+.PHONY: demo test quick lint lab nova bench clean system
 
 $(VENV)/.ready: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,10 @@ lint: $(VENV)/.ready
 lab: $(VENV)/.ready
 	@sh tests/lab/install.sh
 	$(BIN)/python -m pytest tests/lab $(PYTEST_ARGS)
+
+# nova's own code as judge; it is fetched once, into the user's cache
+nova: $(VENV)/.ready
+	$(BIN)/python -m pytest -m nova $(PYTEST_ARGS)
 
 bench: system $(VENV)/.ready
 	@sh tests/bench/install.sh

@@ -42,7 +42,8 @@ def cloud(running: Operator, fleet: Fleet, provisioned: dict[str, bytes]) -> Ite
         host.mend()
         host.path(NOVA_CONF).write_bytes(provisioned[host.name])
     fleet["compute1"].run("systemctl restart sriov-vfs-eth0; sleep 0.01; systemctl restart nova-compute")
-    fleet["openstack1"].run("systemctl restart nova-scheduler")
+    # a file counts as newer than a service from some milliseconds on: that long takes a probe to read two clocks
+    fleet["openstack1"].run("systemctl restart nova-scheduler; sleep 0.5")
 
 
 def edited(old: bytes, new: bytes, path: str = NOVA_CONF, restart: str = "nova-compute") -> Break:
