@@ -30,6 +30,8 @@ from sriov.model import Host, Secret, Testbed
 from sriov.script import Script
 
 OUTPUT_LIMIT = 64 << 20  # bytes of one execution; a host that sends more is cut off
+_GREETING_LIMIT = 64 << 10  # characters before sudo has begun
+_PATIENCE = 10  # times the silence that is borne: so long may an answer take that comes drop by drop
 _KEEPALIVE = 30  # seconds
 _TALKER = "does its login shell print without end?"
 _IS_IT_UP = "is the host up, and does `ssh` reach it? Run again then"
@@ -87,6 +89,14 @@ class _Connection(Connection):  # type: ignore[misc] # fabric has no types
     # Fabric assigns it in its constructor; undeclared, it would be written into the configuration that all
     # connections share, and merging that again while another thread reads it makes its keys vanish for a while
     inline_ssh_env = True
+
+
+def _transport(*args: Any, **kwargs: Any) -> paramiko.Transport:
+    """As paramiko makes it, but AES-GCM comes first: the MAC of another cipher is checked in Python, byte by byte."""
+    transport = paramiko.Transport(*args, **kwargs)
+    options = transport.get_security_options()
+    options.ciphers = sorted(options.ciphers, key=lambda cipher: "-gcm@" not in cipher)
+    return transport
 
 
 @dataclass
@@ -185,7 +195,7 @@ class Login:
     def _prepare(self, connection: Any, password: Secret | None) -> None:
         # of its own: Fabric hands out those of the configuration, which all connections share
         kwargs = connection.connect_kwargs = dict(connection.connect_kwargs)
-        kwargs.update(banner_timeout=self.timeout * 2, auth_timeout=self.timeout * 3)
+        kwargs.update(transport_factory=_transport, banner_timeout=self.timeout * 2, auth_timeout=self.timeout * 3)
         keys = list(self._keys.items())
         if keys:
             kwargs["pkey"] = keys[0][1]
@@ -322,7 +332,7 @@ class _SshSession:
         while ready not in seen:
             data = channel.recv(4096)
             seen += data.decode(errors="replace")
-            if not data or seen.count(prompt) > 1:
+            if not data or seen.count(prompt) > 1 or len(seen) > _GREETING_LIMIT:
                 raise self._no_root(seen.replace(prompt, " "), asked)
             if prompt in seen and not asked:
                 password = self.password()
@@ -352,6 +362,9 @@ class _SshSession:
 
     def close(self) -> None:
         with contextlib.suppress(Exception):
+            # else paramiko's thread notices the end at its next look, up to 100 ms later, and is waited for
+            self.connection.transport.sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(Exception):
             self.connection.close()
 
 
@@ -363,6 +376,7 @@ class _SshExecution:
 
     def read(self, stop: bytes, idle: float, on_data: Callable[[bytes], None] | None = None) -> bytes:
         self.channel.settimeout(idle)
+        end = time.monotonic() + _PATIENCE * idle
         while stop not in self._seen[-len(stop) - 32768 :]:
             try:
                 data = self.channel.recv(32768)
@@ -373,6 +387,8 @@ class _SshExecution:
             self._seen += data
             if on_data:
                 on_data(data)
+            if time.monotonic() > end:
+                raise UnreachableError(self.host.name, f"it came to no end within {_PATIENCE * idle:g} s")
             if len(self._seen) > OUTPUT_LIMIT:
                 self.channel.close()
                 raise HostError(
