@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import document, rounds
 from .fleet import ROOT, BenchFleet
-from .measure import become_reaper
+from .measure import become_reaper, environment
 from .tools import BIN, TOOLS
 
 
@@ -25,7 +25,7 @@ def start_up(times: int) -> document.StartUp:
         for _ in range(times):
             for folder, seconds in found.items():
                 begun = time.perf_counter()
-                subprocess.run([BIN / "fab", "--list"], cwd=folder, capture_output=True, check=False)
+                subprocess.run([BIN / "fab", "--list"], cwd=folder, env=environment(), capture_output=True, check=False)
                 seconds.append(time.perf_counter() - begun)
     ours, without = map(statistics.median, found.values())
     return document.StartUp(ours, without)
@@ -46,6 +46,7 @@ def main() -> int:
     load = os.getloadavg()[0]
     results = rounds.Results()
     with BenchFleet(max(counts)) as fleet:
+        rounds.warm_up(fleet, tools)
         for count in counts:
             rounds.play(fleet, results, tools, count, turns, lambda line: print(line, flush=True))
     text = document.text(results, counts, turns, start_up(3 * turns), (load, os.getloadavg()[0]))

