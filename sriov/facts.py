@@ -30,7 +30,7 @@ def sections(output: bytes, nonce: str) -> Iterator[tuple[str, str, bytes]]:
     for part in (b"\n" + output).split(mark)[1:]:
         head, _, content = part.partition(b"\n")
         name, _, argument = head.decode(errors="replace").partition(" ")
-        yield name, argument, content
+        yield name, printable(argument), content
 
 
 def checksum(content: bytes | None) -> str:
@@ -199,13 +199,13 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         ports=tuple(_port(argument, content) for name, argument, content in found if name == "port"),
         files={path: content for name, path, content in found if name == "file" and path not in unreadable},
         unreadable=unreadable,
-        changed=_changed(_content(found, "changed"), now, boot_at),
-        units=tuple(_units(_content(found, "units"))),
+        changed=_changed(printable(_content(found, "changed")), now, boot_at),
+        units=tuple(_units(printable(_content(found, "units")))),
         other_setters=tuple(printable(_content(found, "setters")).split("\n"))
         if _content(found, "setters").strip()
         else (),
         run_id=next((argument for name, argument, _ in found if name == "run"), ""),
-        replaced=tuple(_replaced(_content(found, "run"))),
+        replaced=tuple(_replaced(printable(_content(found, "run")))),
     )
 
 

@@ -27,12 +27,15 @@ from sriov.errors import ConnectError, HostError, UnreachableError, UsageError
 from sriov.facts import printable
 from sriov.known_hosts import KnownHosts, UnknownHostKey, name_of
 from sriov.model import Host, Secret, Testbed
+from sriov.quick_socket import open_socket
 from sriov.script import Script
 
 OUTPUT_LIMIT = 64 << 20  # bytes of one execution; a host that sends more is cut off
 _GREETING_LIMIT = 64 << 10  # characters before sudo has begun
 _PATIENCE = 10  # times the silence that is borne: so long may an answer take that comes drop by drop
 _KEEPALIVE = 30  # seconds
+# paramiko's words for a server that never sends its banner (transport.py, `_check_banner`)
+_SILENCE = ("No existing session", "Error reading SSH protocol banner")
 _TALKER = "does its login shell print without end?"
 _IS_IT_UP = "is the host up, and does `ssh` reach it? Run again then"
 
@@ -61,28 +64,6 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Ends the login; more than once does no harm."""
-
-
-class QuickSocket(socket.socket):
-    """TCP that neither gathers small packets nor delays acknowledgements.
-
-    The kernel leaves quick acknowledgement mode by itself (tcp(7)), so it is asked for again at every read.
-    """
-
-    def recv(self, size: int, flags: int = 0, /) -> bytes:
-        data = super().recv(size, flags)
-        with contextlib.suppress(OSError):
-            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        return data
-
-
-def open_socket(address: str, port: int, timeout: float) -> QuickSocket:
-    plain = socket.create_connection((address, port), timeout)
-    quick = QuickSocket(plain.family, plain.type, plain.proto, plain.detach())
-    quick.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    quick.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-    quick.settimeout(timeout)
-    return quick
 
 
 class _Connection(Connection):  # type: ignore[misc] # fabric has no types
@@ -259,7 +240,7 @@ class Login:
             )
         if isinstance(error, TimeoutError):
             return UnreachableError(host.name, f"{where} does not answer within {self.timeout:g} s", hint=_IS_IT_UP)
-        words = "it takes the connection and says nothing" if _is_silence(error) else _words(error)
+        words = "it takes the connection and says nothing" if str(error) in _SILENCE else _words(error)
         return UnreachableError(host.name, f"no SSH with {where}: {words}", hint=_IS_IT_UP)
 
     def close(self) -> None:
@@ -274,11 +255,6 @@ def _login_question(connection: Any) -> str:
 def _is_refusal(error: BaseException) -> bool:
     """paramiko has no class of its own for having neither key, agent nor password to offer."""
     return isinstance(error, paramiko.AuthenticationException) or "No authentication methods" in str(error)
-
-
-def _is_silence(error: BaseException) -> bool:
-    """paramiko's words for a server that never sends its banner (transport.py, `auth_none` and `_check_banner`)."""
-    return str(error) in ("No existing session", "Error reading SSH protocol banner")
 
 
 def _words(error: BaseException) -> str:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from faults.bench import SEVEN, Bench
 
 from sriov.errors import ConnectError, SriovError, UnreachableError
+from sriov.facts import sections
+from sriov.host_run import Limits
 from sriov.model import Host, Secret, Testbed
+from sriov.report import exit_code
+from sriov.script import Script
 from sriov.simulation import Fleet, HostSpec, User
 from sriov.ssh import Login
 
@@ -57,3 +63,45 @@ def test_logins_side_by_side_share_nothing_that_one_of_them_changes(eager_thread
 
     with ThreadPoolExecutor(32) as pool:
         assert set(pool.map(refused, range(300))) == {UnreachableError}
+
+
+@pytest.fixture
+def bench(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
+    monkeypatch.setenv("SRIOV_KNOWN_HOSTS", str(fleet.known_hosts_path))
+    bench = Bench(fleet, tmp_path)
+    bench.write({host.name: SEVEN for host in fleet.hosts})
+    return bench
+
+
+def test_answer_that_comes_drop_by_drop_has_an_end(bench: Bench, fleet: Fleet) -> None:
+    fleet["first"].fail(drip_seconds=0.2, replace_output=(" end\n", " \n"))
+    error = bench.converge("first", limits=Limits(1.0, 1.0, 10, 1, 0.1))["first"].error
+    fleet["first"].mend()
+    assert error is not None
+    assert "it came to no end within 10 s" in error.message
+
+
+def test_flood_before_sudo_has_begun_has_an_end(fleet: Fleet, login: Login) -> None:
+    host = fleet["first"]
+    host.fail(prepend_output="Welcome! " * 20_000)
+    session = login.connect(Host("ops@first", host.address, "ops", host.port, password=Secret(PASSWORD)))
+    with pytest.raises(ConnectError, match="no root"):
+        session.start(Script(b"true"))
+    host.mend()
+    session.close()
+
+
+def test_program_that_a_change_needs_is_missed_before_anything_is_touched(bench: Bench, fleet: Fleet) -> None:
+    for tool in ("flock", "sha256sum", "setsid", "stat", "timeout"):
+        fleet["second"].fail(missing_tools=(tool,))
+        runs = bench.look("second")
+        assert [problem.message for problem in runs["second"].plan.impossible] == [
+            f"what a change is made with is missing: {tool}"
+        ]
+        assert exit_code(runs.values()) == 2
+    fleet["second"].mend()
+
+
+def test_names_that_a_host_gives_its_files_hold_no_escapes() -> None:
+    output = b"\n@aa file /etc/nova/\x1b[31mx.conf\ntext\n@aa end\n"
+    assert [argument for _, argument, _ in sections(output, "aa")] == ["/etc/nova/x.conf", ""]
