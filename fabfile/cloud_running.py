@@ -7,20 +7,24 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sriov import explain as explaining
 from sriov import report
 from sriov.cloud import binding, networks, ports, servers, session, wanted
 from sriov.cloud import smoke as smoking
 from sriov.cloud.checks import Check, Outcome, junit
-from sriov.errors import CloudError, SriovError, UsageError
-from sriov.model import Role, Testbed
+from sriov.errors import CloudError, UsageError
+from sriov.model import Host, Role, Testbed
 from sriov.script import Script
 
 from .operator_task import Options
 from .running import end_on_sigterm, explanation, load, login
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
 
 _SMOKE_CIDR = "192.0.2.0/24"  # for documentation, RFC 5737: nobody's network
 _HOST_SECONDS = 90.0
@@ -51,7 +55,9 @@ def launch(options: Options) -> int:
     try:
         found = servers.ensure(cloud, asked, watcher(options, asked.name))
     except servers.ServerError as error:
-        raise explained(error, options, bed, ports.physnet(cloud, error.port_id)) from None
+        physnet = ports.physnet(cloud, error.port_id)
+        cause = f"\n{_explanation(options, bed, cloud, physnet)}" if physnet else ""
+        raise CloudError(f"{error.message}{cause}", hint=error.hint) from None
     words = f"VM {found.name}: ACTIVE on {found.host or 'a host'}, its port {found.port} too"
     return _tell("launch_sriov_vm", options, asdict(found), words, made=bool(found.made))
 
@@ -95,7 +101,7 @@ def smoke(options: Options) -> int:
         name = f"sriov-smoke-{physnet}-{secrets.token_hex(3)}"
         plan = smoking.Plan(name, physnet, vlan, cidr, image, flavor)
         run = smoking.Smoke(
-            cloud, plan, _asker(bed, options), _explainer(options, bed, physnet), watcher(options, name)
+            cloud, plan, _asker(bed, options), _explainer(options, bed, cloud, physnet), watcher(options, name)
         )
         suites.append((physnet, run.run()))
     if "junit" in given:
@@ -132,11 +138,10 @@ def _asker(bed: Testbed, options: Options) -> smoking.AskHost:
     """Runs a script on the compute host that neutron names: by its name in the testbed, or its address."""
 
     def ask(name: str, script: str) -> str:
-        short = name.partition(".")[0]
-        found = [host for host in bed.hosts if {host.hostname, host.address} & {name, short}]
-        if not found:
+        found = _host(bed, name)
+        if found is None:
             raise CloudError(f"{name or 'its host'} is no host of {bed.path} (env.hostnames gives hosts their names)")
-        opened = login(bed, options).connect(found[0])
+        opened = login(bed, options).connect(found)
         try:
             return opened.start(Script(script.encode())).read(b"\n@end\n", _HOST_SECONDS).decode(errors="replace")
         finally:
@@ -145,22 +150,28 @@ def _asker(bed: Testbed, options: Options) -> smoking.AskHost:
     return ask
 
 
-def _explainer(options: Options, bed: Testbed, physnet: str) -> smoking.Explain:
-    return lambda error: f"\n{_explanation(options, bed, physnet)}"
+def _explainer(options: Options, bed: Testbed, cloud: Connection, physnet: str) -> smoking.Explain:
+    return lambda error: f"\n{_explanation(options, bed, cloud, physnet)}"
 
 
-def explained(error: servers.ServerError, options: Options, bed: Testbed, physnet: str) -> SriovError:
-    """The error with the first failing step of each host, as `explain` sees it, where the fault is one of placement."""
-    if not physnet:
-        return error
-    return CloudError(f"{error.message}\n{_explanation(options, bed, physnet)}", hint=error.hint)
-
-
-def _explanation(options: Options, bed: Testbed, physnet: str) -> str:
-    """What `explain` says of one port on that physical network, a line for each host."""
-    found = explanation(bed, options, physnet, 1)
-    lines = [f"  {host.host.label}, {host.role.value}: {_failing(host)}" for host in found.hosts]
+def _explanation(options: Options, bed: Testbed, cloud: Connection, physnet: str) -> str:
+    """What `explain` says of one more port on a physical network, a line for each host; bound VFs count as used."""
+    claims = {
+        host: {slot: f"the port {name}" for slot, name in bound.items()}
+        for of_host, bound in ports.claims(cloud).items()
+        if (host := _host(bed, of_host)) is not None
+    }
+    found = explanation(bed, replace(options, json=True), physnet, 1, claims)
+    lines = [
+        f"  {host.host.label}, {host.role.value}: {_failing(host)}" for host in (*found.schedulers, *found.computes)
+    ]
     return "\n".join([f"  explain:{physnet} says: {found.verdict.value}", *lines])
+
+
+def _host(bed: Testbed, name: str) -> Host | None:
+    """The host of a testbed that nova and neutron call so: by its name there, or its address."""
+    short = name.partition(".")[0]
+    return next((host for host in bed.hosts if {host.hostname, host.address} & {name, short} - {""}), None)
 
 
 def _failing(host: explaining.Explained) -> str:

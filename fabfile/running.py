@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import FrameType
 
@@ -21,6 +21,7 @@ from sriov import explain as explaining
 from sriov import provision, report, screen, testbed
 from sriov.drain import Drain
 from sriov.errors import UsageError
+from sriov.facts import Facts
 from sriov.host_run import HostRun, Limits
 from sriov.model import Host, Role, Testbed
 from sriov.resource import Request
@@ -92,11 +93,35 @@ def explain(options: Options) -> int:
     return code
 
 
-def explanation(bed: Testbed, options: Options, physnet: str, count: int) -> explaining.Explanation:
-    """What every host of the testbed says about `count` direct ports on that physical network."""
+def explanation(
+    bed: Testbed, options: Options, physnet: str, count: int, claims: Mapping[Host, Mapping[str, str]] | None = None
+) -> explaining.Explanation:
+    """What every host of the testbed says about `count` direct ports on that physical network.
+
+    `claims`: by host, the VFs (PCI address) that the cloud has given away, and to whom: a VM that is shut off keeps
+    its VF, although the host shows it free.
+    """
     runs = _look(bed, _with_all_ports(bed, options), options)
-    seen = [(run.request, run.facts, run.error.message if run.error else "") for run in runs]
+    seen = [
+        (
+            run.request,
+            _claimed(run.facts, (claims or {}).get(run.request.host, {})),
+            run.error.message if run.error else "",
+        )
+        for run in runs
+    ]
     return explaining.explain(seen, physnet, count)
+
+
+def _claimed(facts: Facts | None, claims: Mapping[str, str]) -> Facts | None:
+    """The facts with claimed VFs held by whom the cloud says, where the host itself knows no holder."""
+    if facts is None or not claims:
+        return facts
+    ports = tuple(
+        replace(port, vfs=tuple(replace(vf, holder=vf.holder or claims.get(vf.pci_address, "")) for vf in port.vfs))
+        for port in facts.ports
+    )
+    return replace(facts, ports=ports)
 
 
 def _with_all_ports(bed: Testbed, options: Options) -> tuple[Request, ...]:

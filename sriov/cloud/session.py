@@ -116,6 +116,7 @@ _QUOTA = "raise the quota of the project, or delete what is not needed"
 _HINTS = {
     403: "these credentials may not do this (provider networks, bindings: an administrator may), or a quota is used up",
     404: "it does not exist, or these credentials may not see it",
+    409: "something else has it already: choose another, or find out who needs that one",
     413: _QUOTA,
     503: "the service does not answer; look at its log",
 }

@@ -6,6 +6,9 @@ import shlex
 import time
 from pathlib import Path
 
+import openstack
+from openstack.connection import Connection
+
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost
 from tests.cloud import config, services
 from tests.cloud.layout import RUN, STATE, VENV, program
@@ -83,16 +86,46 @@ def start_compute(host: SimulatedHost) -> None:
 
 
 def wait_ready(hosts: Hosts) -> float:
-    """Until every agent lives and every nova-compute has told placement of itself. Seconds it took."""
-    import openstack
-
-    begun = time.monotonic()
+    """Until every agent lives and every nova-compute has reported since this call. Seconds it took."""
+    cloud, begun = openstack.connect(), time.monotonic()
+    known = {service.host: service.updated_at for service in cloud.compute.services(binary="nova-compute")}
     while time.monotonic() - begun < PATIENCE:
-        cloud = openstack.connect()
         agents = {agent.host for agent in cloud.network.agents() if agent.is_alive}
-        computes = {service.host for service in cloud.compute.services(binary="nova-compute") if service.state == "up"}
-        known = {hypervisor.name for hypervisor in cloud.compute.hypervisors()}
-        if agents >= set(SRIOV) and computes >= set(SRIOV) and known >= set(SRIOV):
+        services_now = [service for service in cloud.compute.services(binary="nova-compute") if service.state == "up"]
+        fresh = {service.host for service in services_now if service.updated_at != known.get(service.host)}
+        if agents >= set(SRIOV) and fresh >= set(SRIOV) and hypervisors(cloud) >= set(SRIOV):
             return time.monotonic() - begun
-        time.sleep(2)
-    raise CloudError(f"alive after {PATIENCE:g} s: agents {agents}, nova-compute {computes}, hypervisors {known}")
+        time.sleep(1)
+    raise CloudError(f"after {PATIENCE:g} s: agents {agents}, nova-compute {fresh}, hypervisors {hypervisors(cloud)}")
+
+
+def hypervisors(cloud: Connection) -> set[str]:
+    return {found.name for found in cloud.compute.hypervisors()}
+
+
+def make_image_and_flavor() -> None:
+    """Of the smallest kind: no guest will ever read it."""
+    cloud = openstack.connect()
+    cloud.image.create_image(name="tiny", disk_format="raw", container_format="bare", data=b"\0" * 1024)
+    cloud.compute.create_flavor(name="tiny", ram=64, vcpus=1, disk=0)
+
+
+def launch_plain(name: str, host: str) -> None:
+    """A VM without any port, on this host."""
+    cloud = openstack.connect()
+    image, flavor = cloud.image.find_image("tiny"), cloud.compute.find_flavor("tiny")
+    server = cloud.compute.create_server(
+        name=name, image_id=image.id, flavor_id=flavor.id, networks="none", availability_zone=f"nova:{host}"
+    )
+    cloud.compute.wait_for_server(server, wait=int(PATIENCE))
+
+
+def states() -> str:
+    """Where each VM runs, and what nova says of each nova-compute."""
+    cloud = openstack.connect()
+    lines = [f"{server.name}: {server.status} on {server.compute_host}" for server in cloud.compute.servers()]
+    lines += [
+        " ".join(filter(None, (f"nova-compute on {each.host}: {each.status}, {each.state}", each.disabled_reason)))
+        for each in cloud.compute.services(binary="nova-compute")
+    ]
+    return "\n".join(lines)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+from sriov.simulation import SimulatedHost
 from tests.cloud import hosts as cloud_hosts
 from tests.cloud import services
 from tests.cloud.hosts import Hosts
 from tests.cloud.layout import RUN
 
-CHECKOUT = cloud_hosts.Path(__file__).parent.parent.parent
+CHECKOUT = Path(__file__).parent.parent.parent
 
 
 class Teller:
@@ -26,11 +29,22 @@ class Teller:
         self.environment = {
             **os.environ,
             **services.OPENRC,
-            "PATH": f"{cloud_hosts.Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "SRIOV_TESTBED": str(self.bed),
             "SRIOV_KNOWN_HOSTS": str(hosts.fleet.known_hosts_path),
             "SRIOV_SSH_CONFIG": str(hosts.fleet.ssh_config_path),
         }
+
+    def restarted(self) -> None:
+        """Real services follow what the hosts' systemd did; nova-compute then tells placement and the scheduler."""
+        for words in self.hosts.follow():
+            print(f"(restarted: {words})", flush=True)
+        cloud_hosts.wait_ready(self.hosts)
+
+    def lose_kernel_arguments(self, host: SimulatedHost) -> None:
+        """The host boots without them; its nova-compute starts again, as it would by itself."""
+        host.reboot()
+        self.restarted()
 
     def say(self, words: str) -> None:
         print(f"\n# {words}", flush=True)
@@ -51,13 +65,108 @@ class Teller:
 
 
 def tell(hosts: Hosts, words: list[str]) -> int:
-    teller = Teller(hosts)
+    """All of it; with `shell COMMAND...` only the cloud, and that command in it."""
     os.environ.update(services.OPENRC)
+    teller = Teller(hosts)
+    begin(teller)
     if words[:1] == ["shell"]:
-        teller.fab("setup_all")
-        print(hosts.follow())
-        hosts.start_agents()
-        print(cloud_hosts.wait_ready(hosts))
-        subprocess.run(["sh", *words[1:]], env=teller.environment, cwd=CHECKOUT, check=False)
-        return 0
+        return subprocess.run(words[1:], env=teller.environment, cwd=CHECKOUT, check=False).returncode
+    for chapter in (from_network_to_vm, no_vf_left, without_the_filter, with_a_broken_whitelist, drained):
+        chapter(teller)
+    teller.say("All of it came out as it should.")
     return 0
+
+
+def begin(teller: Teller) -> None:
+    teller.say("Three bare hosts; the tool sets them up, the real nova services start with its files.")
+    teller.fab("setup_all")
+    started = teller.hosts.follow()
+    teller.hosts.start_agents()
+    seconds = cloud_hosts.wait_ready(teller.hosts)
+    teller.say(f"Started: {', '.join(started)}. Agents and computes are up after {seconds:.0f} s.")
+    cloud_hosts.make_image_and_flavor()
+    teller.fab("setup_all")
+
+
+def from_network_to_vm(teller: Teller) -> None:
+    teller.say("The smoke test, VLAN 100.")
+    said = teller.fab("smoke:physnet1", "--vlan", "100")
+    for words in ("hw_veb", "vif_details vlan\n            100:", "0 failed", "VM, port and network are gone"):
+        expect(words, said)
+    teller.say("Step by step; each step a second time finds what is there.")
+    teller.fab("create_sriov_network:vn1,physnet1,100,10.1.0.0/24")
+    expect("it was there", teller.fab("create_sriov_network:vn1,physnet1,100,10.1.0.0/24"))
+    expect("VLAN is 100, wanted 101", teller.fab("create_sriov_network:vn1,physnet1,101,10.1.0.0/24", code=1))
+    teller.fab("create_sriov_port:vn1,port1")
+    expect("not yet", teller.fab("show_sriov_port:port1"))
+    teller.fab("launch_sriov_vm:vm1,port1,tiny,tiny")
+    expect("it was there", teller.fab("launch_sriov_vm:vm1,port1,tiny,tiny"))
+    expect("right   vif_details vlan: 100", teller.fab("show_sriov_port:port1"))
+
+
+def no_vf_left(teller: Teller) -> None:
+    teller.say("All VFs used: the fourth VM finds none of three.")
+    for name in ("vm2", "vm3"):
+        teller.fab(f"launch_sriov_vm:{name},vn1,tiny,tiny")
+    said = teller.fab("launch_sriov_vm:vm4,vn1,tiny,tiny", code=1)
+    expect("No valid host", said)
+    expect("no valid host", said)
+    expect("vm2-port", said)
+    teller.fab("delete_sriov_vm:vm4")
+
+
+def without_the_filter(teller: Teller) -> None:
+    teller.say("The filter taken out, by hand, while no VF is free: nova finds out late, on the host.")
+    controller = teller.hosts.fleet["controller"]
+    edit(controller, r"PciPassthroughFilter,?", "")
+    controller.restart("nova-scheduler.service")
+    teller.restarted()
+    said = teller.fab("launch_sriov_vm:vm4,vn1,tiny,tiny", code=1)
+    expect("PciPassthroughFilter", said)
+    teller.fab("delete_sriov_vm:vm4")
+    teller.fab("setup_all")
+    teller.restarted()
+
+
+def with_a_broken_whitelist(teller: Teller) -> None:
+    teller.say("The whitelist names another device, by a slip of the pen; all VFs of physnet1 are free.")
+    for name in ("vm1", "vm2", "vm3"):
+        teller.fab(f"delete_sriov_vm:{name}")
+    compute = teller.hosts.fleet["compute1"]
+    edit(compute, r'"devname": "ens1f0"', '"devname": "ens1f9"')
+    compute.restart("nova-compute.service")
+    teller.restarted()
+    expect("ens1f9", teller.fab("launch_sriov_vm:vm4,vn1,tiny,tiny", code=1))
+    teller.fab("delete_sriov_vm:vm4")
+    teller.fab("setup_all")
+    teller.restarted()
+    teller.fab("launch_sriov_vm:vm4,port1,tiny,tiny")
+
+
+def drained(teller: Teller) -> None:
+    teller.say("A reboot is due on compute1, and two VMs run there: one with a VF, one without.")
+    compute = teller.hosts.fleet["compute1"]
+    cloud_hosts.launch_plain("plain", "compute1")
+    compute.run("rm /etc/default/grub.d/zz-sriov.cfg && update-grub")
+    teller.lose_kernel_arguments(compute)
+    expect("vm4", teller.fab("setup_all", "--drain", code=3))
+    print(cloud_hosts.states())
+    teller.say("Without the VM that cannot leave, the host is drained, rebooted, and takes VMs again.")
+    teller.fab("delete_sriov_vm:vm4")
+    teller.fab("setup_all", "--drain")
+    print(cloud_hosts.states())
+
+
+def expect(words: str, said: str) -> None:
+    if words not in said:
+        raise AssertionError(f"{words!r} was not said")
+
+
+def edit(host: SimulatedHost, pattern: str, text: str) -> None:
+    """As an operator with an editor would."""
+    path = host.path("/etc/nova/nova.conf")
+    before = path.read_text()
+    after = re.sub(pattern, text, before)
+    if after == before:
+        raise AssertionError(f"{pattern} does not stand in nova.conf of {host.name}")
+    path.write_text(after)
