@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--hosts", default="1,10,50,100", help="numbers of hosts, separated by commas")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tools", default=",".join(TOOLS), help="of: %(default)s")
+    parser.add_argument("--ansible-hosts", type=int, default=100, help="Ansible only up to so many hosts (%(default)s)")
     parser.add_argument("--output", type=Path, default=ROOT / "docs/performance.md", help="where the result goes")
     options = parser.parse_args()
     counts = (1, 10) if options.quick else tuple(int(count) for count in options.hosts.split(","))
@@ -48,7 +49,9 @@ def main() -> int:
     with BenchFleet(max(counts)) as fleet:
         rounds.warm_up(fleet, tools)
         for count in counts:
-            rounds.play(fleet, results, tools, count, turns, lambda line: print(line, flush=True))
+            rounds.play(
+                fleet, results, tools, count, turns, options.ansible_hosts, lambda line: print(line, flush=True)
+            )
     text = document.text(results, counts, turns, start_up(3 * turns), (load, os.getloadavg()[0]))
     print(text.partition("## Measured\n")[2])
     if not options.quick:

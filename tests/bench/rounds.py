@@ -61,13 +61,19 @@ class Results:
 
 
 def play(
-    fleet: BenchFleet, results: Results, tools: tuple[str, ...], count: int, rounds: int, tell: Callable[[str], None]
+    fleet: BenchFleet,
+    results: Results,
+    tools: tuple[str, ...],
+    count: int,
+    rounds: int,
+    ansible_hosts: int,
+    tell: Callable[[str], None],
 ) -> None:
     """`rounds` rounds on `count` hosts. Ansible takes part in the first one only where hosts are many: its runs are
-    so much longer that one says enough."""
+    so much longer that one says enough; with more than `ansible_hosts` hosts it takes no part."""
     for number in range(rounds):
         for tool in tools:
-            if tool == "ansible" and count > 10 and number:
+            if tool == "ansible" and (count > ansible_hosts or (count > 10 and number)):
                 continue
             fleet.reset(count)
             for first in (True, False):
