@@ -2,7 +2,7 @@
 # The tools to compare with, in a virtual environment of their own beside that of the project.
 set -eu
 cd "$(dirname "$0")/../.."
-peers=${BENCH_PEERS:-.venv-bench}
+peers=${BENCH_PEERS:-.venv/bench}
 [ -x /usr/sbin/sshd ] || { echo "please install openssh-server first" >&2; exit 1; }
 [ -e "$peers/.ready" ] && exit 0
 python=${PYTHON:-.venv/bin/python}

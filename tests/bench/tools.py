@@ -12,7 +12,7 @@ from pathlib import Path
 from .fleet import PORT, ROOT, BenchFleet
 from .pose import NUM_VFS, PORTS
 
-PEERS_VENV = Path(os.environ.get("BENCH_PEERS") or ROOT / ".venv-bench")
+PEERS_VENV = Path(os.environ.get("BENCH_PEERS") or ROOT / ".venv" / "bench")
 PEERS = Path(__file__).parent / "peers"
 BIN = Path(sys.executable).parent
 _PORTS = [{"interface": name, "num_vfs": NUM_VFS, "physnet": physnet} for name, (_, physnet) in PORTS.items()]
