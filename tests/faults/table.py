@@ -19,7 +19,7 @@ BROKEN = "connection broke|session ended|nothing was heard|connection was"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`says` (a pattern) stands in the error, `step` in the error's step; both empty: the host is done in spite of it.
+    """`says` stands in the error, `step` in the error's step; both are patterns; empty: the host is done in spite of it.
 
     `faults` by name; `while_planned` happens between probe and change; `nic` is the port of the host.
     """
@@ -47,7 +47,7 @@ def _connection() -> list[Row]:
         rows.append(Row(f"frozen-at-{step}", "nothing was heard", OWNER[step], {"freeze_at_marker": begin(step)}))
     return [
         *rows,
-        Row("dropped-before-the-second-look", BROKEN, "the second look", {"drop_at_marker": " done 6\n"}),
+        Row("dropped-before-the-second-look", BROKEN, f"the second look|{SERVICE}", {"drop_at_marker": " done 6\n"}),
         Row("dropped-in-the-probe", "did not run to its end|broke", "", {"drop_at_marker": "boot_id="}),
         Row("cut-in-the-script", BROKEN, "", {"drop_after_bytes": -9000}),
         Row("cut-in-the-payload", BROKEN, "", {"drop_after_bytes": -700}),
