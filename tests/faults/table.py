@@ -19,7 +19,7 @@ BROKEN = "connection broke|session ended|nothing was heard|connection was"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`says` stands in the error, `step` in the error's step; both are patterns; empty: the host is done in spite of it.
+    """`says` stands in the error and `step` in its step, both patterns; empty: the host is done in spite of it.
 
     `faults` by name; `while_planned` happens between probe and change; `nic` is the port of the host.
     """
