@@ -68,7 +68,7 @@ def verdicts(interpreter: str, cases: Iterable[Case]) -> Sequence[Verdict]:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=170,
+        timeout=900,
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     return [Verdict(one["error"], tuple(one["takers"]), tuple(one["passes"])) for one in answers]
