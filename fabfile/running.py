@@ -60,8 +60,7 @@ def look(task: str, options: Options) -> int:
     requests = tuple(replace(request, ask_holders=task == "status") for request in _requests(bed, options, ""))
     runs = _look(bed, requests, options)
     show = {"plan": _show_plan, "verify": _show_plan, "status": screen.show_status}[task]
-    code = _finish(task, options, "", runs, lambda: show(runs, screen.console(sys.stdout)))
-    return code if task != "status" or any(run.error for run in runs) else report.DONE
+    return _finish(task, options, "", runs, lambda: show(runs, screen.console(sys.stdout)))
 
 
 def capacity(options: Options) -> int:
@@ -141,12 +140,12 @@ def discover(options: Options) -> int:
     hosts = [bed.find(name) or _stranger(name) for name in options.hosts]
     requests = tuple(Request(replace(host, physical_functions=()), bed, frozenset(), all_ports=True) for host in hosts)
     runs = _look(bed, requests, options)
-    found = [(run.name, run.facts) for run in runs if run.facts is not None]
-    if options.json:
-        return _finish("discover", options, "", runs, lambda: None)
-    print(report.stanza(found))
-    screen.show_trouble(runs, screen.console(sys.stderr))
-    return report.FAILED if len(found) < len(runs) else report.DONE
+
+    def show() -> None:
+        print(report.stanza([(run.name, run.facts) for run in runs if run.facts is not None]))
+        screen.show_trouble(runs, screen.console(sys.stderr))
+
+    return _finish("discover", options, "", runs, show)
 
 
 def _stranger(name: str) -> Host:
@@ -174,7 +173,7 @@ def _finish(task: str, options: Options, run_id: str, runs: tuple[HostRun, ...],
         print(json.dumps(report.document(task, str(options.testbed_path), run_id, runs), indent=2))
     else:
         show()
-    return report.exit_code(runs)
+    return report.exit_code(task, runs)
 
 
 def load(options: Options) -> Testbed:

@@ -79,9 +79,14 @@ class RunDocument(TypedDict):
     hosts: list[HostDocument]
 
 
-def exit_code(runs: Iterable[HostRun]) -> int:
+_SHOWING = ("status", "discover")  # tasks that say what is, and judge nothing
+
+
+def exit_code(task: str, runs: Iterable[HostRun]) -> int:
     """0 done or nothing to do; 1 a host failed; 2 refused before the first change; 3 something is pending."""
     runs = tuple(runs)
+    if task in _SHOWING and not any(run.error for run in runs):
+        return DONE
     if any(run.status is Status.UNTOUCHED or run.stops_all for run in runs):
         return REFUSED
     if any(run.status is Status.FAILED for run in runs):
@@ -91,7 +96,11 @@ def exit_code(runs: Iterable[HostRun]) -> int:
 
 def document(task: str, testbed: str, run_id: str, runs: Sequence[HostRun]) -> RunDocument:
     return RunDocument(
-        task=task, testbed=testbed, run=run_id, exit_code=exit_code(runs), hosts=[host_document(run) for run in runs]
+        task=task,
+        testbed=testbed,
+        run=run_id,
+        exit_code=exit_code(task, runs),
+        hosts=[host_document(run) for run in runs],
     )
 
 

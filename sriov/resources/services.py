@@ -42,7 +42,8 @@ def changes(
 
 
 def _one(facts: Facts, item: FreshService, earlier: tuple[Change, ...]) -> Iterator[Change | Problem]:
-    unit = next((found for name in item.names if (found := facts.unit(name))), None)
+    found = [unit for name in item.names if (unit := facts.unit(name))]
+    unit = next((unit for unit in found if unit.file_state != "masked"), found[0] if found else None)
     if unit is None:
         yield Problem(
             _NAME,
