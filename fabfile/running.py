@@ -173,7 +173,7 @@ def _finish(task: str, options: Options, run_id: str, runs: tuple[HostRun, ...],
         print(json.dumps(report.document(task, str(options.testbed_path), run_id, runs), indent=2))
     else:
         show()
-    return report.exit_code(task, runs)
+    return report.exit_code(runs, task)
 
 
 def load(options: Options) -> Testbed:

@@ -82,7 +82,7 @@ class RunDocument(TypedDict):
 _SHOWING = ("status", "discover")  # tasks that say what is, and judge nothing
 
 
-def exit_code(task: str, runs: Iterable[HostRun]) -> int:
+def exit_code(runs: Iterable[HostRun], task: str = "") -> int:
     """0 done or nothing to do; 1 a host failed; 2 refused before the first change; 3 something is pending."""
     runs = tuple(runs)
     if task in _SHOWING and not any(run.error for run in runs):
@@ -99,7 +99,7 @@ def document(task: str, testbed: str, run_id: str, runs: Sequence[HostRun]) -> R
         task=task,
         testbed=testbed,
         run=run_id,
-        exit_code=exit_code(task, runs),
+        exit_code=exit_code(runs, task),
         hosts=[host_document(run) for run in runs],
     )
 
