@@ -32,19 +32,22 @@ def test_wrong_sudo_password_touches_nothing(guest: Guest, fab: Fab) -> None:
     testbed.write_text(testbed.read_text().replace("lab-password", "not-the-password"))
     with observe.untouched(guest):
         refused = fab("setup_all", testbed=testbed)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "not-the-password" not in refused.stdout + refused.stderr
 
 
 def test_host_behind_a_jump_host_is_reached(guest: Guest, fab: Fab, proved: Callable[[str], None]) -> None:
-    """The guest is its own jump host: from inside, its SSH server is port 22 of 127.0.0.1."""
-    keys = "".join(f"127.0.0.1 {key}\nbehind {key}\n" for key in guest.image.host_keys)
+    """The guest is its own jump host: from inside, its SSH server is also port 22 of 127.0.0.2.
+
+    Not 127.0.0.1: Fabric takes a jump host of the same address for the host itself, whatever the port.
+    """
+    keys = "".join(f"127.0.0.2 {key}\nbehind {key}\n" for key in guest.image.host_keys)
     known = guest.login.known_hosts.read_text() + keys
     testbed = write_testbed(
         guest.directory / "testbed", [Stanza("root@behind", known, guest.login.key, [ENTRY], ALL_ROLES)]
     )
     (testbed.parent / "ssh_config").write_text(
-        f"Host behind\n  HostName 127.0.0.1\n  Port 22\n  ProxyJump root@127.0.0.1:{guest.login.port}\n"
+        f"Host behind\n  HostName 127.0.0.2\n  Port 22\n  ProxyJump root@127.0.0.1:{guest.login.port}\n"
         f"Host *\n  IdentityFile {guest.login.key}\n"
     )
     fab("setup_all", "--reboot", "never", testbed=testbed)
@@ -57,5 +60,5 @@ def test_unknown_host_key_is_refused(guest: Guest, fab: Fab) -> None:
     (testbed.parent / "known_hosts").write_text("")
     with observe.untouched(guest):
         refused = fab("setup_all", testbed=testbed)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "host key" in (refused.stdout + refused.stderr).lower()
