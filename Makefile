@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test quick lint lab nova bench clean system
+.PHONY: demo test quick lint lab nova cloud bench clean system
 
 $(VENV)/.ready: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,11 @@ lab: $(VENV)/.ready
 # nova's own code as judge; it is fetched once, into the user's cache
 nova: $(VENV)/.ready
 	$(BIN)/python -m pytest -m nova $(PYTEST_ARGS)
+
+# as root; the first run installs 2 GiB of services below ~/.cache/sriov-cloud ($SRIOV_CLOUD) and takes ten minutes more
+cloud: system $(VENV)/.ready
+	@sh tests/cloud/install.sh
+	$(BIN)/python -m tests.cloud
 
 bench: system $(VENV)/.ready
 	@sh tests/bench/install.sh

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sriov import explain as explaining
-from sriov import report
+from sriov import offer, report
 from sriov.cloud import binding, networks, ports, servers, session, wanted
 from sriov.cloud import smoke as smoking
 from sriov.cloud.checks import Check, Outcome, junit
@@ -157,7 +157,7 @@ def _explainer(options: Options, bed: Testbed, cloud: Connection, physnet: str) 
 def _explanation(options: Options, bed: Testbed, cloud: Connection, physnet: str) -> str:
     """What `explain` says of one more port on a physical network, a line for each host; bound VFs count as used."""
     claims = {
-        host: {slot: f"the port {name}" for slot, name in bound.items()}
+        host: {slot: f"{offer.GUEST}port {name} (bound in neutron)" for slot, name in bound.items()}
         for of_host, bound in ports.claims(cloud).items()
         if (host := _host(bed, of_host)) is not None
     }

@@ -39,7 +39,7 @@ def login(testbed: Testbed) -> Connection:
         region = _region(openstack, testbed)
         region.config["api_timeout"] = API_TIMEOUT
         connection = openstack.connection.Connection(config=region, app_name="sriov-fab")
-        connection.authorize()
+        connection.session.get_token()  # authorize() would hide what kind of error it is
     return connection
 
 
@@ -78,13 +78,14 @@ def told(act: str) -> Iterator[None]:
     import openstack.exceptions
     import requests
 
+    unsaid = (keystoneauth1.exceptions.MissingRequiredOptions, openstack.exceptions.ConfigException)
     try:
         yield
     except SriovError:
         raise
     except (openstack.exceptions.SDKException, keystoneauth1.exceptions.ClientException) as error:
         message, hint = _words(error)
-        raise CloudError(f"{act}: {message}", hint=hint) from None
+        raise (UsageError if isinstance(error, unsaid) else CloudError)(f"{act}: {message}", hint=hint) from None
     except (requests.RequestException, OSError) as error:
         raise CloudError(f"{act}: {_plain(error)}", hint=_UNREACHABLE) from None
 
@@ -99,7 +100,7 @@ def _words(error: Exception) -> tuple[str, str]:
     if isinstance(error, auth.Unauthorized) or status == 401:
         return "keystone refused the login", "check user, password, project and their domains"
     if isinstance(error, auth.ConnectFailure | auth.ConnectTimeout | auth.DiscoveryFailure):
-        return f"no answer: {said}", _UNREACHABLE
+        return f"no answer: {said.partition(': HTTP')[0]}", _UNREACHABLE
     if isinstance(error, auth.SSLError):
         return f"its certificate is not trusted: {said}", "set OS_CACERT, or cacert in clouds.yaml"
     if isinstance(error, auth.MissingRequiredOptions | sdk.ConfigException):
