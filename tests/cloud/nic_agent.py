@@ -12,6 +12,7 @@ ARGUMENTS, sys.argv = sys.argv[3:], sys.argv[:1]  # neutron parses sys.argv
 
 import openstack  # noqa: E402
 import oslo_messaging  # noqa: E402
+from keystoneauth1.exceptions import ClientException  # noqa: E402
 from neutron.agent import rpc  # noqa: E402
 from neutron.common import config  # noqa: E402
 from neutron.conf.agent import common as agent_options  # noqa: E402
@@ -60,7 +61,12 @@ def main():
                 continue
             report.pop("start_flag", None)
             reported = time.monotonic()
-        for port in cloud.network.ports(binding_host_id=HOST):
+        try:
+            bound = list(cloud.network.ports(binding_host_id=HOST))
+        except (openstack.exceptions.SDKException, ClientException) as error:  # a connection cut short: asked again
+            print(error, flush=True)
+            bound = []
+        for port in bound:
             key = (port.id, port.mac_address, (port.binding_profile or {}).get("pci_slot"))
             if port.binding_vif_type == "hw_veb" and key not in up:
                 plugin.get_devices_details_list(admin, [port.mac_address], agent, HOST)
