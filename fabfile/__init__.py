@@ -67,7 +67,7 @@ def status(options: Options) -> int:
 @operator_task(hosts=Hosts.OPTIONAL)
 def capacity(options: Options) -> int:
     """VFs of each physical network and host: wanted, present, in use (by whom), free. Example: fab capacity"""
-    from .running import capacity as run
+    from .findings import capacity as run
 
     return run(options)
 
@@ -75,7 +75,7 @@ def capacity(options: Options) -> int:
 @operator_task(positional=("physnet", "count"), own=(PHYSNET, COUNT))
 def explain(options: Options) -> int:
     """Why no valid host? Each step as nova decides it, the failing one named. Example: fab explain:physnet1,2"""
-    from .running import explain as run
+    from .findings import explain as run
 
     return run(options)
 

@@ -20,8 +20,9 @@ from sriov.errors import CloudError, UsageError
 from sriov.model import Host, Role, Testbed
 from sriov.script import Script
 
+from .findings import explanation
 from .operator_task import Options
-from .running import end_on_sigterm, explanation, load, login
+from .running import end_on_sigterm, load, login
 
 if TYPE_CHECKING:
     from openstack.connection import Connection

@@ -10,18 +10,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
 
 from rich.console import Console
 
-from sriov import capacity as measured
-from sriov import explain as explaining
 from sriov import provision, report, screen, testbed
 from sriov.drain import Drain
 from sriov.errors import UsageError
-from sriov.facts import Facts
 from sriov.host_run import HostRun, Limits
 from sriov.model import Host, Role, Testbed
 from sriov.resource import Request
@@ -34,13 +31,15 @@ from .operator_task import Options
 def converge(task: str, options: Options, only: str = "") -> int:
     """setup_all and its parts."""
     bed = load(options)
-    return _change(task, options, bed, _requests(bed, options, only))
+    return _change(task, options, bed, requests_of(bed, options, only))
 
 
 def rollback(options: Options) -> int:
     """What a run replaced, put back; the kernel keeps its arguments until somebody reboots."""
     bed = load(options)
-    requests = tuple(replace(request, rollback=options.run, all_ports=True) for request in _requests(bed, options, ""))
+    requests = tuple(
+        replace(request, rollback=options.run, all_ports=True) for request in requests_of(bed, options, "")
+    )
     return _change("rollback", options, bed, requests)
 
 
@@ -57,80 +56,10 @@ def _change(task: str, options: Options, bed: Testbed, requests: tuple[Request, 
 def look(task: str, options: Options) -> int:
     """plan, verify and status: the same road, left early."""
     bed = load(options)
-    requests = tuple(replace(request, ask_holders=task == "status") for request in _requests(bed, options, ""))
-    runs = _look(bed, requests, options)
+    requests = tuple(replace(request, ask_holders=task == "status") for request in requests_of(bed, options, ""))
+    runs = look_at(bed, requests, options)
     show = {"plan": _show_plan, "verify": _show_plan, "status": screen.show_status}[task]
     return _finish(task, options, "", runs, lambda: show(runs, screen.console(sys.stdout)))
-
-
-def capacity(options: Options) -> int:
-    """How many VFs each physical network has on each host: wanted, present, in use, free."""
-    bed = load(options)
-    runs = _look(bed, _with_all_ports(bed, options), options)
-    found = measured.measure([(run.request, run.facts) for run in runs])
-    code = report.FAILED if found.silent else report.DONE
-    if options.json:
-        print(json.dumps(measured.document(str(options.testbed_path), code, found), indent=2))
-    else:
-        screen.show_capacity(found, screen.console(sys.stdout))
-        _show_errors(runs)
-    return code
-
-
-def explain(options: Options) -> int:
-    """Which hosts take a VM with direct ports on a physical network, and why the others do not."""
-    if not options.physnet:
-        raise UsageError("explain needs a physical network", hint="fab explain:physnet1, or fab explain:physnet1,2")
-    bed = load(options)
-    found = explanation(bed, options, options.physnet, options.count or 1)
-    code = report.DONE if found.verdict is explaining.Verdict.FOUND else report.PENDING
-    code = report.FAILED if code and found.has_silent else code
-    if options.json:
-        print(json.dumps(explaining.document(str(options.testbed_path), code, found), indent=2))
-    else:
-        screen.show_explanation(found, screen.console(sys.stdout))
-    return code
-
-
-def explanation(
-    bed: Testbed, options: Options, physnet: str, count: int, claims: Mapping[Host, Mapping[str, str]] | None = None
-) -> explaining.Explanation:
-    """What every host of the testbed says about `count` direct ports on that physical network.
-
-    `claims`: by host, the VFs (PCI address) that the cloud has given away, and to whom: a VM that is shut off keeps
-    its VF, although the host shows it free.
-    """
-    runs = _look(bed, _with_all_ports(bed, options), options)
-    seen = [
-        (
-            run.request,
-            _claimed(run.facts, (claims or {}).get(run.request.host, {})),
-            run.error.message if run.error else "",
-        )
-        for run in runs
-    ]
-    return explaining.explain(seen, physnet, count)
-
-
-def _claimed(facts: Facts | None, claims: Mapping[str, str]) -> Facts | None:
-    """The facts with claimed VFs held by whom the cloud says, where the host itself knows no holder."""
-    if facts is None or not claims:
-        return facts
-    ports = tuple(
-        replace(port, vfs=tuple(replace(vf, holder=vf.holder or claims.get(vf.pci_address, "")) for vf in port.vfs))
-        for port in facts.ports
-    )
-    return replace(facts, ports=ports)
-
-
-def _with_all_ports(bed: Testbed, options: Options) -> tuple[Request, ...]:
-    return tuple(replace(request, all_ports=True, ask_holders=True) for request in _requests(bed, options, ""))
-
-
-def _show_errors(runs: tuple[HostRun, ...]) -> None:
-    for run in runs:
-        if run.error is not None:
-            print(f"error {run.label}: {run.error}", file=sys.stderr)
 
 
 def discover(options: Options) -> int:
@@ -139,7 +68,7 @@ def discover(options: Options) -> int:
     bed = load(options) if path.exists() else Testbed(path="", hosts=())
     hosts = [bed.find(name) or _stranger(name) for name in options.hosts]
     requests = tuple(Request(replace(host, physical_functions=()), bed, frozenset(), all_ports=True) for host in hosts)
-    runs = _look(bed, requests, options)
+    runs = look_at(bed, requests, options)
 
     def show() -> None:
         print(report.stanza([(run.name, run.facts) for run in runs if run.facts is not None]))
@@ -162,7 +91,7 @@ def _show_plan(runs: tuple[HostRun, ...], out: Console) -> None:
     screen.show_outcome(runs, out)
 
 
-def _look(bed: Testbed, requests: tuple[Request, ...], options: Options) -> tuple[HostRun, ...]:
+def look_at(bed: Testbed, requests: tuple[Request, ...], options: Options) -> tuple[HostRun, ...]:
     end_on_sigterm()
     with screen.Progress(quiet=options.json) as progress:
         return provision.look(requests, login(bed, options).connect, _limits(options), progress.told)
@@ -201,7 +130,7 @@ def _log(path: str) -> Callable[[str], None]:
     return write
 
 
-def _requests(bed: Testbed, options: Options, only: str) -> tuple[Request, ...]:
+def requests_of(bed: Testbed, options: Options, only: str) -> tuple[Request, ...]:
     """The hosts of the call, each with the roles that the call is about."""
     hosts = tuple(_find(bed, name) for name in options.hosts) or bed.hosts
     wanted = frozenset({Role(only)}) if only else frozenset(Role)

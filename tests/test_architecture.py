@@ -40,6 +40,7 @@ LADDER = (
     "sriov.provision",
     "sriov.report",
     "sriov.screen",
+    "sriov.findings_screen",
     "fabfile",
 )
 THIRD_PARTIES = {
@@ -48,12 +49,11 @@ THIRD_PARTIES = {
     "paramiko": ("sriov.ssh", "sriov.known_hosts"),
     "fabric": ("sriov.ssh", "fabfile"),
     "invoke": ("fabfile",),
-    "rich": ("sriov.screen", "fabfile.running"),
+    "rich": ("sriov.screen", "sriov.findings_screen", "fabfile.running"),
     "openstack": ("sriov.cloud", "fabfile.cloud_running"),
     "keystoneauth1": ("sriov.cloud",),
     "requests": ("sriov.cloud",),
     "asyncssh": ("sriov.simulation",),
-    "mfusepy": ("sriov.simulation",),
 }
 # it plays the hosts: what it knew of the product, it would not prove
 SIMULATION_USES = ("sriov.errors", "sriov.layout", "sriov.simulation")

@@ -8,6 +8,7 @@ those of GRUB's `normal/menu.c`, `normal/menu_entry.c` and `commands/blscfg.c`, 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -105,6 +106,7 @@ class _Entry:
     entries: list[_Entry] = field(default_factory=list)
 
 
+@functools.lru_cache(maxsize=128)  # a plan asks several times, and alike hosts have the same file
 def default_arguments(grub_cfg: str, grubenv: str) -> str | None:
     """Arguments of the kernel that GRUB boots next time if nobody touches it; None where that is no Linux.
 
