@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from tests.cloud import hosts, services, story
 from tests.cloud.layout import HOME, LOG, VENV
@@ -27,7 +26,7 @@ def main() -> int:
         print("the test cloud needs root, and first: sh tests/cloud/install.sh", file=sys.stderr)
         return 1
     if MARK not in os.environ:
-        _inside_namespaces()
+        return _inside_namespaces()
     _mount(HOME / "venv", VENV)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     driver = VENV / "lib" / f"python3.{sys.version_info.minor}" / "site-packages/nova/virt"
@@ -46,17 +45,21 @@ def main() -> int:
         running.stop_all()
 
 
-def _inside_namespaces() -> NoReturn:
-    """Become the same program where nothing that starts can outlive us, and no address is known but loopback's."""
-    lock = os.open(HOME / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    os.set_inheritable(lock, True)  # held until the last process of the cloud has ended
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        sys.exit(f"another test cloud runs in {HOME}")
-    words = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation=private"]
-    again = [*words, "--", sys.executable, "-m", "tests.cloud", *sys.argv[1:]]
-    os.execvpe("unshare", again, {**os.environ, MARK: "1"})  # noqa: S606 - no shell is wanted
+def _inside_namespaces() -> int:
+    """The same program where nothing that starts can outlive us, and no address is known but loopback's.
+
+    unshare itself heeds no SIGTERM; so it is to be killed when we end, however we end.
+    """
+    with open(HOME / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print(f"another test cloud runs in {HOME}", file=sys.stderr)
+            return 1
+        words = ["setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--net", "--pid", "--fork"]
+        words += ["--kill-child", "--mount-proc", "--propagation=private", "--"]
+        again = [*words, sys.executable, "-m", "tests.cloud", *sys.argv[1:]]
+        return subprocess.run(again, env={**os.environ, MARK: "1"}, pass_fds=[lock.fileno()], check=False).returncode
 
 
 def _mount(source: Path, target: Path) -> None:
