@@ -40,7 +40,12 @@ setup(
     },
     packages=[*find_packages(include=["sriov", "sriov.*"]), "sriov.fabfile", "sriov.templates", "sriov.testbeds"],
     package_dir={"sriov.fabfile": "fabfile", "sriov.templates": "templates", "sriov.testbeds": "testbeds"},
-    package_data={"sriov": ["py.typed"], "sriov.simulation": ["stubs/*.sh"], "sriov.templates": ["*", "**/*"], "sriov.testbeds": ["example.yaml"]},
+    package_data={
+        "sriov": ["py.typed"],
+        "sriov.simulation": ["stubs/*.sh"],
+        "sriov.templates": ["*", "**/*"],
+        "sriov.testbeds": ["example.yaml"],
+    },
     include_package_data=False,
     cmdclass={"build_py": OnlyExamples},
     zip_safe=False,
