@@ -56,7 +56,7 @@ def launch(options: Options) -> int:
     try:
         found = servers.ensure(cloud, asked, watcher(options, asked.name))
     except servers.ServerError as error:
-        physnet = ports.physnet(cloud, error.port_id)
+        physnet = ports.physnet(cloud, error.port_id) if error.fault else ""
         cause = f"\n{_explanation(options, bed, cloud, physnet)}" if physnet else ""
         raise CloudError(f"{error.message}{cause}", hint=error.hint) from None
     words = f"VM {found.name}: ACTIVE on {found.host or 'a host'}, its port {found.port} too"
@@ -152,7 +152,7 @@ def _asker(bed: Testbed, options: Options) -> smoking.AskHost:
 
 
 def _explainer(options: Options, bed: Testbed, cloud: Connection, physnet: str) -> smoking.Explain:
-    return lambda error: f"\n{_explanation(options, bed, cloud, physnet)}"
+    return lambda error: f"\n{_explanation(options, bed, cloud, physnet)}" if error.fault else ""
 
 
 def _explanation(options: Options, bed: Testbed, cloud: Connection, physnet: str) -> str:

@@ -66,9 +66,13 @@ def main():
         except (openstack.exceptions.SDKException, ClientException) as error:  # a connection cut short: asked again
             print(error, flush=True)
             bound = []
+        bound = [port for port in bound if port.binding_vif_type == "hw_veb"]
+        up &= {
+            (port.id, port.device_id) for port in bound
+        }  # a port that was given back comes up again with its next VM
         for port in bound:
-            key = (port.id, port.mac_address, (port.binding_profile or {}).get("pci_slot"))
-            if port.binding_vif_type == "hw_veb" and key not in up:
+            key = (port.id, port.device_id)
+            if key not in up:
                 plugin.get_devices_details_list(admin, [port.mac_address], agent, HOST)
                 plugin.update_device_up(admin, port.mac_address, agent, HOST)
                 up.add(key)
