@@ -27,14 +27,14 @@ TROUBLES = {
 
 
 def test_troubled_grub_files_still_bring_the_arguments_to_the_kernel(
-    make_guest: MakeGuest, booted_disk: Path, fab: Fab, proved: Callable[[str], None]
+    make_guest: MakeGuest, booted_disk: Path, run_directory: Path, fab: Fab, proved: Callable[[str], None]
 ) -> None:
     """A grub.d file that overrides the line, a line with intel_iommu=off, no line at all: three hosts, one run."""
     hosts = {name: make_guest(name, booted_disk, BOOTED) for name in TROUBLES}
     for name, (trouble, _survivor) in TROUBLES.items():
         hosts[name].sh(f"{trouble} && update-grub")
-    testbed = write_testbed(booted_disk.parent / "troubled", [stanza(guest, [ENTRY]) for guest in hosts.values()])
-    done = fab("setup_all", testbed=testbed)
+    testbed = write_testbed(run_directory / "troubled", [stanza(guest, [ENTRY]) for guest in hosts.values()])
+    done = fab("setup_all", "--max-unavailable", "3", testbed=testbed)
     assert done.returncode == 0
     for name, guest in hosts.items():
         arguments = observe.kernel_arguments(guest)
