@@ -37,7 +37,7 @@ class Compute:
         service.status, service.disabled_reason = "enabled", None
 
     def servers(self, **query: object) -> list[Any]:
-        return [server for server in self.list if server.compute_host == query["host"]]
+        return [server for server in self.list if server.compute_host == query["compute_host"]]
 
     def live_migrate_server(self, server: Any, **how: object) -> None:
         if self.moves:

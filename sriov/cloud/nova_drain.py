@@ -89,7 +89,7 @@ class NovaDrain:
 
     def _running(self, host: str) -> list[Server]:
         with told(f"listing the instances on {host}"):
-            servers = list(self.cloud.compute.servers(all_projects=True, host=host))
+            servers = list(self.cloud.compute.servers(all_projects=True, compute_host=host))
         return [server for server in servers if server.status in _RUNNING]
 
     def _lead_away(self, server: Server, host: str) -> None:

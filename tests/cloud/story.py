@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sriov.simulation import SimulatedHost
@@ -49,14 +50,19 @@ class Teller:
     def say(self, words: str) -> None:
         print(f"\n# {words}", flush=True)
 
-    def fab(self, *words: str, code: int = 0) -> str:
+    def fab(self, *words: str, code: int = 0, follow: bool = False) -> str:
         """Prints the call and its answer; raises if it ends otherwise than expected."""
         print(f"$ fab {shlex.join(words)}", flush=True)
         begun = time.monotonic()
-        done = subprocess.run(
-            ["fab", *words], cwd=CHECKOUT, env=self.environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(
+                subprocess.run, ["fab", *words], cwd=CHECKOUT, env=self.environment, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+            )  # fmt: skip
+            while follow and not running.done():  # a host that reboots starts its nova-compute by itself
+                self.hosts.follow()
+                time.sleep(0.5)
+            done = running.result()
         print(done.stdout.replace(str(RUN), "$SRIOV_CLOUD/run").rstrip())
         print(f"[exit code {done.returncode}, {time.monotonic() - begun:.1f} s]", flush=True)
         if done.returncode != code:
@@ -154,11 +160,11 @@ def drained(teller: Teller) -> None:
     teller.fab("create_sriov_network:vn1,physnet1,100,10.1.0.0/24")
     teller.fab("launch_sriov_vm:vm4,vn1,tiny,tiny")
     cloud_hosts.launch_plain("plain", "compute1")
-    expect("vm4", teller.fab("setup_all", "--drain", code=3))
+    expect("vm4", teller.fab("setup_all", "--drain", code=3, follow=True))
     print(cloud_hosts.states())
     teller.say("Without the VM that cannot leave, the host is drained, rebooted, and takes VMs again.")
     teller.fab("delete_sriov_vm:vm4")
-    teller.fab("setup_all", "--drain")
+    teller.fab("setup_all", "--drain", follow=True)
     print(cloud_hosts.states())
 
 
