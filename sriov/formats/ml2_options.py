@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from sriov.errors import FormatError
 from sriov.formats import blocks, nova_filters, oslo
 from sriov.formats.nova import OptionName
 from sriov.formats.nova_options import ConfigFile
@@ -118,6 +119,10 @@ def _edit(
         target = merge(present)
         if target == present:
             continue
+        broken = next((item for item in present if "\n" in item), None)
+        if setting and broken is not None:
+            line = setting.document.numbers[setting.option.first]
+            raise FormatError(setting.document.path, line, f"an item of {name} runs over the end of a line")
         body = (f"{name.key} = {','.join(target)}",)
         if setting:
             place = next(number for number, document in enumerate(documents) if document is setting.document)
