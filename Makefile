@@ -21,7 +21,12 @@ demo: system $(VENV)/.ready
 test: system $(VENV)/.ready lint
 	$(BIN)/python -m pytest -m "not lab" $(PYTEST_ARGS)
 
+# what takes long or needs more than the checkout is left out
+quick: system $(VENV)/.ready lint
+	$(BIN)/python -m pytest -m "not lab and not nova and not slow" $(PYTEST_ARGS)
+
 lint: $(VENV)/.ready
+	$(BIN)/shellcheck -s sh tests/*.sh tests/*/*.sh sriov/simulation/stubs/*.sh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

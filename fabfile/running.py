@@ -20,7 +20,7 @@ from sriov import provision, report, screen, testbed
 from sriov.drain import Drain
 from sriov.errors import UsageError
 from sriov.host_run import HostRun, Limits
-from sriov.model import Host, Role, Testbed
+from sriov.model import Host, Role, Secret, Testbed
 from sriov.resource import Request
 from sriov.ssh import Login, ask_at_terminal
 from sriov.testbed import host_strings
@@ -49,7 +49,8 @@ def _change(task: str, options: Options, bed: Testbed, requests: tuple[Request, 
     end_on_sigterm()
     limits = replace(_limits(options), drain=_drain(bed, run_id) if "drain" in options.own else None)
     with screen.Progress(quiet=options.json) as progress:
-        runs = provision.converge(requests, login(bed, options).connect, limits, progress.told, run_id, _who(), log)
+        connect = login(bed, options, progress.aside(ask_at_terminal)).connect
+        runs = provision.converge(requests, connect, limits, progress.told, run_id, _who(), log)
     return _finish(task, options, run_id, runs, lambda: screen.show_outcome(runs, screen.console(sys.stdout)))
 
 
@@ -94,7 +95,8 @@ def _show_plan(runs: tuple[HostRun, ...], out: Console) -> None:
 def look_at(bed: Testbed, requests: tuple[Request, ...], options: Options) -> tuple[HostRun, ...]:
     end_on_sigterm()
     with screen.Progress(quiet=options.json) as progress:
-        return provision.look(requests, login(bed, options).connect, _limits(options), progress.told)
+        connect = login(bed, options, progress.aside(ask_at_terminal)).connect
+        return provision.look(requests, connect, _limits(options), progress.told)
 
 
 def _finish(task: str, options: Options, run_id: str, runs: tuple[HostRun, ...], show: Callable[[], None]) -> int:
@@ -150,13 +152,13 @@ def _find(bed: Testbed, name: str) -> Host:
     return host
 
 
-def login(bed: Testbed, options: Options) -> Login:
+def login(bed: Testbed, options: Options, ask: Callable[[str], Secret | None] = ask_at_terminal) -> Login:
     return Login(
         bed,
         timeout=float(options.timeout or 10),
         accept_new_host_keys=options.accept_new_host_keys,
         ssh_config=options.ssh_config,
-        ask=ask_at_terminal,
+        ask=ask,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TextIO
 
@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sriov.host_run import HostRun, Status
+from sriov.model import Secret
 from sriov.report import HostDocument, host_document, roles_text
 from sriov.resource import Effect
 
@@ -77,6 +78,20 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
+    def aside(self, ask: Callable[[str], Secret | None]) -> Callable[[str], Secret | None]:
+        """The same question, put while the live lines stand still: they would wipe it off the screen."""
+
+        def asked(prompt: str) -> Secret | None:
+            if self._live is None:
+                return ask(prompt)
+            self._live.stop()
+            try:
+                return ask(prompt)
+            finally:
+                self._live.start(refresh=True)
+
+        return asked
+
     def told(self, host: str, words: str) -> None:
         with self._lock:
             if self._at.get(host, ("", 0))[0] == words:
@@ -91,7 +106,9 @@ class Progress:
         now = time.monotonic()
         with self._lock:
             at = dict(self._at)
-        ended = [host for host, (words, _) in at.items() if words in ("as wanted", "failed", "reboot pending")]
+        ended = [
+            host for host, (words, _) in at.items() if words in ("as wanted", "differs", "failed", "reboot pending")
+        ]
         for host, (words, since) in [item for item in at.items() if item[0] not in ended][:_LIVE_ROWS]:
             table.add_row(Text(host, "bold"), words, Text(f"{now - since:.0f}s", "dim"))
         table.add_row(

@@ -126,7 +126,7 @@ class Login:
             host,
             connection,
             needs_sudo=connection.user != "root",
-            password=lambda: password or self._asked(f"sudo password of {connection.user} on {host.address}"),
+            password=lambda: password or self._sudo_password(connection),
         )
 
     def _connection(self, host: Host) -> Any:
@@ -209,6 +209,11 @@ class Login:
                         hint="`ssh` to the jump host must work without a password",
                     ) from None
         return shared
+
+    def _sudo_password(self, connection: Any) -> Secret | None:
+        """The one that was typed for the login, if one was: sudo asks for the user's own."""
+        typed = self._answers.get(_login_question(connection))
+        return typed or self._asked(f"sudo password of {connection.user} on {connection.host}")
 
     def _asked(self, prompt: str) -> Secret | None:
         """The answer to a question that is put once in a run."""

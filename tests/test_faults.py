@@ -16,6 +16,8 @@ from sriov.host_run import HostRun, Limits, Status
 from sriov.report import exit_code
 from sriov.simulation import Fleet, HostSpec, Nic, User
 
+pytestmark = pytest.mark.slow
+
 HEALTHY = ("healthy-1", "healthy-2")
 
 

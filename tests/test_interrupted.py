@@ -18,6 +18,8 @@ from sriov.host_run import Status
 from sriov.report import exit_code
 from sriov.simulation import Fleet, HostSpec, Nic
 
+pytestmark = pytest.mark.slow
+
 KILLED = tuple(f"compute{number}" for number in range(1, 9))
 MOMENTS = 50
 SEED = 20

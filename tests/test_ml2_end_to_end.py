@@ -10,6 +10,8 @@ from sriov import script, testbed
 from sriov.resource import Request
 from sriov.simulation import Fleet, HostSpec, SimulatedHost
 
+pytestmark = pytest.mark.slow
+
 ETH0 = {"interface": "eth0", "VF": 7, "physnets": ["physnet1"]}
 ETH1 = {"interface": "eth1", "VF": 7, "physnets": ["physnet2", "physnet3"], "exclude_vfs": [0]}
 SRIOV = {"compute1": [ETH0, ETH1], "red1": [ETH0], "both": [ETH0]}

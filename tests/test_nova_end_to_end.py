@@ -18,6 +18,8 @@ from sriov.formats.nova import PCI_FILTER
 from sriov.formats.nova_options import ConfigFile
 from sriov.simulation import Fleet, HostSpec, SimulatedHost
 
+pytestmark = pytest.mark.slow
+
 NOVA_CONF = "/etc/nova/nova.conf"
 READERS = frozenset(("nova-compute", "nova-scheduler"))
 SEVEN = [

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 SOURCES = ("sriov", "fabfile", "templates", "testbeds", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md")
 TASKS = ("setup_all", "add_vrouter_node", "setup_openstack_node", "plan", "verify", "status", "discover")

@@ -19,6 +19,8 @@ from sriov.script import Script
 from sriov.simulation import Fleet, HostSpec, User
 from sriov.ssh import Login
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "s3cr3t-of-the-first"
 
 

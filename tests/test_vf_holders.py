@@ -14,6 +14,8 @@ from sriov.host_run import HostRun, Status
 from sriov.resource import Request
 from sriov.simulation import Fleet, HostSpec, Nic
 
+pytestmark = pytest.mark.slow
+
 HOLDERS = {
     "libvirt": "libvirt domain instance-00000001",
     "domain": "libvirt domain instance-00000001",

@@ -12,6 +12,8 @@ from sriov.host_run import Limits, Status
 from sriov.report import exit_code
 from sriov.simulation import Fleet, HostSpec, Nic
 
+pytestmark = pytest.mark.slow
+
 NAMES = tuple(f"compute{number}" for number in range(1, 6))
 GUESTS = ("guests-before", "guests-meanwhile")
 BRIEF = Limits(probe=30, apply=30, reboot=6, settle=10, pause=0.1)
