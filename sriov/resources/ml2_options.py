@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sriov.errors import FormatError
-from sriov.facts import Facts, checksum
+from sriov.facts import Facts
 from sriov.formats import ml2_options as options
 from sriov.formats import nova
 from sriov.formats.ml2_options import AgentWanted, ServerWanted
 from sriov.formats.nova_options import ConfigFile
 from sriov.model import ML2, Role
-from sriov.resource import Change, Effect, FreshService, Item, Ml2Options, Problem, Request, WriteFile
+from sriov.resource import Change, FreshService, Item, Ml2Options, Problem, Request
 from sriov.resources import nova_options
 
 _NAME = "ml2-options"
@@ -127,7 +127,7 @@ def changes(
         return
     for path, file in before.items():
         if file.text != after[path].text:
-            yield _file_change(file, after[path])
+            yield nova_options.file_change(_NAME, file, after[path], options.diff(file, after[path]))
 
 
 def _edited(
@@ -142,18 +142,3 @@ def _edited(
         files = tuple(present[path] for path in _paths(Role.COMPUTE, facts))
         return options.edit_agent(files, AGENT_CONF, item.agent, any_bytes=any_bytes)
     return ()
-
-
-def _file_change(before: ConfigFile, after: ConfigFile) -> Change:
-    diff = options.diff(before, after)
-    added = sum(line.startswith("+") and not line.startswith(("+++", "+#")) for line in diff)
-    removed = sum(line.startswith("-") and not line.startswith(("---", "-#")) for line in diff)
-    return Change(
-        _NAME,
-        before.path,
-        wanted=f"{added} lines to add, {removed} to take out",
-        found="",
-        steps=(WriteFile(before.path, checksum(before.text), after.text, "0640"),),
-        effect=Effect.RESTART,
-        diff=diff,
-    )

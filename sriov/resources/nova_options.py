@@ -177,15 +177,15 @@ def changes(
             yield Problem(_NAME, "nova's files", str(problem), "mend this line and run again")
         for before, after in zip(files, edited.files, strict=True):
             if before.text != after.text:
-                yield _file_change(before, after)
+                yield file_change(_NAME, before, after, options.diff((before,), (after,)))
 
 
-def _file_change(before: ConfigFile, after: ConfigFile) -> Change:
-    diff = options.diff((before,), (after,))
+def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tuple[str, ...]) -> Change:
+    """The change of one configuration file of an OpenStack service; `diff` shows our own lines."""
     added = sum(line.startswith("+") and not line.startswith(("+++", "+#")) for line in diff)
     removed = sum(line.startswith("-") and not line.startswith(("---", "-#")) for line in diff)
     return Change(
-        _NAME,
+        resource,
         before.path,
         wanted=f"{added} lines to add, {removed} to take out",
         found="",
