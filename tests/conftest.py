@@ -14,8 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from sriov.simulation import Fleet, HostSpec, SimulatedHost
+
+# a change is judged by the same examples each time; who runs the tests by hand explores further ones
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 CHECKOUT = Path(__file__).parent.parent
 FAB = Path(sys.executable).with_name("fab")
