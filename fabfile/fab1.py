@@ -6,6 +6,7 @@ in one line with the nearest right word and exit code 2. `operator_task.install`
 
     task:a,b,key=value     arguments by position and by name; `\\,` and `\\=` stand for the characters themselves
     task a b --key value   the same, as Fabric 3 has it
+    task:a b               the same; a word near a task's name is taken for that name, mistyped
     --key value task       an option before the first task holds for every task of the call
 
 Hosts are the arguments by position of a task that takes hosts; they leave here as one `--hosts=a,b`.
@@ -177,8 +178,10 @@ def _set(call: _Call, key: str, text: str, signature: Signature) -> None:
 
 
 def _take_argument(token: str, call: _Call, tasks: Mapping[str, Signature]) -> None:
-    """A word behind a task that is no task: a host."""
+    """A word behind a task that is no task: a host, or for a task without hosts its next argument by position."""
     if tasks[call.task].hosts is Hosts.NONE:
+        if _takes_by_position(token, call, tasks):
+            return
         if re.search(r"[@.\[]", token) or not _did_you_mean(token.partition(":")[0], tasks):
             raise _too_many(call.task, token, tasks[call.task])
         raise _unknown_task(token, tasks)
@@ -187,6 +190,18 @@ def _take_argument(token: str, call: _Call, tasks: Mapping[str, Signature]) -> N
     if (looks_like_task and not re.search(r"[@.\[]", name)) or re.match(r"\w+:.*=", token):
         raise _unknown_task(token, tasks)
     call.hosts.extend(_unescaped(host) for host in _split(",", token))
+
+
+def _takes_by_position(token: str, call: _Call, tasks: Mapping[str, Signature]) -> bool:
+    """`explain physnet1 2` as `explain:physnet1,2`; not if the word looks like a task."""
+    signature = tasks[call.task]
+    free = [name for name in signature.positional if name not in call.texts]
+    texts = [_unescaped(text) for text in _split(",", token)]
+    if len(texts) > len(free) or difflib.get_close_matches(token.replace("-", "_"), list(tasks), n=1, cutoff=0.8):
+        return False
+    for name, text in zip(free, texts, strict=False):
+        _set(call, name, text, signature)
+    return True
 
 
 def _take_option(
@@ -231,7 +246,8 @@ def _refuse_testbed_of_some(calls: list[_Call]) -> None:
 
 
 def _spelled(call: _Call, everyone: _Call, signature: Signature) -> list[str]:
-    hosts = [host.strip() for host in [*everyone.hosts, *call.hosts] if host.strip()]
+    said = ",".join([*everyone.hosts, *call.hosts])  # no host holds a comma, written with a backslash or not
+    hosts = [host.strip() for host in said.split(",") if host.strip()]
     if hosts and signature.hosts is Hosts.NONE:
         raise CallError(f"{call.task} takes no hosts: it works on all hosts of the testbed")
     if not hosts and signature.hosts is Hosts.REQUIRED and not {"-h", "--help"} & {*call.passed_on}:

@@ -28,6 +28,9 @@ TASKS = {
     "plan": Signature(PARAMETERS, Hosts.OPTIONAL),
     "verify": Signature(PARAMETERS, Hosts.OPTIONAL),
     "status": Signature(PARAMETERS),
+    "explain": Signature(
+        (Parameter("physnet", str, ""), Parameter("count", int, ""), *PARAMETERS), positional=("physnet", "count")
+    ),
 }
 CORE = {"--list": False, "--help": False, "-h": False, "-i": True, "--identity": True, "-d": False, "--echo": False}
 
@@ -75,6 +78,15 @@ CORE = {"--list": False, "--help": False, "-h": False, "-i": True, "--identity":
         ("plan --identity=key", "plan --identity=key"),
         ("plan -ikey -d", "plan -ikey -d"),
         ("--json --echo plan", "--echo plan --json"),
+        ("explain:physnet1,2", "explain --physnet=physnet1 --count=2"),
+        ("explain physnet1", "explain --physnet=physnet1"),
+        ("explain physnet1 2", "explain --physnet=physnet1 --count=2"),
+        ("explain physnet1,2", "explain --physnet=physnet1 --count=2"),
+        ("explain:physnet1 2", "explain --physnet=physnet1 --count=2"),
+        ("explain physnet1 --json 2", "explain --physnet=physnet1 --count=2 --json"),
+        ("explain --count 2 physnet1", "explain --physnet=physnet1 --count=2"),
+        ("explain physnet1 status", "explain --physnet=physnet1 status"),
+        ("setup_all False", "setup_all --reboot=False"),
     ],
 )
 def test_native_spells_the_call_as_fabric_3_reads_it(call: str, spelled: str) -> None:
@@ -89,6 +101,10 @@ def test_native_spells_the_call_as_fabric_3_reads_it(call: str, spelled: str) ->
         ("xyz", "there is no task 'xyz' (`fab --list`"),
         ("plan verfy", "there is no task 'verfy'; did you mean 'verify'?"),
         ("setup_all verfy", "there is no task 'verfy'; did you mean 'verify'?"),
+        ("explain statuss", "there is no task 'statuss'; did you mean 'status'?"),
+        ("explain physnet1 two", "explain: count cannot be 'two'"),
+        ("explain physnet1 2 3", "explain: '3' is one argument too many (it takes physnet, count)"),
+        ("explain physnet1,2,3", "explain: 'physnet1,2,3' is one argument too many"),
         ("plan frob:x=1", "there is no task 'frob'"),
         ("setup_all:rebot=no", "setup_all: there is no 'rebot'; did you mean 'reboot'?"),
         ("setup_all:False,4", "setup_all: '4' is one argument too many (it takes reboot)"),
@@ -127,7 +143,7 @@ def test_native_ends_in_known_words_or_a_call_error(argv: list[str]) -> None:
         words = native(argv, TASKS, CORE)
     except CallError:
         return
-    options = {"--hosts"} | {parameter.option for parameter in PARAMETERS}
+    options = {"--hosts"} | {parameter.option for task in TASKS.values() for parameter in task.parameters}
     assert all(word in TASKS or word.partition("=")[0] in options or word[:2] in CORE for word in words)
     assert native(words, TASKS, CORE) == words
 
