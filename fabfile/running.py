@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import platform
 import secrets
 import signal
 import sys
@@ -16,7 +14,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from sriov import provision, report, screen, testbed
+from sriov import controller, provision, report, screen, testbed
 from sriov.drain import Drain
 from sriov.errors import UsageError
 from sriov.host_run import HostRun, Limits
@@ -50,7 +48,7 @@ def _change(task: str, options: Options, bed: Testbed, requests: tuple[Request, 
     limits = replace(_limits(options), drain=_drain(bed, run_id) if "drain" in options.own else None)
     with screen.Progress(quiet=options.json) as progress:
         connect = login(bed, options, progress.aside(ask_at_terminal)).connect
-        runs = provision.converge(requests, connect, limits, progress.told, run_id, _who(), log)
+        runs = provision.converge(requests, connect, limits, progress.told, run_id, controller.name(), log)
     return _finish(task, options, run_id, runs, lambda: screen.show_outcome(runs, screen.console(sys.stdout)))
 
 
@@ -177,10 +175,6 @@ def _drain(bed: Testbed, run_id: str) -> Drain:
     from sriov.cloud import nova_drain, session
 
     return nova_drain.NovaDrain(session.login(bed), run_id)
-
-
-def _who() -> str:
-    return f"{getpass.getuser()}@{platform.node()}"
 
 
 def end_on_sigterm() -> None:

@@ -113,7 +113,8 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One look at a host. `files` are taken whole, by path; `changed` says when, in seconds since boot."""
+    """One look at a host. `files` are taken whole, by path; `changed` says when, in seconds since boot.
+    `lock` says who is changing this host just now, and since when; empty: nobody."""
 
     boot_id: str
     uptime: float
@@ -123,6 +124,7 @@ class Facts:
     has_iommu_groups: bool = False
     nova_versions: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
+    lock: str = ""
     tools: frozenset[str] = frozenset()
     missing_tools: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
@@ -194,6 +196,7 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         has_iommu_groups="iommu" in lines,
         nova_versions=tuple(sorted({printable(v) for v in lines.get("nova", ())})),
         instances=tuple(printable(name) for name in lines.get("instance", ())),
+        lock=printable(lines.get("lock", [""])[0]),
         tools=frozenset(lines.get("tool", ())),
         missing_tools=tuple(printable(name) for name in lines.get("missing", ())),
         ports=tuple(_port(argument, content) for name, argument, content in found if name == "port"),

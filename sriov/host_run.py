@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from sriov import controller, rollback, script
 from sriov import facts as facts_module
 from sriov import plan as planning
-from sriov import rollback, script
 from sriov.errors import ApplyError, ConnectError, HostError, RebootError, UnreachableError
 from sriov.facts import Facts, printable
 from sriov.model import Host
@@ -61,6 +61,7 @@ class HostRun:
     limits: Limits
     log: Log = lambda line: None
     stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    changes_hosts: bool = False
     status: Status = Status.UNCHANGED
     facts: Facts | None = None
     first_plan: Plan = field(default_factory=Plan)  # what was to be done
@@ -114,6 +115,8 @@ class HostRun:
         self._session = self.connect(self.request.host)
         self.watch(self.label, "probing")
         self._probe()
+        if self.changes_hosts:
+            self._outwait()
         if self.request.rollback is not None and self.facts is not None:
             # the change is a run of its own: from here on it must not be taken for the last one
             self.request = replace(self.request, rollback=self.facts.run_id)
@@ -128,6 +131,14 @@ class HostRun:
         nonce = secrets.token_hex(16)
         execution = self._session.start(script.probe(self.request, nonce))
         self._learn(execution.read(f"\n@{nonce} end\n".encode(), self.limits.probe), nonce)
+
+    def _outwait(self) -> None:
+        """What a killed controller began here ends by itself; planned on is what it leaves."""
+        deadline = time.monotonic() + self.limits.apply
+        while self.facts is not None and controller.has_ended(self.facts.lock) and time.monotonic() < deadline:
+            self.watch(self.label, "waiting for the end of a run that was cut off")
+            self._pause("a run that was cut off")
+            self._probe()
 
     def _learn(self, output: bytes, nonce: str) -> None:
         self.facts = facts_module.parse(output, nonce, self.name)
@@ -339,9 +350,9 @@ class HostRun:
                 self.close()
                 self._reconnect(old_boot)
 
-    def _pause(self) -> None:
+    def _pause(self, awaited: str = "its reboot") -> None:
         if self.stop.wait(self.limits.pause):
-            raise HostError(self.name, "interrupted while its reboot was waited for", hint="run again")
+            raise HostError(self.name, f"interrupted while {awaited} was waited for", hint="run again")
 
     def interrupt(self) -> None:
         """The operator ended the run; what this host had not reached yet is left as it was."""

@@ -63,11 +63,13 @@ def converge(
 ) -> tuple[HostRun, ...]:
     """Brings every host to what the testbed says, or says why not. Each run holds its outcome.
 
-    An interruption (KeyboardInterrupt) ends it early: each host finishes the step that it is at, no more.
+    An interruption (KeyboardInterrupt) ends it early: each host finishes the change that it is at, no more.
     """
     options.waves(1)  # a wrong value is told before anything is touched
     stop = threading.Event()
-    runs = tuple(HostRun(request, connect, watch, options.limits, log, stop) for request in requests)
+    runs = tuple(
+        HostRun(request, connect, watch, options.limits, log, stop, changes_hosts=True) for request in requests
+    )
     _until_interrupted(runs, options, lambda pool: _converge(pool, runs, options, run_id, who))
     return runs
 

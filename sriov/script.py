@@ -29,12 +29,15 @@ class Script:
 @dataclass(frozen=True, slots=True)
 class _LoggedStep:
     command: tuple[str, ...]
+    begins: bool  # a change
     log: str
 
 
 def probe(request: Request, nonce: str) -> Script:
     """Execution 1: what the host is."""
-    body = render.render("functions.sh", nonce=nonce) + render.render("probe.sh", **_probe_values(request))
+    body = render.render("functions.sh", nonce=nonce) + render.render(
+        "probe.sh", holds_lock=False, **_probe_values(request)
+    )
     return Script(body.encode())
 
 
@@ -52,6 +55,7 @@ def apply(
         may_reboot=may_reboot,
         with_instances=with_instances,
         runs_kept=RUNS_KEPT,
+        holds_lock=True,
         **_probe_values(request),
     )
     content = (s.content for change in plan.changes for s in change.steps if isinstance(s, WriteFile))
@@ -89,8 +93,8 @@ def _logged(request: Request, plan: Plan, run_id: str, who: str) -> Iterator[_Lo
     """Each step as words for the shell; the last one of a change carries the line of the log."""
     for change in plan.changes:
         for step in change.steps:
-            last = step is change.steps[-1]
-            yield _LoggedStep(_words(step), log_line(request, change, run_id, who) if last else "")
+            first, last = step is change.steps[0], step is change.steps[-1]
+            yield _LoggedStep(_words(step), first, log_line(request, change, run_id, who) if last else "")
 
 
 def _words(step: Step) -> tuple[str, ...]:

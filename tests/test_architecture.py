@@ -34,6 +34,7 @@ LADDER = (
     "sriov.rollback",
     "sriov.script",
     "sriov.ssh",
+    "sriov.controller",
     "sriov.step_progress",
     "sriov.host_run",
     "sriov.drain",

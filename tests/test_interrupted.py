@@ -14,6 +14,7 @@ import pytest
 from conftest import CHECKOUT, FAB
 from faults.bench import SHORT, Bench, leftovers, torn, tree
 
+from sriov import controller
 from sriov.host_run import Status
 from sriov.report import exit_code
 from sriov.simulation import Fleet, HostSpec, Nic
@@ -50,7 +51,7 @@ def _kill_a_run_after(bench: Bench, seconds: float) -> None:
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException):
-            bench.converge(*KILLED, max_unavailable="100%")
+            bench.converge(*KILLED, max_unavailable="100%", who=controller.name())
         os._exit(0)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
@@ -78,6 +79,50 @@ def test_killed_controllers_lose_nothing_and_one_plain_run_converges_all(bench: 
         assert torn(mine, control) == []
         assert leftovers(fleet[name]) == []
         assert fleet[name].numvfs("eth0") == fleet["control"].numvfs("eth0")
+
+
+def _kill_a_run_at(bench: Bench, name: str, words: str) -> None:
+    """Killed at the moment that it is told that a host begins this."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            bench.converge(
+                name,
+                who=controller.name(),
+                at=lambda name, told: (told.startswith(words) and os.write(writing, b"!") and time.sleep(60)) or None,
+            )
+        os._exit(0)
+    os.close(writing)
+    assert os.read(reading, 1) == b"!"
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(reading)
+
+
+def test_host_finishes_the_change_that_a_killed_controller_began(bench: Bench, fleet: Fleet) -> None:
+    bench.write({"slow": _wanted(0)})
+    bench.converge("slow")
+    bench.write({"slow": _wanted(1)})
+    _kill_a_run_at(bench, "slow", "virtual-functions eth0")
+    deadline = time.monotonic() + 60
+    while leftovers(fleet["slow"]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert fleet["slow"].numvfs("eth0") == 6
+
+
+def test_next_run_waits_for_the_end_of_what_a_killed_controller_began(bench: Bench, fleet: Fleet) -> None:
+    bench.write({"slow": _wanted(0)})
+    bench.converge("slow")
+    bench.write({"slow": _wanted(2)})
+    _kill_a_run_at(bench, "slow", "virtual-functions eth0")
+    bench.write({"slow": _wanted(1)})
+    bench.events.clear()
+    run = bench.converge("slow")["slow"]
+    assert run.error is None
+    assert run.status is Status.CHANGED
+    assert ("slow", "waiting for the end of a run that was cut off") in bench.events
+    assert fleet["slow"].numvfs("eth0") == 6
 
 
 class Controller:

@@ -85,7 +85,7 @@ def test_shellcheck_finds_nothing(name: str) -> None:
 def test_words_of_a_plan_reach_their_function_as_they_are() -> None:
     made = SCRIPTS["apply"]
     lines = [line for line in made.text.decode().split("\n") if line.startswith("step ")]
-    program = "step() { shift 2; printf '%s\\n' \"$@\"; }\n" + "\n".join(lines)
+    program = "step() { shift 3; printf '%s\\n' \"$@\"; }\n" + "\n".join(lines)
     words = subprocess.run(["sh", "-c", program], capture_output=True, text=True, check=True).stdout.split("\n")
     assert words[:3] == ["write_file", "/etc/nova/it's $x.conf", "-"]
     assert words[-3:-1] == ["restart", "nova-compute"]

@@ -47,6 +47,7 @@ class Bench:
         at: Callable[[str, str], None] = lambda name, words: None,
         request: Callable[[Request], Request] = lambda request: request,
         timeout: float = 5.0,
+        who: str = "operator@desk",
         **options: object,
     ) -> dict[str, HostRun]:
         """A run over these hosts, or all; `at(host name, words)` is called from the thread of each host."""
@@ -68,7 +69,7 @@ class Bench:
             Options(limits=limits, **options),  # type: ignore[arg-type]
             watch,
             f"20260101T000000Z-{self._run:06x}",
-            "operator@desk",
+            who,
             self.log.append,
         )
         return {self._names[run.name]: run for run in runs}
