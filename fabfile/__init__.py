@@ -66,7 +66,7 @@ def status(options: Options) -> int:
 
 @operator_task(hosts=Hosts.OPTIONAL)
 def capacity(options: Options) -> int:
-    """VFs of each physical network and host: wanted, present, in use (by whom), free. Example: fab capacity"""
+    """VFs by network and host as host, whitelist and cloud have them; who has which; orphans. Example: fab capacity"""
     from .findings import capacity as run
 
     return run(options)

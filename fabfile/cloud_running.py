@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sriov import explain as explaining
-from sriov import offer, report
-from sriov.cloud import binding, networks, ports, servers, session, wanted
+from sriov import report
+from sriov.cloud import binding, claims, networks, ports, servers, session, wanted
 from sriov.cloud import smoke as smoking
 from sriov.cloud.checks import Check, Outcome, junit
 from sriov.errors import CloudError, UsageError
-from sriov.model import Host, Role, Testbed
+from sriov.model import Role, Testbed
 from sriov.script import Script
 
 from .findings import explanation
@@ -139,7 +139,7 @@ def _asker(bed: Testbed, options: Options) -> smoking.AskHost:
     """Runs a script on the compute host that neutron names: by its name in the testbed, or its address."""
 
     def ask(name: str, script: str) -> str:
-        found = _host(bed, name)
+        found = claims.named(bed, name)
         if found is None:
             raise CloudError(f"{name or 'its host'} is no host of {bed.path} (env.hostnames gives hosts their names)")
         opened = login(bed, options).connect(found)
@@ -157,22 +157,15 @@ def _explainer(options: Options, bed: Testbed, cloud: Connection, physnet: str) 
 
 def _explanation(options: Options, bed: Testbed, cloud: Connection, physnet: str) -> str:
     """What `explain` says of one more port on a physical network, a line for each host; bound VFs count as used."""
-    claims = {
-        host: {slot: f"{offer.GUEST}port {name} (bound in neutron)" for slot, name in bound.items()}
-        for of_host, bound in ports.claims(cloud).items()
-        if (host := _host(bed, of_host)) is not None
-    }
-    found = explanation(bed, replace(options, json=True), physnet, 1, claims)
+    try:
+        bound, unasked = claims.bound(cloud, bed), ""
+    except CloudError as error:  # the VM's own fault is to be told in any case
+        bound, unasked = {}, f"  (without what neutron has bound: {error.message})"
+    found = explanation(bed, replace(options, json=True), physnet, 1, bound)
     lines = [
         f"  {host.host.label}, {host.role.value}: {_failing(host)}" for host in (*found.schedulers, *found.computes)
     ]
-    return "\n".join([f"  explain:{physnet} says: {found.verdict.value}", *lines])
-
-
-def _host(bed: Testbed, name: str) -> Host | None:
-    """The host of a testbed that nova and neutron call so: by its name there, or its address."""
-    short = name.partition(".")[0]
-    return next((host for host in bed.hosts if {host.hostname, host.address} & {name, short} - {""}), None)
+    return "\n".join([f"  explain:{physnet} says: {found.verdict.value}", *lines, *([unasked] if unasked else [])])
 
 
 def _failing(host: explaining.Explained) -> str:

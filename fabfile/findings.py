@@ -9,28 +9,37 @@ from dataclasses import replace
 
 from sriov import capacity as measured
 from sriov import explain as explaining
-from sriov import findings_screen, report, screen
-from sriov.errors import UsageError
+from sriov import findings_screen, offer, report, screen
+from sriov.cloud import claims, drift, session
+from sriov.errors import SriovError, UsageError
 from sriov.facts import Facts
 from sriov.host_run import HostRun
-from sriov.model import Host, Testbed
+from sriov.model import Testbed
 from sriov.resource import Request
 
 from .operator_task import Options
 from .running import load, look_at, requests_of
 
+_Bound = Mapping[str, Mapping[str, str]]
+
 
 def capacity(options: Options) -> int:
-    """How many VFs each physical network has on each host: wanted, present, in use, free."""
+    """How many VFs each physical network has on each host; with credentials, what neutron and nova say of them too."""
     bed = load(options)
     runs = look_at(bed, _with_all_ports(bed, options), options)
-    found = measured.measure([(run.request, run.facts) for run in runs])
-    code = report.FAILED if found.silent else report.DONE
+    view, error = session.ask(bed, claims.view)
+    seen = [(run.request, run.facts) for run in runs]
+    found = measured.measure(seen, None if view is None else view.bound(bed.hosts))
+    if view is not None:
+        found = replace(found, orphans=(*found.orphans, *drift.orphans(seen, view)))
+    found = replace(found, unasked=error.message if error else "")
+    code = report.FAILED if found.silent or _is_failure(error) else report.DONE
     if options.json:
         print(json.dumps(measured.document(str(options.testbed_path), code, found), indent=2))
     else:
         findings_screen.show_capacity(found, screen.console(sys.stdout))
         _show_errors(runs)
+    _tell_failure(error)
     return code
 
 
@@ -39,29 +48,42 @@ def explain(options: Options) -> int:
     if not options.physnet:
         raise UsageError("explain needs a physical network", hint="fab explain:physnet1, or fab explain:physnet1,2")
     bed = load(options)
-    found = explanation(bed, options, options.physnet, options.count or 1)
+    bound, error = session.ask(bed, claims.bound)
+    found = explanation(bed, options, options.physnet, options.count or 1, bound)
+    found = replace(found, unasked=error.message if error else "")
     code = report.DONE if found.verdict is explaining.Verdict.FOUND else report.PENDING
-    code = report.FAILED if code and found.has_silent else code
+    code = report.FAILED if (code and found.has_silent) or _is_failure(error) else code
     if options.json:
         print(json.dumps(explaining.document(str(options.testbed_path), code, found), indent=2))
     else:
         findings_screen.show_explanation(found, screen.console(sys.stdout))
+    _tell_failure(error)
     return code
 
 
+def _is_failure(error: SriovError | None) -> bool:
+    """A cloud that should answer and does not; where nobody has given credentials none is missing."""
+    return error is not None and not isinstance(error, session.NotAtHandError)
+
+
+def _tell_failure(error: SriovError | None) -> None:
+    if _is_failure(error):
+        print(f"error cloud: {error}", file=sys.stderr)
+
+
 def explanation(
-    bed: Testbed, options: Options, physnet: str, count: int, claims: Mapping[Host, Mapping[str, str]] | None = None
+    bed: Testbed, options: Options, physnet: str, count: int, bound: _Bound | None = None
 ) -> explaining.Explanation:
     """What every host of the testbed says about `count` direct ports on that physical network.
 
-    `claims`: by host, the VFs (PCI address) that the cloud has given away, and to whom: a VM that is shut off keeps
-    its VF, although the host shows it free.
+    `bound`: by host string, the VFs (PCI address) that neutron has bound, and to which port: a VM that is shut off
+    keeps its VF, although the host shows it free.
     """
     runs = look_at(bed, _with_all_ports(bed, options), options)
     seen = [
         (
             run.request,
-            _claimed(run.facts, (claims or {}).get(run.request.host, {})),
+            _claimed(run.facts, (bound or {}).get(run.request.host.name, {})),
             run.error.message if run.error else "",
         )
         for run in runs
@@ -69,12 +91,13 @@ def explanation(
     return explaining.explain(seen, physnet, count)
 
 
-def _claimed(facts: Facts | None, claims: Mapping[str, str]) -> Facts | None:
-    """The facts with claimed VFs held by whom the cloud says, where the host itself knows no holder."""
-    if facts is None or not claims:
+def _claimed(facts: Facts | None, bound: Mapping[str, str]) -> Facts | None:
+    """The facts with bound VFs held by the guests of their ports, where the host itself knows no holder."""
+    if facts is None or not bound:
         return facts
+    holders = {slot: f"{offer.GUEST}port {name} (bound in neutron)" for slot, name in bound.items()}
     ports = tuple(
-        replace(port, vfs=tuple(replace(vf, holder=vf.holder or claims.get(vf.pci_address, "")) for vf in port.vfs))
+        replace(port, vfs=tuple(replace(vf, holder=vf.holder or holders.get(vf.pci_address, "")) for vf in port.vfs))
         for port in facts.ports
     )
     return replace(facts, ports=ports)

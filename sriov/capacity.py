@@ -1,13 +1,14 @@
-"""How many VFs each physical network has on each host: wanted, present, held, free. From facts of hosts alone. Pure.
+"""How many VFs each physical network has on each host: wanted, present, whitelisted, held, bound, free. Pure.
 
-A VF counts as free for a physical network if it is there, nobody holds it, and nova's whitelist, as nova-compute
-reads it, gives it to that network. What nobody can use, or what stands for nothing, is named as an orphan.
+A VF counts as free for a physical network if it is there, nobody holds it, nova's whitelist, as nova-compute reads it,
+gives it to that network, and neutron, where it was asked, has bound no port to it. What nobody can use, or what stands
+for nothing, is named as an orphan. `sriov.cloud.drift` adds those that only the cloud shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TypedDict
 
 from sriov import offer as offers
@@ -29,8 +30,20 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """A VF that ports of neutron claim, by their names: `port1`, or `port1, port2` where two do."""
+
+    index: int
+    pci_address: str
+    ports: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One port of one host for one physical network. `wanted` is 0 where only the whitelist names it."""
+    """One port of one host for one physical network. `wanted` is 0 where only the whitelist names it.
+
+    `bound` is None where neutron was not asked.
+    """
 
     physnet: str
     host: Host
@@ -38,7 +51,9 @@ class Row:
     pci_address: str
     wanted: int
     present: int
+    whitelisted: int
     in_use: tuple[Held, ...]
+    bound: tuple[Bound, ...] | None
     free: int
 
 
@@ -54,11 +69,15 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """`rows` by physical network, then in the order of the hosts. `silent`: hosts that did not answer."""
+    """`rows` by physical network, then in the order of the hosts. `silent`: hosts that did not answer.
+
+    `unasked` says why the cloud is not among the sides that were compared; empty: it is.
+    """
 
     rows: tuple[Row, ...] = ()
     orphans: tuple[Orphan, ...] = ()
     silent: tuple[Host, ...] = ()
+    unasked: str = "nobody asked it"
 
     @property
     def physnets(self) -> tuple[str, ...]:
@@ -73,8 +92,13 @@ class Capacity:
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def measure(seen: Sequence[tuple[Request, Facts | None]]) -> Capacity:
-    """The capacity of hosts that were probed with all their ports and all holders."""
+def measure(
+    seen: Sequence[tuple[Request, Facts | None]], bound: Mapping[str, Mapping[str, str]] | None = None
+) -> Capacity:
+    """The capacity of hosts that were probed with all their ports and all holders.
+
+    `bound`: by host string, PCI address -> names of the ports that neutron has bound to it; None: it was not asked.
+    """
     rows: list[Row] = []
     orphans: list[Orphan] = []
     silent: list[Host] = []
@@ -83,19 +107,23 @@ def measure(seen: Sequence[tuple[Request, Facts | None]]) -> Capacity:
             silent.append(request.host)
             continue
         offer = offers.of(request, facts)
+        claimed = None if bound is None else bound.get(request.host.name, {})
         for port in offers.ports(facts):
-            rows += _port_rows(request, facts, offer, port)
+            rows += _port_rows(request, facts, offer, port, claimed)
         orphans += _orphan_entries(request, offer)
-        orphans += _orphan_vfs(request, facts, offer)
+        orphans += _orphan_vfs(request, facts, offer, claimed or {})
     order = list(dict.fromkeys(row.physnet for row in rows))
     return Capacity(tuple(sorted(rows, key=lambda row: order.index(row.physnet))), tuple(orphans), tuple(silent))
 
 
-def _port_rows(request: Request, facts: Facts, offer: Offer, port: Port) -> Iterator[Row]:
+def _port_rows(
+    request: Request, facts: Facts, offer: Offer, port: Port, claimed: Mapping[str, str] | None
+) -> Iterator[Row]:
     wanted = _wanted(request, facts, port)
     for physnet in dict.fromkeys((*wanted, *offer.physnets)):
         indexes = wanted.get(physnet, ())
         given = {device.address for device in offer.serving(physnet)}
+        left = given - set(claimed or ())
         mine = [vf for vf in port.vfs if vf.index in indexes or vf.pci_address in given]
         if not indexes and not mine:
             continue
@@ -106,9 +134,15 @@ def _port_rows(request: Request, facts: Facts, offer: Offer, port: Port) -> Iter
             port.pci_address,
             wanted=len(indexes),
             present=len(mine),
+            whitelisted=sum(vf.pci_address in given for vf in mine),
             in_use=tuple(Held(vf.index, vf.pci_address, vf.holder) for vf in mine if vf.holder),
-            free=sum(vf.pci_address in given and not vf.holder for vf in mine),
+            bound=None if claimed is None else _bound(mine, claimed),
+            free=sum(vf.pci_address in left and not vf.holder for vf in mine),
         )
+
+
+def _bound(vfs: Sequence[VirtualFunction], claimed: Mapping[str, str]) -> tuple[Bound, ...]:
+    return tuple(Bound(vf.index, vf.pci_address, claimed[vf.pci_address]) for vf in vfs if vf.pci_address in claimed)
 
 
 def _wanted(request: Request, facts: Facts, port: Port) -> dict[str, tuple[int, ...]]:
@@ -143,13 +177,14 @@ _SHADOWED = "a whitelist entry that is never used: earlier ones take its devices
 _ENTRY_HINT = "take the entry out of nova's files, or mend the name"
 
 
-def _orphan_vfs(request: Request, facts: Facts, offer: Offer) -> Iterator[Orphan]:
+def _orphan_vfs(request: Request, facts: Facts, offer: Offer, claimed: Mapping[str, str]) -> Iterator[Orphan]:
+    """What neutron has bound is not judged here: `sriov.cloud.drift` does, which knows the port."""
     for port in offers.ports(facts):
         pf = _entry_of(request, facts, port)
         kept = pf.exclude_vfs if pf else ()
         for vf in port.vfs:
             found = _oddity(vf, offer)
-            if found and vf.index not in kept:
+            if found and vf.index not in kept and vf.pci_address not in claimed:
                 yield Orphan(request.host, f"{port.interface} VF {vf.index} ({vf.pci_address})", *found)
 
 
@@ -176,6 +211,8 @@ class RowDocument(TypedDict):
     present: int
     in_use: list[dict[str, str | int]]
     free: int
+    whitelisted: int
+    bound: list[dict[str, str | int]] | None
 
 
 class NetworkDocument(TypedDict):
@@ -192,6 +229,7 @@ class Document(TypedDict):
     physical_networks: list[NetworkDocument]
     orphans: list[dict[str, str]]
     silent: list[str]
+    cloud: dict[str, object]
 
 
 def document(testbed: str, exit_code: int, found: Capacity) -> Document:
@@ -204,6 +242,7 @@ def document(testbed: str, exit_code: int, found: Capacity) -> Document:
             {"host": o.host.name, "target": o.target, "message": o.message, "hint": o.hint} for o in found.orphans
         ],
         silent=[host.name for host in found.silent],
+        cloud={"asked": not found.unasked, "reason": found.unasked},
     )
 
 
@@ -227,4 +266,6 @@ def _row(row: Row) -> RowDocument:
         present=row.present,
         in_use=[{"index": h.index, "pci_address": h.pci_address, "holder": h.holder} for h in row.in_use],
         free=row.free,
+        whitelisted=row.whitelisted,
+        bound=None if row.bound is None else [asdict(bound) for bound in row.bound],
     )

@@ -63,12 +63,16 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All hosts; `count` is the number of direct ports of the one VM asked for."""
+    """All hosts; `count` is the number of direct ports of the one VM asked for.
+
+    `unasked` says why VFs that neutron has bound are not counted as used; empty: they are.
+    """
 
     physnet: str
     count: int
     computes: tuple[Explained, ...]
     schedulers: tuple[Explained, ...]
+    unasked: str = "nobody asked it"
 
     @property
     def hosts(self) -> tuple[Explained, ...]:
@@ -138,6 +142,7 @@ def document(testbed: str, exit_code: int, found: Explanation) -> dict[str, obje
         "hosts": [host.host.name for host in found.hosts],
         "compute": [_host(host) for host in found.computes],
         "scheduler": [_host(host) for host in found.schedulers],
+        "cloud": {"asked": not found.unasked, "reason": found.unasked},
     }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.text import Text
 
-from sriov.capacity import Capacity
+from sriov.capacity import Capacity, Row
 from sriov.explain import Explanation, Verdict
 from sriov.explain_steps import Mark
 from sriov.screen import columns_table
@@ -15,18 +17,21 @@ _MARKS = {Mark.HOLDS: ("ok  ", "green"), Mark.FAILS: ("FAIL", "bold red"), Mark.
 
 def show_capacity(found: Capacity, out: Console) -> None:
     """A row per physical network, host and port; what a new VM would find; then what serves nobody."""
-    table = columns_table("physical network", "host", "interface", "wanted", "present", "in use", "free")
+    table = columns_table(
+        "physical network", "host", "interface", "wanted", "present", "whitelisted", "in use", "bound", "free"
+    )
     for row in found.rows:
-        present = Text(str(row.present), "green" if row.present == row.wanted else "yellow")
-        table.add_row(
-            row.physnet, row.host.label, row.interface, str(row.wanted), present, str(len(row.in_use)), str(row.free)
+        present, whitelisted = (
+            Text(str(number), "green" if number == row.wanted else "yellow")
+            for number in (row.present, row.whitelisted)
         )
+        bound = "-" if row.bound is None else str(len(row.bound))
+        numbers = (str(row.wanted), present, whitelisted, str(len(row.in_use)), bound, str(row.free))
+        table.add_row(row.physnet, row.host.label, row.interface, *numbers)
     out.print(table)
     for row in found.rows:
-        for held in row.in_use:
-            out.print(
-                f"{row.host.label}: {row.interface} VF {held.index} ({held.pci_address}) is in use by {held.holder}"
-            )
+        for index, address, words in _users(row):
+            out.print(f"{row.host.label}: {row.interface} VF {index} ({address}) is {words}")
     for physnet in found.physnets:
         free = found.free(physnet)
         words = ", ".join(f"{host.label} {number}" for host, number in free.items()) or "no host has a free VF"
@@ -39,6 +44,22 @@ def show_capacity(found: Capacity, out: Console) -> None:
                 f": {orphan.target}: {orphan.message}\n    -> {orphan.hint}",
             )
         )
+    if found.unasked:
+        out.print(f"the cloud was not asked ({found.unasked}): this is what the hosts show")
+
+
+def _against(wanted: int, number: int) -> Text:
+    return Text(str(number), "green" if number == wanted else "yellow")
+
+
+def _users(row: Row) -> Iterator[tuple[int, str, str]]:
+    """(index, address, words) of each VF that is in use on the host, bound in neutron, or both."""
+    held = {each.index: each for each in row.in_use}
+    bound = {each.index: each for each in row.bound or ()}
+    for index in sorted({*held, *bound}):
+        words = [f"in use by {held[index].holder}"] if index in held else []
+        words += [f"bound to port {bound[index].ports}"] if index in bound else []
+        yield index, (held.get(index) or bound[index]).pci_address, ", ".join(words)
 
 
 def show_explanation(found: Explanation, out: Console) -> None:
@@ -54,6 +75,8 @@ def show_explanation(found: Explanation, out: Console) -> None:
     ports = "1 direct port" if found.count == 1 else f"{found.count} direct ports"
     taking = ", ".join(f"{host.host.label} ({host.free} free)" for host in found.hosts)
     out.print()
+    if found.unasked:
+        out.print(f"the cloud was not asked ({found.unasked}): VFs of VMs that are shut off may count as free")
     out.print(
         Text.assemble(
             f"a VM with {ports} on {found.physnet}: ",

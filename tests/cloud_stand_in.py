@@ -1,4 +1,4 @@
-"""A small stand-in for the cloud's HTTP API: keystone's login, and networks, subnets and ports in memory.
+"""A small stand-in for the cloud's HTTP API: keystone's login, networks, subnets and ports, and what nova lists.
 
 openstacksdk itself talks to it over a real socket. It knows just enough for input, idempotence and errors; that the
 requests are right is proven on the real services of tests/cloud.
@@ -25,16 +25,21 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "fixed_ips": [{"ip_address": "10.1.0.5"}],
     },
 }  # fmt: skip
+_COMPUTE = {"os-services": "services", "servers/detail": "servers", "os-hypervisors/detail": "hypervisors"}
 
 
 class StandIn(ThreadingHTTPServer):
-    """`store` holds what was made, by kind; `refuse` maps a kind to (status, message) for its POST."""
+    """`store` holds what was made, by kind; `refuse` maps a kind to (status, message) for its POST.
+
+    nova's lists are read only: a test lays into `store` what they are to hold. `refuse_lists` is for these.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.store: dict[str, list[dict[str, Any]]] = {kind: [] for kind in _DEFAULTS}
+        self.store: dict[str, list[dict[str, Any]]] = {kind: [] for kind in (*_DEFAULTS, *_COMPUTE.values())}
         self.requests: list[str] = []
         self.refuse: dict[str, tuple[int, str]] = {}
+        self.refuse_lists: dict[str, tuple[int, str]] = {}
         self.numbers = itertools.count(1)
 
     @property
@@ -81,6 +86,9 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/network":
             self._answer(200, {"versions": [self._version("v2.0", "/network/v2.0/")]})
             return
+        if path.startswith("/compute/v2.1"):
+            self._compute(path.removeprefix("/compute/v2.1").strip("/"), query)
+            return
         kind, _, number = path.removeprefix("/network/v2.0/").partition("/")
         found = self.server.store.get(kind, [])
         if number:
@@ -89,6 +97,18 @@ class _Handler(BaseHTTPRequestHandler):
             return
         chosen = [item for item in found if all(str(item.get(key)) == value for key, value in query.items())]
         self._answer(200, {kind: chosen})
+
+    def _compute(self, path: str, query: dict[str, str]) -> None:
+        kind = _COMPUTE.get(path, "")
+        if not path:
+            version = {**self._version("v2.1", "/compute/v2.1/"), "version": "2.96", "min_version": "2.1"}
+            self._answer(200, {"version": version})
+        elif kind in self.server.refuse_lists:
+            status, message = self.server.refuse_lists[kind]
+            self._answer(status, {"forbidden": {"code": status, "message": message}})
+        else:
+            found = [item for item in self.server.store[kind] if item.get("binary") == query.get("binary")]
+            self._answer(200, {kind: found})
 
     def do_POST(self) -> None:
         self.server.requests.append(f"POST {self.path}")
@@ -111,7 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         endpoint = {"interface": "public", "region": "RegionOne", "region_id": "RegionOne", "id": "e"}
         catalogue = [{"type": "network", "name": "neutron", "id": "s",
-                      "endpoints": [{**endpoint, "url": f"{self.server.url}/network"}]}]  # fmt: skip
+                      "endpoints": [{**endpoint, "url": f"{self.server.url}/network"}]},
+                     {"type": "compute", "name": "nova", "id": "c",
+                      "endpoints": [{**endpoint, "url": f"{self.server.url}/compute/v2.1"}]}]  # fmt: skip
         token = {"methods": ["password"], "expires_at": "2099-01-01T00:00:00.000000Z", "catalog": catalogue,
                  "user": {"id": "u", "name": "admin", "domain": {"id": "default", "name": "Default"}},
                  "project": {"id": "p", "name": "admin", "domain": {"id": "default", "name": "Default"}},

@@ -140,14 +140,3 @@ def physnet(cloud: Connection, port_id: str) -> str:
         port = cloud.network.find_port(port_id)
         network = None if port is None else cloud.network.find_network(port.network_id)
     return "" if network is None else str(network.provider_physical_network or "")
-
-
-def claims(cloud: Connection) -> dict[str, dict[str, str]]:
-    """host_id -> PCI address -> name of the port that nova has given this VF; of all projects, to an administrator."""
-    found: dict[str, dict[str, str]] = {}
-    with told("listing the ports that are bound"):
-        for port in cloud.network.ports():
-            slot = str((port.binding_profile or {}).get("pci_slot") or "")
-            if slot and port.binding_host_id:
-                found.setdefault(port.binding_host_id, {})[slot] = str(port.name or port.id)
-    return found

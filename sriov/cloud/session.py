@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sriov.errors import CloudError, SriovError, UsageError
 from sriov.facts import printable
@@ -17,23 +18,30 @@ from sriov.model import Testbed
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
+_Answer = TypeVar("_Answer")
 API_TIMEOUT = 60  # seconds for one answer of the cloud
+_NO_CREDENTIALS = "there are no credentials for the cloud"
 _NO_LOGIN = (
     "set OS_CLOUD (a cloud of clouds.yaml) or source an openrc file (OS_AUTH_URL, …), "
     "or write env.keystone or env.openstack_admin_password into the testbed"
 )
 
 
+class NotAtHandError(UsageError):
+    """Credentials or openstacksdk are not here: there is no cloud to ask."""
+
+
 def login(testbed: Testbed) -> Connection:
     """An authorised connection, by OS_CLOUD or OS_*, else by the testbed, else by the only cloud of clouds.yaml.
 
-    Raises UsageError where openstacksdk or a login is missing, CloudError where the cloud refuses or does not answer.
+    Raises NotAtHandError where openstacksdk or credentials are missing, UsageError where those are not complete,
+    CloudError where the cloud refuses or does not answer.
     """
     try:
         import openstack
     except ImportError:
-        raise UsageError(
-            "this task talks to the cloud and needs openstacksdk", hint="pip install 'sriov-fab[cloud]'"
+        raise NotAtHandError(
+            "asking the cloud needs openstacksdk, which is not installed", hint="pip install 'sriov-fab[cloud]'"
         ) from None
     with told("logging in"):
         region = _region(openstack, testbed)
@@ -43,9 +51,25 @@ def login(testbed: Testbed) -> Connection:
     return connection
 
 
-def is_told(testbed: Testbed) -> bool:
-    """Whether anybody has said how to log in; clouds.yaml alone counts only where OS_CLOUD chooses from it."""
-    return bool(os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL") or testbed.cloud_login)
+def ask(testbed: Testbed, read: Callable[[Connection, Testbed], _Answer]) -> tuple[_Answer | None, SriovError | None]:
+    """The cloud's answer, or why there is none: NotAtHandError, or a cloud that fails. For what is whole without it."""
+    try:
+        if not _is_told(testbed):
+            raise NotAtHandError(_NO_CREDENTIALS, hint=_NO_LOGIN)
+        return read(login(testbed), testbed), None
+    except SriovError as error:
+        return None, error
+
+
+def _is_told(testbed: Testbed) -> bool:
+    """Whether there may be credentials where `login` would look; spares openstacksdk's start where there are none."""
+    if os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL") or testbed.cloud_login:
+        return True
+    named = os.environ.get("OS_CLIENT_CONFIG_FILE", "")
+    configured = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "openstack"
+    folders = (Path(), configured.expanduser(), Path("/etc/openstack"))
+    places = [folder / f"clouds.{kind}" for folder in folders for kind in ("yaml", "yml", "json")]
+    return any(path.is_file() for path in ([Path(named)] if named else places))
 
 
 def _region(openstack: Any, testbed: Testbed) -> Any:
@@ -54,7 +78,7 @@ def _region(openstack: Any, testbed: Testbed) -> Any:
     if said is None or os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL"):
         region = openstack.config.OpenStackConfig().get_one()
         if not region.config.get("auth", {}).get("auth_url"):
-            raise UsageError("there are no credentials for the cloud", hint=_NO_LOGIN)
+            raise NotAtHandError(_NO_CREDENTIALS, hint=_NO_LOGIN)
         return region
     return openstack.config.OpenStackConfig(load_yaml_config=False, load_envvars=False).get_one(
         auth_type="password",
