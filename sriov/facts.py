@@ -14,8 +14,11 @@ from dataclasses import dataclass, field
 
 from sriov.errors import HostError
 
+FILE_LIMIT = 8 << 20  # bytes of one file; RDO's nova.conf, all comments, has some 400 KB
 ABSENT = "-"  # in place of a checksum: no such file
 _PCI_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_PROC = "/proc/self/comm"  # stands first among the files: its times are those of the moment
+_MENU = re.compile(rb"^[ \t]*(?:menuentry|submenu|linux|set default|[}]|if|fi|else|blscfg).*\n?", re.MULTILINE)
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -36,6 +39,10 @@ def sections(output: bytes, nonce: str) -> Iterator[tuple[str, str, bytes]]:
 def checksum(content: bytes | None) -> str:
     """SHA-256 in hex, or `-` for a file that is not there."""
     return ABSENT if content is None else hashlib.sha256(content).hexdigest()
+
+
+class _TornError(Exception):
+    """A file changed between its measure and its reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +172,10 @@ def parse(output: bytes, nonce: str, host: str) -> Facts:
         )
     try:
         return _facts(found)
+    except _TornError:
+        raise HostError(
+            host, "a file changed while it was read", hint="something else is at work there; run again"
+        ) from None
     except (KeyError, ValueError, IndexError) as error:
         raise HostError(
             host,
@@ -176,8 +187,6 @@ def parse(output: bytes, nonce: str, host: str) -> Facts:
 def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
     lines = _pairs(_content(found, "host"))
     one = {key: values[0] for key, values in lines.items()}
-    boot_at = float(one["now"]) - float(one["uptime"])
-    now = float(one["now"])
     unreadable = tuple(argument for name, argument, _ in found if name == "unreadable")
     return Facts(
         boot_id=printable(one["boot_id"]),
@@ -200,9 +209,9 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         tools=frozenset(lines.get("tool", ())),
         missing_tools=tuple(printable(name) for name in lines.get("missing", ())),
         ports=tuple(_port(argument, content) for name, argument, content in found if name == "port"),
-        files={path: content for name, path, content in found if name == "file" and path not in unreadable},
+        files={path: content for path, content in _files(found) if path not in unreadable},
         unreadable=unreadable,
-        changed=_changed(printable(_content(found, "changed")), now, boot_at),
+        changed=_changed(found, float(one["uptime"])),
         units=tuple(_units(printable(_content(found, "units")))),
         other_setters=tuple(printable(_content(found, "setters")).split("\n"))
         if _content(found, "setters").strip()
@@ -273,20 +282,49 @@ def _vf(line: str, holders: Mapping[str, str]) -> VirtualFunction:
     return VirtualFunction(int(index), address, driver, printable(holders.get(index, "")))
 
 
-def _changed(text: str, now: float, boot_at: float) -> dict[str, float]:
+def _table(found: list[tuple[str, str, bytes]]) -> Iterator[tuple[str, int, float, float]]:
+    """`1239 1763865000.2500000000 1763865000.2500000000 /etc/nova/nova.conf`: path, bytes, and in seconds since 1970
+    the last change of the content and of the inode."""
+    for line in printable(_content(found, "files")).split("\n"):
+        if line:
+            size, modified, inode, path = line.split(" ", 3)
+            yield path, int(size), float(modified), float(inode)
+
+
+def _files(found: list[tuple[str, str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """Each file whole; of a boot menu, which is long, the lines that matter."""
+    one_by_one = [(path, content) for name, path, content in found if name == "file"]
+    content = next((content for name, _, content in found if name == "content"), b"")
+    yield from ((path, _menu(path, text)) for path, text in one_by_one or _parted(found, content))
+
+
+def _parted(found: list[tuple[str, str, bytes]], content: bytes) -> Iterator[tuple[str, bytes]]:
+    at = 0
+    for path, size, _, _ in _table(found):
+        if path != _PROC:
+            yield path, content[at : at + min(size, FILE_LIMIT)]
+            at += min(size, FILE_LIMIT)
+    if at != len(content):
+        raise _TornError
+
+
+def _menu(path: str, text: bytes) -> bytes:
+    return b"".join(_MENU.findall(text)) if path.endswith("/grub.cfg") else text
+
+
+def _changed(found: list[tuple[str, str, bytes]], uptime: float) -> dict[str, float]:
     """Time of the last change of each file's content, in seconds since boot.
 
     A modification time in the future (a copied file, a clock that was set back) would ask for a restart
     for ever: there the inode's own time counts.
     """
-    times = {}
-    for line in text.split("\n"):
-        modified, _, rest = line.partition(" ")
-        inode, _, path = rest.partition(" ")
-        if path:
-            at = float(modified)
-            times[path] = (at if at <= now else float(inode)) - boot_at
-    return times
+    times = list(_table(found))
+    now = next((modified for path, _, modified, _ in times if path == _PROC), 0.0)
+    return {
+        path: (modified if modified <= now else inode) - now + uptime
+        for path, _, modified, inode in times
+        if path != _PROC
+    }
 
 
 def _units(text: str) -> Iterator[Unit]:

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sriov import render
-from sriov.facts import checksum
+from sriov.facts import FILE_LIMIT, checksum
 from sriov.model import Role
 from sriov.plan import TOOLS, Plan
 from sriov.resource import Change, Command, Request, Step, WriteFile
 from sriov.resources import kernel_arguments, ml2_options, nova_options, services, virtual_functions
 
-FILE_LIMIT = 8 << 20  # bytes of one file; RDO's nova.conf, all comments, has some 400 KB
 RUNS_KEPT = 20
 
 

@@ -75,20 +75,42 @@ def test_vf_address_is_known_before_the_vf_exists(pci: str, offset: int, stride:
     assert Port("eth0", pci, offset=offset, stride=stride).vf_address(index) == address
 
 
-def test_files_are_taken_as_they_are_and_the_unreadable_ones_not(seen: Facts) -> None:
-    assert dict(seen.files) == {"/etc/nova/nova.conf": b"[DEFAULT]\n# @0000 end\n@nonce host\n"}
-    assert seen.unreadable == ("/etc/nova/nova-compute.conf",)
+def test_files_are_taken_as_they_are_and_of_a_boot_menu_what_matters(seen: Facts) -> None:
+    assert dict(seen.files) == {
+        "/etc/nova/nova.conf": b"[DEFAULT]\n# @0000 end\n@nonce host\n",
+        "/etc/nova/nova conf.d/a b.conf": b"no line feed",
+        "/boot/grub/grub.cfg": b"set default=\"0\"\nmenuentry 'Debian' {\n\tlinux\t/boot/vmlinuz ro\n}\n",
+    }
+    assert seen.unreadable == ()
+
+
+def test_file_that_cannot_be_read_is_named_and_the_others_are_taken() -> None:
+    mark = f"\n@{NONCE} ".encode()
+    conf, other = b"file /etc/nova/nova.conf\n[DEFAULT]\n", b"file /etc/nova/b.conf\n"
+    parts = mark.join((b"", conf, other, b"unreadable /etc/nova/b.conf\n", b"units"))
+    one_by_one = PROBE.replace(mark + b"units", parts)
+    found = facts.parse(one_by_one, NONCE, "root@a")
+    assert dict(found.files) == {"/etc/nova/nova.conf": b"[DEFAULT]\n"}
+    assert found.unreadable == ("/etc/nova/b.conf",)
+
+
+def test_file_that_changed_while_it_was_read_is_told() -> None:
+    with pytest.raises(HostError, match="changed while it was read"):
+        facts.parse(PROBE.replace(b"# @0000 end", b"# @0000 the end"), NONCE, "root@a")
 
 
 def test_file_that_poses_as_a_section_stays_a_file() -> None:
-    posing = PROBE.replace(b"# @0000 end", b"@" + b"0" * 32 + b" end\n@" + b"0" * 32 + b" host\nboot_id=forged")
+    forged = b"@" + b"0" * 32 + b" end\n@" + b"0" * 32 + b" host\nboot_id=forged"
+    grown = str(34 + len(forged) - len(b"# @0000 end")).encode()
+    posing = PROBE.replace(b"# @0000 end", forged).replace(b"34 1700000500", grown + b" 1700000500")
     found = facts.parse(posing, NONCE, "root@a")
     assert found.boot_id.startswith("1111")
     assert b"boot_id=forged" in found.files["/etc/nova/nova.conf"]
 
 
 def test_time_of_a_change_counts_from_boot_and_never_lies_ahead(seen: Facts) -> None:
-    assert seen.changed == {"/etc/nova/nova.conf": 500.25, "/etc/nova/nova conf.d/a b.conf": 900.0}
+    assert seen.changed["/etc/nova/nova.conf"] == 500.25
+    assert seen.changed["/etc/nova/nova conf.d/a b.conf"] == 900.0
 
 
 def test_units_begin_with_their_main_process_or_as_active(seen: Facts) -> None:
