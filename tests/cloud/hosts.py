@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import openstack
@@ -26,14 +27,28 @@ SRIOV = {
     ],
     "compute2": [{"interface": "ens2f0", "VF": VFS, "physnets": ["physnet2"]}],
 }
+NETWORK_SIDE = """
+env.network_backend = 'ml2'
+env.vlan_ranges = {'physnet1': '100:199', 'physnet2': '100:199'}
+"""
+UNITS = {"openstack": ("neutron-server", "nova-scheduler"), "compute": ("nova-compute", "neutron-sriov-agent")}
+NEUTRON = "/etc/neutron"
+AGENT_FILES = (f"{NEUTRON}/neutron.conf", f"{NEUTRON}/plugins/ml2/sriov_agent.ini")
 _STATE = "/var/lib/nova"
 _PID = "/run/nova-compute.pid"
 
 
 def specs() -> tuple[HostSpec, ...]:
+    """The files as an operator has them before SR-IOV; sriov_agent.ini is as its package ships it."""
+    neutron = {f"{NEUTRON}/neutron.conf": config.neutron().encode()}
+    server = {**neutron, f"{NEUTRON}/plugins/ml2/ml2_conf.ini": config.ml2().encode()}
+    nova = config.nova("controller", str(STATE)).encode()
     return (
-        HostSpec("controller", ("openstack",), 34, nova_conf=config.nova("controller", str(STATE)).encode()),
-        *(HostSpec(name, ("compute",), 34, nics=CARDS, nova_conf=config.nova(name, _STATE).encode()) for name in SRIOV),
+        HostSpec("controller", ("openstack",), 34, nova_conf=nova, files=server),
+        *(
+            HostSpec(name, ("compute",), 34, nics=CARDS, nova_conf=config.nova(name, _STATE).encode(), files=neutron)
+            for name in SRIOV
+        ),
     )
 
 
@@ -42,36 +57,40 @@ def fleet() -> Fleet:
 
 
 class Hosts:
-    """The fleet, and the nova services that run with its files."""
+    """The fleet, and the services of nova and neutron that run with its files."""
 
     def __init__(self, simulated: Fleet, running: Processes) -> None:
         self.fleet = simulated
         self._running = running
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._seen: dict[tuple[str, str], tuple[int, int]] = {}
 
     def follow(self) -> tuple[str, ...]:
         """Start or restart each service that the hosts' systemd has started since the last look; says which."""
         started = []
         for host in self.fleet.hosts:
-            unit = "nova-scheduler" if host.name == "controller" else "nova-compute"
-            now = (len(host.boots), host.services[f"{unit}.service"]["starts"])
-            if self._seen.get(host.name) != now:
-                self._seen[host.name] = now
-                self.restart(host)
-                started.append(f"{unit} on {host.name}")
+            for unit in UNITS["openstack" if host.name == "controller" else "compute"]:
+                now = (len(host.boots), host.services[f"{unit}.service"]["starts"])
+                if self._seen.get((host.name, unit)) != now:
+                    self._seen[host.name, unit] = now
+                    self.restart(host, unit)
+                    started.append(f"{unit} on {host.name}")
         return tuple(started)
 
-    def restart(self, host: SimulatedHost) -> None:
-        if host.name == "controller":
+    def restart(self, host: SimulatedHost, unit: str) -> None:
+        if unit == "neutron-server":
+            services.start_neutron(self._running, host.path(NEUTRON))
+        elif unit == "nova-scheduler":
             services.start_nova(self._running, "scheduler", host.path("/etc/nova/nova.conf"))
-        else:
+        elif unit == "nova-compute":
             start_compute(host)
+        else:
+            self._start_agent(host)
 
-    def start_agents(self) -> None:
-        for name, ports in SRIOV.items():
-            mappings = ",".join(f"{port['physnets'][0]}:{port['interface']}" for port in ports)  # type: ignore[index]
-            words = [str(VENV / "bin/python"), str(Path(__file__).with_name("nic_agent.py")), name, mappings]
-            self._running.start(f"agent-{name}", [*words, *services.neutron_files()], services.OPENRC)
+    def _start_agent(self, host: SimulatedHost) -> None:
+        files = [word for path in AGENT_FILES for word in ("--config-file", str(host.path(path)))]
+        words = [str(VENV / "bin/python"), str(Path(__file__).with_name("nic_agent.py")), host.name, *files]
+        self._running.stop(f"agent-{host.name}")
+        self._running.start(f"agent-{host.name}", words, services.OPENRC)
 
 
 def start_compute(host: SimulatedHost) -> None:
@@ -118,6 +137,26 @@ def launch_plain(name: str, host: str) -> None:
         name=name, image_id=image.id, flavor_id=flavor.id, networks="none", availability_zone=f"nova:{host}"
     )
     cloud.compute.wait_for_server(server, wait=int(PATIENCE))
+
+
+def shut_off(name: str) -> None:
+    """As its owner would; its port stays bound."""
+    cloud = openstack.connect()
+    server = cloud.compute.find_server(name)
+    cloud.compute.stop_server(server)
+    cloud.compute.wait_for_server(server, status="SHUTOFF", wait=int(PATIENCE))
+
+
+def claim(name: str, network_id: str, host: str, profile: Mapping[str, object]) -> None:
+    """A port that an administrator binds by hand to a VF; neutron does not ask whose that is."""
+    openstack.connect().network.create_port(
+        network_id=network_id, name=name, binding_vnic_type="direct", binding_host_id=host, binding_profile=profile
+    )
+
+
+def unclaim(name: str) -> None:
+    cloud = openstack.connect()
+    cloud.network.delete_port(cloud.network.find_port(name).id)
 
 
 def states() -> str:

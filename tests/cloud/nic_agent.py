@@ -1,14 +1,14 @@
 """Stands in for neutron-sriov-nic-agent, which needs a card: reports its state, and brings bound ports up.
 
-nic_agent.py HOST PHYSNET:DEVICE[,PHYSNET:DEVICE...] --config-file neutron.conf
-It speaks neutron's own RPC; run by the interpreter that has neutron.
+nic_agent.py HOST --config-file neutron.conf --config-file sriov_agent.ini
+It speaks neutron's own RPC, and reads its mappings by the agent's own parser; run by the interpreter that has neutron.
 """
 
 import sys
 import time
 
-HOST, MAPPINGS = sys.argv[1:3]
-ARGUMENTS, sys.argv = sys.argv[3:], sys.argv[:1]  # neutron parses sys.argv
+HOST = sys.argv[1]
+ARGUMENTS, sys.argv = sys.argv[2:], sys.argv[:1]  # neutron parses sys.argv
 
 import openstack  # noqa: E402
 import oslo_messaging  # noqa: E402
@@ -16,6 +16,7 @@ from keystoneauth1.exceptions import ClientException  # noqa: E402
 from neutron.agent import rpc  # noqa: E402
 from neutron.common import config  # noqa: E402
 from neutron.conf.agent import common as agent_options  # noqa: E402
+from neutron.plugins.ml2.drivers.mech_sriov.agent.sriov_nic_agent import SriovNicAgentConfigParser  # noqa: E402
 from neutron_lib import context  # noqa: E402
 from neutron_lib.agent import topics  # noqa: E402
 from oslo_config import cfg  # noqa: E402
@@ -24,10 +25,8 @@ REPORT_SECONDS = 20
 
 
 def state():
-    mappings = {}
-    for pair in filter(None, MAPPINGS.split(",")):
-        physnet, device = pair.split(":")
-        mappings.setdefault(physnet, []).append(device)
+    parser = SriovNicAgentConfigParser()
+    parser.parse()
     bandwidths = (
         "resource_provider_bandwidths", "resource_provider_hypervisors", "resource_provider_inventory_defaults"
     )  # fmt: skip
@@ -38,7 +37,8 @@ def state():
         "agent_type": "NIC Switch agent",
         "start_flag": True,
         "configurations": {
-            "device_mappings": mappings, "devices": 0, "extensions": [], **{name: {} for name in bandwidths}
+            "device_mappings": parser.device_mappings, "devices": 0, "extensions": [],
+            **{name: {} for name in bandwidths},
         },
     }  # fmt: skip
 

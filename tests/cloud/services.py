@@ -63,7 +63,7 @@ _RABBIT = {
 
 
 def prepare() -> None:
-    """Empty folders and the files of keystone, placement and glance."""
+    """Empty folders, and the files of what runs beside the hosts; neutron's is for its database alone."""
     shutil.rmtree(RUN, ignore_errors=True)
     for folder in (ETC, LOG, STATE, RUN / "images", *(ETC / name for name in PORTS)):
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,6 @@ def prepare() -> None:
     (ETC / "placement/placement.conf").write_text(config.placement())
     (ETC / "glance/glance-api.conf").write_text(config.glance())
     (ETC / "neutron/neutron.conf").write_text(config.neutron())
-    (ETC / "neutron/ml2_conf.ini").write_text(config.ml2())
     (ETC / "nova/nova.conf").write_text(config.nova("controller", str(STATE)))
     (RUN / "rabbit-plugins").write_text("[].\n")
     (RUN / "rabbit.conf").write_text("")
@@ -172,7 +171,7 @@ def _in_order(
 
 
 def start_apis(running: Processes) -> None:
-    """Every HTTP service, keystone's catalogue, and neutron's RPC server."""
+    """Every HTTP service but neutron's, which waits for its host; keystone's catalogue; nova-conductor."""
     for name in ("keystone", "placement", "glance"):
         _start_api(running, name)
     for name in ("keystone", "placement", "glance"):
@@ -184,23 +183,28 @@ def start_apis(running: Processes) -> None:
         ("neutron", "network", "http://127.0.0.1:9696"),
     ]
     processes.run([python(), "-c", CATALOGUE.format(services=services)], LOG / "catalogue.log", OPENRC)
-    _start_api(running, "neutron")
-    running.start("neutron-rpc", [*program("neutron-rpc-server"), *neutron_files()], config.environment())
     _start_api(running, "nova")
     start_nova(running, "conductor", ETC / "nova/nova.conf")
-    for name in ("neutron", "nova"):
-        running.wait_port(name, PORTS[name])
+    running.wait_port("nova", PORTS["nova"])
 
 
-def neutron_files() -> list[str]:
-    return ["--config-file", str(ETC / "neutron/neutron.conf"), "--config-file", str(ETC / "neutron/ml2_conf.ini")]
+def start_neutron(running: Processes, folder: Path) -> None:
+    """neutron's API and its RPC server with the files below this /etc/neutron."""
+    environment = config.environment(folder)
+    files = [folder / "neutron.conf", folder / "plugins/ml2/ml2_conf.ini"]
+    words = [word for file in files for word in ("--config-file", str(file))]
+    for name in ("neutron", "neutron-rpc"):
+        running.stop(name)
+    running.start("neutron-rpc", [*program("neutron-rpc-server"), *words], environment)
+    _start_api(running, "neutron", environment)
+    running.wait_port("neutron", PORTS["neutron"])
 
 
-def _start_api(running: Processes, name: str) -> None:
+def _start_api(running: Processes, name: str, environment: Mapping[str, str] | None = None) -> None:
     folder = RUN / "wsgi" / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "gunicorn.conf.py").write_text(config.gunicorn(name))
-    running.start(name, program("gunicorn"), config.environment(), folder)
+    running.start(name, program("gunicorn"), environment or config.environment(), folder)
 
 
 def start_nova(running: Processes, part: str, file: Path) -> None:

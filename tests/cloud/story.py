@@ -11,6 +11,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import openstack
+from openstack.network.v2.port import Port
+
 from sriov.simulation import SimulatedHost
 from tests.cloud import hosts as cloud_hosts
 from tests.cloud import services
@@ -26,7 +29,7 @@ class Teller:
     def __init__(self, hosts: Hosts) -> None:
         self.hosts = hosts
         self.bed = RUN / "testbed.py"
-        self.bed.write_text(hosts.fleet.testbed(cloud_hosts.SRIOV))
+        self.bed.write_text(hosts.fleet.testbed(cloud_hosts.SRIOV) + cloud_hosts.NETWORK_SIDE)
         self.environment = {
             **os.environ,
             **services.OPENRC,
@@ -50,13 +53,14 @@ class Teller:
     def say(self, words: str) -> None:
         print(f"\n# {words}", flush=True)
 
-    def fab(self, *words: str, code: int = 0, follow: bool = False) -> str:
+    def fab(self, *words: str, code: int = 0, follow: bool = False, **environment: str) -> str:
         """Prints the call and its answer; raises if it ends otherwise than expected."""
-        print(f"$ fab {shlex.join(words)}", flush=True)
+        said = "".join(f"{name}={value} " for name, value in environment.items())
+        print(f"$ {said}fab {shlex.join(words)}", flush=True)
         begun = time.monotonic()
         with ThreadPoolExecutor() as pool:
             running = pool.submit(
-                subprocess.run, ["fab", *words], cwd=CHECKOUT, env=self.environment, text=True,
+                subprocess.run, ["fab", *words], cwd=CHECKOUT, env={**self.environment, **environment}, text=True,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
             )  # fmt: skip
             while follow and not running.done():  # a host that reboots starts its nova-compute by itself
@@ -77,7 +81,7 @@ def tell(hosts: Hosts, words: list[str]) -> int:
     begin(teller)
     if words[:1] == ["shell"]:
         return subprocess.run(words[1:], env=teller.environment, cwd=CHECKOUT, check=False).returncode
-    for chapter in (from_network_to_vm, no_vf_left, without_the_filter, with_a_broken_whitelist, drained):
+    for chapter in CHAPTERS:
         if not words or chapter.__name__ in words:
             chapter(teller)
     teller.say("All of it came out as it should.")
@@ -85,14 +89,22 @@ def tell(hosts: Hosts, words: list[str]) -> int:
 
 
 def begin(teller: Teller) -> None:
-    teller.say("Three bare hosts; the tool sets them up, the real nova services start with its files.")
+    teller.say("Three bare hosts; the tool sets them up, the real services of nova and neutron start with its files.")
     teller.fab("setup_all")
+    show_network_side(teller)
     started = teller.hosts.follow()
-    teller.hosts.start_agents()
     seconds = cloud_hosts.wait_ready(teller.hosts)
     teller.say(f"Started: {', '.join(started)}. Agents and computes are up after {seconds:.0f} s.")
     cloud_hosts.make_image_and_flavor()
     teller.fab("setup_all")
+
+
+def show_network_side(teller: Teller) -> None:
+    """What the tool wrote into neutron's files."""
+    for name, file in (("controller", "ml2_conf.ini"), ("compute1", "sriov_agent.ini")):
+        text = teller.hosts.fleet[name].path(f"/etc/neutron/plugins/ml2/{file}").read_text()
+        ours = re.findall(r"^# BEGIN sriov-fab.*?^# END sriov-fab[^\n]*$", text, re.DOTALL | re.MULTILINE)
+        print(f"({name}: {file})\n" + "\n".join(ours))
 
 
 def from_network_to_vm(teller: Teller) -> None:
@@ -151,6 +163,73 @@ def with_a_broken_whitelist(teller: Teller) -> None:
     teller.fab("delete_sriov_vm:vm4")
 
 
+def sides_compared(teller: Teller) -> None:
+    teller.say("Sysfs, whitelist and neutron agree: one VM runs; then it is shut off, and keeps its VF.")
+    compute, cloud = teller.hosts.fleet["compute1"], openstack.connect()
+    for call in ("create_sriov_network:vn1,physnet1,100,10.1.0.0/24", "create_sriov_port:vn1,port1"):
+        teller.fab(call)
+    teller.fab("launch_sriov_vm:vm5,port1,tiny,tiny")
+    port = cloud.network.find_port("port1")
+    address = port.binding_profile["pci_slot"]
+    number = vf_number(compute, "ens1f0", address)
+    instance = cloud.compute.find_server("vm5", details=True).instance_name
+    compute.hold_vf("ens1f0", number, kind="domain", name=instance)
+    said = teller.fab("capacity")
+    expect(f"({address}) is in use by libvirt domain {instance}, bound to port port1", plain(said))
+    refuse("orphan", said)
+    compute.release_vf("ens1f0", number, name=instance)
+    cloud_hosts.shut_off("vm5")
+    said = teller.fab("capacity")
+    expect(f"({address}) is bound to port port1", plain(said))
+    expect("physnet1: 2 free", said)
+    expect("2 of 3 free", teller.fab("explain:physnet1,3", code=3))
+    expect("keystone refused the login", teller.fab("capacity", code=1, OS_PASSWORD="wrong"))
+    orphans(teller, compute, port)
+    teller.fab("delete_sriov_vm:vm5")
+
+
+def orphans(teller: Teller, compute: SimulatedHost, port: Port) -> None:
+    teller.say(
+        "What one side has and another lacks: a second port for the VF, a host that is gone, a stranger's guest."
+    )
+    address, profile = port.binding_profile["pci_slot"], port.binding_profile
+    cloud_hosts.claim("twin", port.network_id, "compute1", profile)
+    cloud_hosts.claim("left", port.network_id, "compute9", profile)
+    compute.hold_vf("ens2f0", 0, kind="domain", name="by-hand")
+    said = plain(teller.fab("capacity"))
+    expect(f"{address}: claimed by 2 ports:", said)
+    expect("port twin: bound to " + address + " though no VM has it", said)
+    expect("compute9: port left: bound to a host that the testbed does not have", said)
+    expect("held by libvirt domain by-hand, but no port of neutron claims it", said)
+    compute.release_vf("ens2f0", 0, name="by-hand")
+    for name in ("twin", "left"):
+        cloud_hosts.unclaim(name)
+    teller.say("The whitelist loses the entry; then the VFs are gone as well. The tool brings both back.")
+    edit(compute, r'"devname": "ens1f0"', '"devname": "ens1f9"')
+    expect(f"bound to {address}, which no whitelist entry gives away", plain(teller.fab("capacity")))
+    compute.run("echo 0 >/sys/class/net/ens1f0/device/sriov_numvfs")
+    expect(f"bound to {address}, which is no device of this host", plain(teller.fab("capacity")))
+    teller.fab("setup_all")
+    teller.restarted()
+    refuse("orphan", teller.fab("capacity"))
+
+
+def vf_number(host: SimulatedHost, interface: str, address: str) -> int:
+    device = f"/sys/class/net/{interface}/device"
+    found = host.run(f"for d in {device}/virtfn*; do echo $d $(basename $(readlink $d)); done").stdout.decode()
+    return next(int(line.split()[0].rpartition("virtfn")[2]) for line in found.splitlines() if address in line)
+
+
+def plain(said: str) -> str:
+    """As on a terminal that is wide enough."""
+    return " ".join(said.split())
+
+
+def refuse(words: str, said: str) -> None:
+    if words in said:
+        raise AssertionError(f"{words!r} was said")
+
+
 def drained(teller: Teller) -> None:
     teller.say("A reboot is due on compute1, and two VMs run there: one with a VF, one without.")
     compute = teller.hosts.fleet["compute1"]
@@ -166,6 +245,9 @@ def drained(teller: Teller) -> None:
     teller.fab("delete_sriov_vm:vm4")
     teller.fab("setup_all", "--drain", follow=True)
     print(cloud_hosts.states())
+
+
+CHAPTERS = (from_network_to_vm, no_vf_left, without_the_filter, with_a_broken_whitelist, sides_compared, drained)
 
 
 def expect(words: str, said: str) -> None:
