@@ -42,6 +42,17 @@ def cgroup2() -> Path:
     return Path(found[1])
 
 
+def control_groups(directory: Path) -> list[Path]:
+    """Those that fleets in or below that directory have made."""
+    pattern = f"{_cgroup_name(directory)}*"
+    return [path for place in ("", "unified/") for path in Path("/sys/fs/cgroup").glob(place + pattern)]
+
+
+def _cgroup_name(directory: Path) -> str:
+    """`sriov-lab-root-.cache-sriov-lab-run-123-fleet`"""
+    return f"sriov-lab-{str(directory.resolve()).strip('/').replace('/', '-')}"
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """A call of `fab`: its exit code and what it printed."""
@@ -137,11 +148,11 @@ class Fleet:
         self.stop()
 
     def _launch(self) -> None:
-        cgroup = cgroup2() / f"sriov-lab-{os.getpid()}-{self.directory.name}"
+        cgroup = cgroup2() / _cgroup_name(self.directory)
         hosts = {host.name: host.address for host in self.hosts}
         plan = {"tree": str(self.tree.path), "cgroup": str(cgroup), "hosts": hosts}
         (self.directory / "plan.json").write_text(json.dumps(plan))
-        keeper = ["sh", str(HERE / "nspawn-keep.sh"), str(cgroup), str(256 + 16 * len(hosts))]
+        keeper = ["sh", str(HERE / "nspawn-keep.sh"), str(cgroup), str(64 + 16 * len(hosts))]
         namespaces = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"]
         server = [sys.executable, "-m", f"{__package__}.nspawn_server", str(self.directory)]
         root = HERE.parents[__package__.count(".")]

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from .nspawn import Container, Fleet, Visit
+from .leftovers import leftovers
+from .nspawn import Container, Fleet, Visit, control_groups
 from .nspawn_tree import FLEET, Tree, build
 from .product import entry
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("fleet")]
+
+# A run of its own in a process of its own: starts containers, says so, and waits to be ended.
+INTERRUPTED_RUN = """
+import sys, time
+from pathlib import Path
+from {package}.nspawn import Fleet
+from {package}.nspawn_tree import FLEET, build
+with Fleet(build(FLEET), ["one", "other"], Path(sys.argv[1])):
+    print("up", flush=True)
+    time.sleep(600)
+"""
 
 PORTS = (entry("enp1s0", 7, "physnet1"), entry("enp2s0", 7, "physnet2"))
 AT_ONCE = 5
@@ -244,6 +261,32 @@ def test_jobs_bound_how_many_hosts_are_worked_on_at_once(fleet: Fleet, proved: P
     most = most_at_once((int(begin), int(end)) for begin, end in times)
     assert 2 <= most <= 4
     proved(f"--jobs 4 over 8 hosts: {most} restarts of nova-compute under way at once, by systemd's own times")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_containers_end_with_an_interrupted_run(tree: Tree, run_directory: Path, ending: signal.Signals) -> None:
+    """Ctrl-C, a polite and an impolite kill of the run itself."""
+    directory = run_directory / f"interrupted-{ending.name}"
+    package = __name__.rpartition(".")[0]
+    root = Path(__file__).parents[package.count(".") + 1]
+    command = [sys.executable, "-c", INTERRUPTED_RUN.format(package=package), str(directory)]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as run:
+        try:
+            assert run.stdout is not None
+            assert run.stdout.readline() == "up\n"
+            assert leftovers(directory) != []
+            assert len(control_groups(directory)) == 1
+            run.send_signal(ending)
+            run.wait(60)
+        finally:
+            run.kill()
+    deadline = time.monotonic() + 30
+    while (left := [*leftovers(directory), *control_groups(directory)]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == []
 
 
 @pytest.mark.lab_slow
