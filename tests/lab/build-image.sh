@@ -1,13 +1,13 @@
 #!/bin/sh
 # Build a bootable raw disk image of stock Debian 12 (MBR, GRUB, Debian's kernel, systemd, sshd) without booting one.
 #
-#   build-image.sh OUT SIZE PUBLIC_KEY PACKAGE,PACKAGE,... nova|standin
+#   build-image.sh OUT SIZE PUBLIC_KEY PACKAGE,PACKAGE,... nova|standin KERNEL-ARGUMENTS
 #
 # To be run as root in a mount and a process namespace of its own: whatever ends it, the kernel then ends its
 # children and drops its mounts, and with the last mount the loop device. image.py does that.
 # Writes OUT, and OUT.hostkeys with the image's SSH host keys (public halves).
 set -eu
-out=$1 size=$2 public_key=$3 packages=$4 nova=$5
+out=$1 size=$2 public_key=$3 packages=$4 nova=$5 arguments=$6
 tree=$out.tree
 
 say() { echo "build-image.sh: $*" >&2; }
@@ -76,6 +76,15 @@ chroot "$tree" systemctl -q enable systemd-networkd ssh
 chroot "$tree" systemctl -q mask systemd-networkd-wait-online.service e2scrub_reap.service e2scrub_all.timer \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer
 
+# A boot under emulation is a quarter shorter without what no scenario looks at: other file systems, other hardware.
+chroot "$tree" systemctl -q mask proc-sys-fs-binfmt_misc.automount systemd-binfmt.service dev-mqueue.mount \
+    sys-fs-fuse-connections.mount sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
+    modprobe@configfs.service modprobe@dm_mod.service modprobe@drm.service modprobe@efi_pstore.service \
+    modprobe@fuse.service modprobe@loop.service systemd-pstore.service systemd-random-seed.service getty@tty1.service
+for module in ahci button cfg80211 evdev i2c_i801 iTCO_wdt lpc_ich pcspkr psmouse serio_raw; do
+    echo "blacklist $module"
+done > "$tree/etc/modprobe.d/lab.conf"
+
 # On a busy machine an emulated boot takes minutes; systemd's 90 s for a device or a service are for hardware.
 mkdir -p "$tree/etc/systemd/system.conf.d"
 printf '[Manager]\nDefaultDeviceTimeoutSec=600\nDefaultTimeoutStartSec=600\n' > "$tree/etc/systemd/system.conf.d/lab.conf"
@@ -111,12 +120,12 @@ fi
 # would make every system call of an emulated Intel guest flush the emulator's caches: a boot takes half as long again.
 mkdir -p "$tree/etc/default/grub.d" "$tree/boot/grub"
 cp "$tree/usr/share/grub/default/grub" "$tree/etc/default/grub"
-cat > "$tree/etc/default/grub.d/lab.cfg" <<'END'
+cat > "$tree/etc/default/grub.d/lab.cfg" <<END
 GRUB_TIMEOUT=0
 GRUB_RECORDFAIL_TIMEOUT=0
 GRUB_DISABLE_OS_PROBER=true
 GRUB_TERMINAL=console
-GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX console=ttyS0,115200 mitigations=off"
+GRUB_CMDLINE_LINUX="\$GRUB_CMDLINE_LINUX console=ttyS0,115200 mitigations=off${arguments:+ $arguments}"
 END
 printf 'virtio_pci\nvirtio_blk\next4\ncrc32c_generic\ncrc32c_intel\n' >> "$tree/etc/initramfs-tools/modules"
 for directory in dev proc sys; do mount --rbind "/$directory" "$tree/$directory"; done
@@ -127,6 +136,19 @@ chroot "$tree" update-grub
 rm -f "$tree/boot/grub/device.map" # it named the loop device
 grep -q "root=UUID=$uuid" "$tree/boot/grub/grub.cfg" ||
     sed -i "s#root=/dev/[^ ]*#root=UUID=$uuid#" "$tree/boot/grub/grub.cfg"
+
+# 8. For VMs inside a guest: the kernel out of its wrapping, which an emulated emulator would need minutes to undo.
+# Where the packed kernel lies in the file: Documentation/arch/x86/boot.rst, setup_sects, payload_offset and _length.
+if [ -d "$tree/var/lib/libvirt/images" ]; then
+    for kernel in "$tree"/boot/vmlinuz-*; do
+        sectors=$(od -An -tu1 -j 497 -N 1 "$kernel")
+        offset=$(od -An -tu4 -j 584 -N 4 "$kernel")
+        length=$(od -An -tu4 -j 588 -N 4 "$kernel")
+        tail -c "+$(((sectors + 1) * 512 + offset + 1))" "$kernel" | head -c "$((length))" |
+            xz -dc --single-stream > "$tree/var/lib/libvirt/images/vmlinux"
+    done
+fi
+
 for directory in dev proc sys; do umount -l "$tree/$directory"; done
 fstrim "$tree" 2>/dev/null || true
 sync -f "$tree"

@@ -16,23 +16,35 @@ from .product import Fab
 from .provisioned import PROVISIONED, FirstRun, run_on_fresh_guest
 from .snapshot import booted_disk as make_booted_disk
 
-PROVED = pytest.StashKey[list[tuple[str, str]]]()
+PROVED = "proved"
 GUEST = pytest.StashKey[Guest]()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[PROVED] = []
+# Workers that run scenarios side by side take the next one in this order: what takes longest first.
+ORDER = (
+    *("test_nested_vms.py", "test_power_loss.py", "test_setup.py", "test_boot_loader.py", "test_holders.py"),
+    *("test_logins.py", "test_kernel_table.py", "test_boot.py", "test_interrupted_run.py"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What looks for leftovers comes last."""
-    items.sort(key=lambda item: item.path.name == "test_nothing_left.py")
+    """The long ones first; what looks for leftovers last."""
+    here = Path(__file__).parent
+    last = len(ORDER)
+    places = {here / name: place for place, name in enumerate(ORDER)} | {here / "test_nothing_left.py": last + 1}
+    items.sort(key=lambda item: places.get(item.path, last))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.stash[PROVED]:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    claims = [
+        (report.nodeid.rpartition("::")[2], text)
+        for report in terminalreporter.getreports("passed")
+        for kind, text in report.user_properties
+        if kind == PROVED and report.when == "call"
+    ]
+    if claims:
         terminalreporter.section("what the scenarios proved")
-        for scenario, claim in config.stash[PROVED]:
+        for scenario, claim in claims:
             terminalreporter.line(f"{scenario}: {claim}")
 
 
@@ -129,6 +141,6 @@ def proved(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Says in the summary what a scenario has shown; to be called once it has."""
 
     def say(claim: str) -> None:
-        request.config.stash[PROVED].append((request.node.name, claim))
+        request.node.user_properties.append((PROVED, claim))
 
     return say

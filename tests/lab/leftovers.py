@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 
 
@@ -12,6 +13,14 @@ def leftovers(directory: Path) -> list[str]:
     This process itself and its children that are not QEMU or nspawn do not count: `fab` and ssh name their files there.
     """
     return [*_processes(str(directory)), *_mounts(str(directory)), *_loop_devices(str(directory))]
+
+
+def left_after_a_moment(directory: Path, seconds: float = 30) -> list[str]:
+    """What is left after at most `seconds`: the kernel needs a moment to end what was killed."""
+    deadline = time.monotonic() + seconds
+    while (left := leftovers(directory)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return left
 
 
 def _processes(directory: str) -> list[str]:

@@ -19,6 +19,7 @@ PROGRAMS = {
     "losetup": "mount",
     "unshare": "util-linux",
     "setpriv": "util-linux",
+    "xz": "xz-utils",
     "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86 from bookworm-backports",
     "systemd-nspawn": "systemd-container",
