@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test quick lint lab nova cloud bench clean system
+.PHONY: demo test quick lint lab lab-slow nova cloud bench clean system
 
 $(VENV)/.ready: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,9 +31,17 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# scenarios side by side; then, by itself, the look for what they left behind
 lab: $(VENV)/.ready
 	@sh tests/lab/install.sh
-	$(BIN)/python -m pytest tests/lab $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/lab -n 2 --dist loadgroup -m "not lab_slow" --ignore tests/lab/test_nothing_left.py $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/lab/test_nothing_left.py
+
+# what takes an emulated host more than five minutes by itself
+lab-slow: $(VENV)/.ready
+	@sh tests/lab/install.sh
+	$(BIN)/python -m pytest tests/lab -m lab_slow $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/lab/test_nothing_left.py
 
 # nova's own code as judge; it is fetched once, into the user's cache
 nova: $(VENV)/.ready
