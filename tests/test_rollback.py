@@ -141,6 +141,6 @@ def test_runs_are_pruned_to_a_bound_and_hold_manifest_and_log(bench: Bench, flee
     here = [json.loads(line) for line in bench.log]
     assert [line["target"] for line in on_host] == [change.target for change in run.first_plan.changes]
     assert [(line["target"], line["who"], line["run"]) for line in here] == [
-        (line["target"], "operator@desk", kept[-1]) for line in on_host
+        (line["target"], bench.who, kept[-1]) for line in on_host
     ]
     assert any("+device_spec" in text for line in here for text in line["diff"])

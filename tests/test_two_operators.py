@@ -37,6 +37,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         patch.setenv("SRIOV_KNOWN_HOSTS", str(fleet.known_hosts_path))
         folder = tmp_path_factory.mktemp("operators")
         one, other = Bench(fleet, folder), Bench(fleet, folder)
+        one.who = other.who = "operator@desk"
         one.write(dict.fromkeys(NAMES, SEVEN))
         yield _live(fleet, one, other)
 

@@ -3,11 +3,13 @@ chosen moment, for the one who watches is told of each step before the host goes
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sriov import provision, testbed
+from sriov import controller, provision, testbed
 from sriov.host_run import HostRun, Limits
 from sriov.provision import Options
 from sriov.resource import Request
@@ -31,6 +33,7 @@ class Bench:
         self.events: list[tuple[str, str]] = []
         self.log: list[str] = []
         self._names = {host.login_of(user): host.name for host in fleet.hosts for user in ("root", "ops")}
+        self.who = _ended_controller()
         self._lock = threading.Lock()
         self._run = 0
 
@@ -47,7 +50,7 @@ class Bench:
         at: Callable[[str, str], None] = lambda name, words: None,
         request: Callable[[Request], Request] = lambda request: request,
         timeout: float = 5.0,
-        who: str = "operator@desk",
+        who: str = "",
         **options: object,
     ) -> dict[str, HostRun]:
         """A run over these hosts, or all; `at(host name, words)` is called from the thread of each host."""
@@ -69,7 +72,7 @@ class Bench:
             Options(limits=limits, **options),  # type: ignore[arg-type]
             watch,
             f"20260101T000000Z-{self._run:06x}",
-            who,
+            who or self.who,
             self.log.append,
         )
         return {self._names[run.name]: run for run in runs}
@@ -80,6 +83,13 @@ class Bench:
         requests = [Request(host, bed, host.roles) for host in chosen]
         runs = provision.look(requests, Login(bed).connect, Options(limits=SHORT), lambda host, words: None)
         return {self._names[run.name]: run for run in runs}
+
+
+def _ended_controller() -> str:
+    """Each run of a bench is as one of a process of its own, which has ended when the next one begins."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return controller.name().replace(f"pid {os.getpid()}", f"pid {process.pid}")
 
 
 def tree(host: SimulatedHost) -> Tree:
