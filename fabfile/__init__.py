@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import bytecode  # noqa: F401
 from .cloud_tasks import (  # noqa: F401 - tasks, which install() and fab look for here
     create_sriov_network,
     create_sriov_port,

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from conftest import CHECKOUT, FAB
 
 pytestmark = pytest.mark.slow
 
@@ -173,3 +174,10 @@ def test_default_testbed_is_the_one_of_the_folder_then_the_one_of_the_checkout(c
 
 def test_default_testbed_of_an_installation_is_in_the_current_folder(installed: Path, tmp_path: Path) -> None:
     assert run(installed, tmp_path, "-c", DEFAULT).strip() == "testbeds/testbed.py"
+
+
+@pytest.mark.parametrize(("setting", "is_kept"), [("", True), ("1", False)])
+def test_what_python_compiles_is_kept_unless_it_is_told_not_to(tmp_path: Path, setting: str, is_kept: bool) -> None:
+    settings = {"PYTHONDONTWRITEBYTECODE": setting, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    subprocess.run([FAB, "--list"], cwd=CHECKOUT, env={**os.environ, **settings}, capture_output=True, check=True)
+    assert any(tmp_path.rglob("operator_task.*.pyc")) is is_kept
