@@ -18,6 +18,7 @@ mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null
 [ "$nova" = standin ] && downloads='nova-common python3-nova nova-compute-kvm' || downloads=
 export downloads
 rm -rf "$tree"
+# Compiling all of Python's modules would take longer than the rest: only what nova imports is compiled, at the end.
 # shellcheck disable=SC2016 # mmdebstrap's own shell expands $1 and $downloads
 mmdebstrap --mode=root --variant=apt --include="$packages" --quiet \
     --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
@@ -25,10 +26,11 @@ mmdebstrap --mode=root --variant=apt --include="$packages" --quiet \
     --aptopt='APT::Install-Recommends "false"' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='force-unsafe-io' \
-    --setup-hook='mkdir -p "$1/usr/sbin"
-        printf "#!/bin/sh\nexit 101\n" > "$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"' \
+    --setup-hook='mkdir -p "$1/usr/sbin" "$1/usr/local/bin"
+        printf "#!/bin/sh\nexit 101\n" > "$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"
+        printf "#!/bin/sh\n" > "$1/usr/local/bin/py3compile"; chmod 755 "$1/usr/local/bin/py3compile"' \
     --customize-hook='[ -z "$downloads" ] || chroot "$1" sh -c "cd /var/tmp; apt-get -qq download $downloads"' \
-    --customize-hook='rm -f "$1/usr/sbin/policy-rc.d"' \
+    --customize-hook='rm -f "$1/usr/sbin/policy-rc.d" "$1/usr/local/bin/py3compile"' \
     "$suite" "$tree" "deb $mirror $suite main"
 rm -rf "$tree"/etc/apt/sources.list.d/* "$tree"/var/lib/apt/lists/* "$tree"/var/cache/apt/*.bin "$tree"/var/log/apt
 : > "$tree/etc/apt/sources.list"

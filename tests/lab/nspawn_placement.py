@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 PORT = 8778
 Document = dict[str, object]
 
+LINK = {"rel": "self", "href": ""}  # keystoneauth takes no version without one
 VERSIONS: Document = {
-    "versions": [{"id": "v1.0", "min_version": "1.0", "max_version": "1.39", "status": "CURRENT", "links": []}]
+    "versions": [{"id": "v1.0", "min_version": "1.0", "max_version": "1.39", "status": "CURRENT", "links": [LINK]}]
 }
 EMPTY: Document = {"inventories": {}, "aggregates": [], "traits": [], "allocations": {}, "usages": {}}
 
