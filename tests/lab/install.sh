@@ -26,7 +26,7 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
 apt-get -qq install -y --no-install-recommends -t bookworm-backports qemu-system-x86 qemu-utils
 apt-get -qq install -y --no-install-recommends \
-    mmdebstrap fdisk e2fsprogs util-linux xz-utils systemd-container openssh-client debian-archive-keyring
+    mmdebstrap fdisk e2fsprogs util-linux iproute2 xz-utils systemd-container openssh-client debian-archive-keyring
 
 qemu-system-x86_64 -device help 2>/dev/null | grep -q '"igb"' ||
     { echo "install.sh: the installed QEMU has no igb device" >&2; exit 1; }

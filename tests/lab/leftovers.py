@@ -1,4 +1,4 @@
-"""What of the lab still lives on this machine: processes, mounts, loop devices that name one of its directories."""
+"""What of the lab still lives on this machine: processes, mounts, loop devices, control groups of a directory."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import contextlib
 import time
 from pathlib import Path
 
+from .nspawn import control_groups
+
 
 def leftovers(directory: Path) -> list[str]:
-    """`process 123: qemu-system-x86_64 ...`, `mount ...`, `loop device ...` of that directory; empty when clean.
+    """`process 123: qemu-system-x86_64 ...`, `mount ...`, `loop device ...`, `control group ...`; empty when clean.
 
     This process itself and its children that are not QEMU or nspawn do not count: `fab` and ssh name their files there.
     """
-    return [*_processes(str(directory)), *_mounts(str(directory)), *_loop_devices(str(directory))]
+    groups = [f"control group {path}" for path in control_groups(directory)]
+    return [*_processes(str(directory)), *_mounts(str(directory)), *_loop_devices(str(directory)), *groups]
 
 
 def left_after_a_moment(directory: Path, seconds: float = 30) -> list[str]:
