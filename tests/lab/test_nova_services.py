@@ -1,0 +1,247 @@
+"""Debian's packaged nova, its real services on one host: scheduler, conductor, compute, RabbitMQ, a database.
+
+Stand-ins: placement (`nspawn_placement.py`), and nova's own fake virt driver with two cards of one VF each.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from .nspawn import Container, Fleet, FleetError, Visit
+from .nspawn_tree import BOOKWORM, TRIXIE, TreeRecipe, build
+from .product import Entry, entry
+
+pytestmark = pytest.mark.lab
+
+PORTS = (entry("enp1s0", 7, "physnet1"), entry("enp2s0", 7, "physnet2"))
+SERVICES = ("rabbitmq-server", "nova-conductor", "nova-scheduler", "nova-compute")
+START_SECONDS = 600
+PCI_FILTER = "PciPassthroughFilter"
+Proved = Callable[[str], None]
+
+# nova's own reading of its files, by its own code: options, whitelist entries, filter classes.
+READ = """
+import json, sys
+from nova import config, objects
+config.parse_args(["nova", *(f"--config-file={path}" for path in sys.argv[1:])])
+import nova.conf
+from nova.pci.whitelist import Whitelist
+from nova.scheduler import filters
+CONF = nova.conf.CONF
+Whitelist(CONF.pci.device_spec)
+handler = filters.HostFilterHandler()
+known = {one.__name__ for one in handler.get_matching_classes(CONF.filter_scheduler.available_filters)}
+enabled = CONF.filter_scheduler.enabled_filters
+assert set(enabled) <= known, set(enabled) - known
+print(json.dumps({"specs": [json.loads(spec) for spec in CONF.pci.device_spec], "filters": enabled}))
+"""
+COMPUTE_FILES = ("/etc/nova/nova.conf", "/etc/nova/nova-compute.conf")
+SCHEDULER_FILES = COMPUTE_FILES[:1]
+
+
+@dataclass(frozen=True, slots=True)
+class NovaHost:
+    """The container with all services; compute and openstack host at once."""
+
+    fleet: Fleet
+    host: Container
+
+    def fab(self, *words: str, entries: tuple[Entry, ...] = PORTS) -> Visit:
+        return self.fleet.fab(*words, "--json", testbed=self.fleet.testbed([self.host], entries))
+
+    def read(self, *files: str) -> dict[str, list[object]]:
+        """What nova's own code makes of these files; FleetError with its traceback where it refuses them."""
+        self.host.write("/run/read.py", READ.encode())
+        words = " ".join(files)
+        said = self.host.out(f"cd / && setpriv --reuid nova --regid nova --init-groups python3 /run/read.py {words}")
+        found: dict[str, list[object]] = json.loads(said.splitlines()[-1])
+        return found
+
+    def main_pid(self, unit: str) -> str:
+        """Process and its begin: another pair after every start."""
+        return self.host.out(f"systemctl show --value -p MainPID -p ExecMainStartTimestampMonotonic {unit}")
+
+    def is_active(self, unit: str) -> bool:
+        return self.host.sh(f"systemctl is-active -q {unit}", check=False).returncode == 0
+
+    def wait_active(self) -> None:
+        """Until all services say that they are ready; FleetError after START_SECONDS."""
+        deadline = time.monotonic() + START_SECONDS
+        while waiting := [unit for unit in SERVICES if not self.is_active(unit)]:
+            if time.monotonic() > deadline:
+                raise FleetError(f"not active after {START_SECONDS} s: {waiting}\n{self.log(waiting[-1])[-3000:]}")
+            time.sleep(0.5)
+
+    def log(self, unit: str) -> str:
+        """What the service's present process has logged."""
+        pid = self.host.out(f"systemctl show --value -p MainPID {unit}")
+        return self.host.sh(f"grep -h ' {pid} ' /var/log/nova/{unit}.log", check=False).stdout
+
+    def logged_filters(self) -> list[str]:
+        """The enabled filters that the running scheduler has logged at its start (`log_opt_values`)."""
+        marker = "filter_scheduler.enabled_filters = "
+        line = next(line for line in self.log("nova-scheduler").splitlines() if marker in line)
+        value = line.partition(marker)[2].partition("]")[0]
+        return json.loads(value.replace("'", '"') + "]")
+
+    def state(self) -> list[str]:
+        """Differs after a write to nova's files, a start of a service, a boot."""
+        return [
+            self.host.boot_id(),
+            self.host.out("ls -lin --time-style=full-iso /etc/nova /etc/nova/nova.conf /etc/nova/nova-compute.conf"),
+            self.host.out("sha256sum /etc/nova/*.conf"),
+            *map(self.main_pid, SERVICES),
+        ]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(recipe, id=recipe.name, marks=pytest.mark.xdist_group(recipe.name))
+        for recipe in (BOOKWORM, TRIXIE)
+    ],
+)
+def nova(request: pytest.FixtureRequest, run_directory: Path) -> Iterator[NovaHost]:
+    """A host whose services run, none of them touched by the product yet."""
+    recipe: TreeRecipe = request.param
+    with Fleet(build(recipe), ["allinone"], run_directory / recipe.name) as fleet:
+        nova = NovaHost(fleet, fleet["allinone"])
+        nova.wait_active()
+        yield nova
+
+
+@pytest.fixture(scope="module")
+def with_filter(nova: NovaHost) -> tuple[list[str], dict[str, str], Visit]:
+    """`setup_openstack_node`: the filters before it, the services' processes before it, its answer."""
+    before = nova.logged_filters(), {unit: nova.main_pid(unit) for unit in SERVICES}
+    return *before, nova.fab(f"setup_openstack_node:{nova.host.login}")
+
+
+@pytest.fixture(scope="module")
+def provisioned(nova: NovaHost, with_filter: object) -> tuple[dict[str, str], Visit]:
+    """`setup_all`, without its reboot: the services' processes before it, its answer."""
+    before = {unit: nova.main_pid(unit) for unit in SERVICES}
+    return before, nova.fab("setup_all", "--reboot", "never")
+
+
+def pools(nova: NovaHost) -> set[tuple[str, str]]:
+    """Device type and physical network of each pool in the running nova-compute's view of its host."""
+    marker = "pci_stats="
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        views = [line for line in nova.log("nova-compute").splitlines() if "Final resource view" in line]
+        if views:
+            text = views[-1].partition(marker)[2]
+            found = set()
+            for pool in text.split("PciDevicePool(")[1:]:
+                kind = next(word for word in ("type-VF", "type-PF", "type-PCI") if word in pool)
+                found.add((kind, pool.partition("physical_network='")[2].partition("'")[0]))
+            return found
+        time.sleep(0.5)
+    raise FleetError(f"nova-compute has not looked at its host:\n{nova.log('nova-compute')[-3000:]}")
+
+
+def test_scheduler_is_restarted_and_has_the_filter(
+    nova: NovaHost, with_filter: tuple[list[str], dict[str, str], Visit], proved: Proved
+) -> None:
+    filters, pids, visit = with_filter
+    assert PCI_FILTER not in filters
+    assert visit.code == 0
+    assert nova.is_active("nova-scheduler")
+    assert nova.main_pid("nova-scheduler") != pids["nova-scheduler"]
+    assert {unit for unit in SERVICES if nova.main_pid(unit) != pids[unit]} == {"nova-scheduler"}
+    assert nova.logged_filters() == [*filters, PCI_FILTER]
+    assert nova.read(*SCHEDULER_FILES)["filters"] == [*filters, PCI_FILTER]
+    proved(
+        f"the real nova-scheduler is restarted and logs {PCI_FILTER} beside its {len(filters)} others; "
+        "its own code finds the class"
+    )
+
+
+def test_compute_is_restarted_and_knows_its_physical_networks(
+    nova: NovaHost, provisioned: tuple[dict[str, str], Visit], proved: Proved
+) -> None:
+    pids, visit = provisioned
+    assert visit.code == 0
+    # the scheduler reads the file with the whitelist too
+    assert {unit for unit in SERVICES if nova.main_pid(unit) != pids[unit]} == {"nova-compute", "nova-scheduler"}
+    assert [unit for unit in SERVICES if not nova.is_active(unit)] == []
+    specs = [
+        {"devname": "enp1s0", "physical_network": "physnet1"},
+        {"devname": "enp2s0", "physical_network": "physnet2"},
+    ]
+    assert nova.read(*COMPUTE_FILES)["specs"] == specs
+    assert pools(nova) == {
+        ("type-VF", "physnet1"),
+        ("type-VF", "physnet2"),
+        ("type-PF", "physnet1"),
+        ("type-PF", "physnet2"),
+    }
+    proved("the real nova-compute is restarted, becomes active, and counts the cards under their physical networks")
+
+
+def test_second_run_restarts_nothing(nova: NovaHost, provisioned: object, proved: Proved) -> None:
+    before = nova.state()
+    for words in (("setup_all", "--reboot", "never"), (f"setup_openstack_node:{nova.host.login}",)):
+        assert nova.fab(*words).code == 0
+        assert nova.state() == before
+    proved("second runs: same inodes and times of nova's files, same processes of all services")
+
+
+# What stands in the file, and what an operator makes of its first occurrence; nothing stands at the file's begin.
+BROKEN = {
+    "a key before any section": (b"", b"debug = true\n[DEFAULT]\n"),
+    "a section without its end": (b"", b"[pci\n[DEFAULT]\n"),
+    "bytes that are not UTF-8": (b"", b"# Stra\xdfe\n"),
+    "a byte order mark": (b"", b"\xef\xbb\xbf[DEFAULT]\n"),
+    "a wrapped line after a comment": (b"", b"[DEFAULT]\n# comment\n  continued\n"),
+    "a whitelist entry in single quotes": (b"", b"[pci]\ndevice_spec = {'devname': 'enp9s0'}\n"),
+    "an empty available filter": (b"", b"[filter_scheduler]\navailable_filters =\n"),
+    "a filter that the release lacks": (b"\nenabled_filters = ", b"\nenabled_filters = RamFilter,"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), BROKEN.values(), ids=BROKEN)
+def test_file_that_nova_refuses_stays_as_it_is_and_is_named(
+    nova: NovaHost, provisioned: object, old: bytes, new: bytes, proved: Proved
+) -> None:
+    """The operator's own slip, and a run that would have had something to write into that file."""
+    host = nova.host
+    host.sh("cp -a /etc/nova/nova.conf /root/nova.conf.good")
+    try:
+        host.write("/etc/nova/nova.conf", host.read("/etc/nova/nova.conf").replace(old, new, 1))
+        with pytest.raises(FleetError):
+            nova.read(*COMPUTE_FILES)
+        before = nova.state()
+        visit = nova.fab("setup_all", "--reboot", "never", entries=(entry("enp1s0", 7, "physnet9"), PORTS[1]))
+        assert visit.code == 2
+        host_document = visit.hosts[host.login]
+        assert "/etc/nova/nova.conf" in json.dumps([host_document["problems"], host_document["error"]])
+        assert nova.state() == before
+    finally:
+        host.sh("cp -a /root/nova.conf.good /etc/nova/nova.conf")
+    proved("refused with file and line, no byte written, no service touched")
+
+
+def test_services_come_back_from_the_reboot_with_the_vfs_before_them(
+    nova: NovaHost, provisioned: object, proved: Proved
+) -> None:
+    visit = nova.fab("setup_all")
+    assert visit.code == 0
+    assert visit.hosts[nova.host.login]["rebooted"]
+    nova.wait_active()
+    show = "systemctl show --value -p ExecMainStartTimestampMonotonic"
+    vfs = max(int(nova.host.out(f"{show} sriov-vfs-{interface}")) for interface in ("enp1s0", "enp2s0"))
+    assert 0 < vfs < int(nova.host.out(f"{show} nova-compute"))
+    assert nova.host.out("cat /sys/class/net/enp?s0/device/sriov_numvfs").split() == ["7", "7"]
+    assert {physnet for _, physnet in pools(nova)} == {"physnet1", "physnet2"}
+    before = nova.state()
+    assert nova.fab("setup_all").code == 0
+    assert nova.state() == before
+    proved("after the run's one reboot all services are active again, the VFs before nova-compute; again nothing to do")
