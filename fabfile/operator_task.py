@@ -60,6 +60,7 @@ class Options:
     reboot_with_instances: bool = False
     timeout: int | None = None
     reboot_timeout: int | None = None
+    engine: str = ""
     run: str = ""
     own: Mapping[str, object] = field(default_factory=dict)
     physnet: str = ""
@@ -98,6 +99,12 @@ def _reboot(text: str) -> str:
         raise ValueError("say auto or never (or yes or no)") from None
 
 
+def _engine(text: str) -> str:
+    if not re.fullmatch(r"dask://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", text):
+        raise ValueError("write dask://scheduler:8786")
+    return text
+
+
 def _share(text: str) -> str:
     number = _count(text.removesuffix("%"))
     if text.endswith("%") and number > 100:
@@ -118,6 +125,7 @@ FLAGS = (
     Parameter("reboot_with_instances", truth, "reboot even hosts on which instances run", is_switch=True),
     Parameter("timeout", _count, "seconds to wait for a host's SSH (10)"),
     Parameter("reboot_timeout", _count, "seconds to wait for a host's return from its reboot (900)"),
+    Parameter("engine", _engine, "let the workers of a Dask cluster do it: dask://scheduler:8786 (docs/scale.md)"),
 )
 PHYSNET = Parameter("physnet", _text, "the physical network that the ports are on")
 COUNT = Parameter("count", _count, "so many direct ports for one VM (1)")

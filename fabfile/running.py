@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import FrameType
 
@@ -16,8 +17,9 @@ from rich.console import Console
 
 from sriov import controller, provision, report, screen, testbed
 from sriov.drain import Drain
+from sriov.engine_step import WorkerLogin
 from sriov.errors import UsageError
-from sriov.host_run import HostRun, Limits
+from sriov.host_run import Connect, HostRun, Limits
 from sriov.model import Host, Role, Secret, Testbed
 from sriov.resource import Request
 from sriov.ssh import Login, ask_at_terminal
@@ -46,9 +48,8 @@ def _change(task: str, options: Options, bed: Testbed, requests: tuple[Request, 
     run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
     end_on_sigterm()
     limits = replace(_limits(options), drain=_drain(bed, run_id) if "drain" in options.own else None)
-    with screen.Progress(quiet=options.json) as progress:
-        connect = login(bed, options, progress.aside(ask_at_terminal)).connect
-        runs = provision.converge(requests, connect, limits, progress.told, run_id, controller.name(), log)
+    with _working(bed, requests, options, limits) as (progress, connect, limits):
+        runs = provision.converge(requests, connect, limits, progress.told, run_id, controller.name(run_id), log)
     return _finish(task, options, run_id, runs, lambda: screen.show_outcome(runs, screen.console(sys.stdout)))
 
 
@@ -56,7 +57,7 @@ def look(task: str, options: Options) -> int:
     """plan, verify and status: the same road, left early."""
     bed = load(options)
     requests = tuple(replace(request, ask_holders=task == "status") for request in requests_of(bed, options, ""))
-    runs = look_at(bed, requests, options)
+    runs = look_at(bed, requests, options, reads_files=False)
     show = {"plan": _show_plan, "verify": _show_plan, "status": screen.show_status}[task]
     return _finish(task, options, "", runs, lambda: show(runs, screen.console(sys.stdout)))
 
@@ -67,7 +68,7 @@ def discover(options: Options) -> int:
     bed = load(options) if path.exists() else Testbed(path="", hosts=())
     hosts = [bed.find(name) or _stranger(name) for name in options.hosts]
     requests = tuple(Request(replace(host, physical_functions=()), bed, frozenset(), all_ports=True) for host in hosts)
-    runs = look_at(bed, requests, options)
+    runs = look_at(bed, requests, options, reads_files=False)
 
     def show() -> None:
         print(report.stanza([(run.name, run.facts) for run in runs if run.facts is not None]))
@@ -90,11 +91,45 @@ def _show_plan(runs: tuple[HostRun, ...], out: Console) -> None:
     screen.show_outcome(runs, out)
 
 
-def look_at(bed: Testbed, requests: tuple[Request, ...], options: Options) -> tuple[HostRun, ...]:
+def look_at(
+    bed: Testbed, requests: tuple[Request, ...], options: Options, *, reads_files: bool = True
+) -> tuple[HostRun, ...]:
+    """`reads_files`: the files of the hosts are asked for too, not only what comes of them."""
     end_on_sigterm()
-    with screen.Progress(quiet=options.json) as progress:
-        connect = login(bed, options, progress.aside(ask_at_terminal)).connect
-        return provision.look(requests, connect, _limits(options), progress.told)
+    with _working(bed, requests, options, _limits(options), reads_files) as (progress, connect, limits):
+        return provision.look(requests, connect, limits, progress.told, keeps_files=reads_files)
+
+
+@contextlib.contextmanager
+def _working(
+    bed: Testbed,
+    requests: tuple[Request, ...],
+    options: Options,
+    limits: provision.Options,
+    reads_files: bool = False,
+) -> Iterator[tuple[screen.Progress, Connect, provision.Options]]:
+    """What a run needs for its time: progress on the screen, a way to log in, and who does it."""
+    with contextlib.ExitStack() as stack:
+        connect: Connect | None = None
+        if options.engine:
+            from sriov import dask_engine
+
+            hosts = [request.host for request in requests]
+            opened = dask_engine.open_engine(options.engine, hosts, reads_files=reads_files)
+            limits = replace(limits, engine=stack.enter_context(opened))
+            connect = _worker_login(bed, options)
+        progress = stack.enter_context(screen.Progress(quiet=options.json))
+        yield progress, connect or login(bed, options, progress.aside(ask_at_terminal)).connect, limits
+
+
+def _worker_login(bed: Testbed, options: Options) -> WorkerLogin:
+    return WorkerLogin(
+        secrets.token_hex(4),
+        bed.key_filename,
+        float(options.timeout or 10),
+        options.accept_new_host_keys or bed.accept_new_host_keys,
+        options.ssh_config,
+    )
 
 
 def _finish(task: str, options: Options, run_id: str, runs: tuple[HostRun, ...], show: Callable[[], None]) -> int:

@@ -8,17 +8,21 @@ import platform
 import re
 
 
-def name() -> str:
-    """`operator@desk (pid 4711)`."""
-    return f"{_place()} (pid {os.getpid()})"
+def name(run_id: str) -> str:
+    """`operator@desk (pid 4711, run 20260101T000000Z-a1b2c3)`."""
+    return f"{_place()} (pid {os.getpid()}, run {run_id})"
 
 
-def has_ended(words: str) -> bool:
-    """Whether `words` name a controller of this user on this machine whose process is gone: killed, or cut off.
+def ends_by_itself(words: str, run_id: str) -> bool:
+    """Whether `words` name who was killed or cut off: what such a one began on a host ends soon after.
 
-    What it began on a host ends by itself soon after. Of any other controller nothing is known from here: False.
+    That is a controller of this user on this machine whose process is gone, or an earlier attempt of this same run
+    `run_id`, from whatever machine: no step is given out twice before the first to get it is lost. Of any other
+    controller nothing is known from here: False.
     """
-    found = re.match(re.escape(_place()) + r" \(pid (\d{1,9})\)", words)
+    if is_of(words, run_id):
+        return True
+    found = re.match(re.escape(_place()) + r" \(pid (\d{1,9})\b", words)
     if not found or found[1] == str(os.getpid()):
         return False
     try:
@@ -28,6 +32,11 @@ def has_ended(words: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def is_of(words: str, run_id: str) -> bool:
+    """Whether `words` name somebody who works for that run."""
+    return bool(run_id) and f", run {run_id})" in words
 
 
 def _place() -> str:

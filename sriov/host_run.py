@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from sriov import controller, rollback, script
+from sriov import controller, reboot_rule, refusal, rollback, script
 from sriov import facts as facts_module
 from sriov import plan as planning
-from sriov.errors import ApplyError, ConnectError, HostError, RebootError, UnreachableError
-from sriov.facts import Facts, printable
+from sriov.errors import ConnectError, HostError, RebootError, UnreachableError
+from sriov.facts import Facts
 from sriov.model import Host
 from sriov.plan import Plan
 from sriov.resource import Change, Request, Severity
@@ -62,6 +62,8 @@ class HostRun:
     log: Log = lambda line: None
     stop: threading.Event = field(default_factory=threading.Event, repr=False)
     changes_hosts: bool = False
+    run_id: str = ""
+    who: str = ""
     status: Status = Status.UNCHANGED
     facts: Facts | None = None
     first_plan: Plan = field(default_factory=Plan)  # what was to be done
@@ -72,14 +74,30 @@ class HostRun:
     done: tuple[int, ...] = ()  # steps of first_plan that were done
     seconds: float = 0.0
     may_reboot: bool = False
+    with_instances: bool = False
     has_begun: bool = False  # its change was sent
+    waits_for_reboot: bool = False
     _reboots_allowed: bool = field(default=True, repr=False)
-    _with_instances: bool = field(default=False, repr=False)
     _nonce: str = field(default="", repr=False)  # of the execution that waits for the reboot
     _session: Session | None = field(default=None, repr=False)
     _execution: Execution | None = field(default=None, repr=False)
     _has_ended: bool = field(default=False, repr=False)
     _begun: float = field(default_factory=time.monotonic, repr=False)
+
+    def attempt(self, act: Callable[[HostRun], None]) -> None:
+        """One act on this host; whatever goes wrong in it is its outcome."""
+        try:
+            act(self)
+        except HostError as error:
+            self.fail(error)
+        except Exception as error:  # an answer that nobody foresaw is its host's trouble, not that of the others
+            unforeseen = HostError(
+                self.name,
+                f"its answer makes no sense to this program ({type(error).__name__})",
+                hint="run again; if it stays, tell the authors what --debug shows",
+            )
+            unforeseen.__cause__ = error
+            self.fail(unforeseen)
 
     @property
     def name(self) -> str:
@@ -101,10 +119,6 @@ class HostRun:
         return self.status is Status.DIFFERS and (bool(self.plan.changes) or self._wants_reboot)
 
     @property
-    def waits_for_reboot(self) -> bool:
-        return self._execution is not None
-
-    @property
     def _wants_reboot(self) -> bool:
         return self.plan.reboot is RebootState.DUE and self.may_reboot
 
@@ -115,6 +129,19 @@ class HostRun:
         self._session = self.connect(self.request.host)
         self.watch(self.label, "probing")
         self._probe()
+        self._judge_first_look()
+
+    def look_when_up(self) -> None:
+        """As look(), at a host that may be in a reboot which an earlier attempt at this step began."""
+        try:
+            self.look()
+        except HostError:
+            self.close()
+            self.watch(self.label, "waiting for it to come up")
+            self._reconnect("")
+            self._judge_first_look()
+
+    def _judge_first_look(self) -> None:
         if self.changes_hosts:
             self._outwait()
         if self.request.rollback is not None and self.facts is not None:
@@ -135,10 +162,13 @@ class HostRun:
     def _outwait(self) -> None:
         """What a killed controller began here ends by itself; planned on is what it leaves."""
         deadline = time.monotonic() + self.limits.apply
-        while self.facts is not None and controller.has_ended(self.facts.lock) and time.monotonic() < deadline:
+        while self._is_left_locked() and time.monotonic() < deadline:
             self.watch(self.label, "waiting for the end of a run that was cut off")
             self._pause("a run that was cut off")
             self._probe()
+
+    def _is_left_locked(self) -> bool:
+        return self.facts is not None and controller.ends_by_itself(self.facts.lock, self.run_id)
 
     def _learn(self, output: bytes, nonce: str) -> None:
         self.facts = facts_module.parse(output, nonce, self.name)
@@ -150,19 +180,13 @@ class HostRun:
 
         `drains`: its instances are led away before.
         """
-        self._reboots_allowed, self._with_instances = allowed, with_instances
+        self._reboots_allowed, self.with_instances = allowed, with_instances
         if not self.plan.will_reboot or self.facts is None:
             return
-        instances = self.facts.instances
-        if not allowed:
-            self.notes += ("a reboot is needed and was not allowed",)
-        elif instances and not with_instances and not drains:
-            names = ", ".join(instances[:5]) + (" ..." if len(instances) > 5 else "")
-            self.notes += (f"a reboot is needed, but instances run here: {names} (--reboot-with-instances)",)
-        elif self.plan.blocked and not with_instances:
-            self.notes += ("a reboot is needed, but somebody uses a VF here (--reboot-with-instances)",)
-        else:
-            self.may_reboot = True
+        reason = reboot_rule.objection(self.plan, self.facts, allowed, with_instances, drains)
+        self.may_reboot = not reason
+        if reason:
+            self.notes += (reason,)
 
     def rest(self) -> None:
         """A host that differs and on which nothing may be done: its outcome."""
@@ -174,7 +198,7 @@ class HostRun:
         """Pending although the operator allowed reboots."""
         return self.status is Status.PENDING and self._reboots_allowed
 
-    def apply(self, run_id: str, who: str) -> None:
+    def apply(self) -> None:
         """Execution 2: the steps, then the probe again, then perhaps the wait for a reboot."""
         assert self._session is not None  # noqa: S101 - look() has connected
         self.has_begun = True
@@ -185,16 +209,16 @@ class HostRun:
             self.request,
             self.plan,
             nonce,
-            run_id=run_id,
-            who=who,
+            run_id=self.run_id,
+            who=self.who,
             may_reboot=self.may_reboot,
-            with_instances=self._with_instances,
+            with_instances=self.with_instances,
         )
         progress = StepProgress(
             script.steps(self.plan),
             nonce,
             lambda words: self.watch(self.label, words),
-            lambda change: self.log(script.log_line(self.request, change, run_id, who)),
+            lambda change: self.log(script.log_line(self.request, change, self.run_id, self.who)),
         )
         stop = f"\n@{nonce} ready\n" if self.may_reboot else f"\n@{nonce} end\n"
         try:
@@ -206,38 +230,18 @@ class HostRun:
         self.done = progress.done
         self._judge(output, nonce, progress)
         if self.may_reboot and self.plan.reboot is RebootState.DUE:
-            self._execution, self._nonce = execution, nonce
+            self._execution, self._nonce, self.waits_for_reboot = execution, nonce, True
             self.watch(self.label, "waiting for its reboot")
             return
         execution.answer(b"")
         self._conclude()
 
     def _judge(self, output: bytes, nonce: str, progress: StepProgress) -> None:
-        for name, argument, content in facts_module.sections(output, nonce):
-            words = " ".join(printable(content.decode(errors="replace")).split())
-            if name == "locked":
-                raise HostError(
-                    self.name,
-                    f"another run is at work on this host: {words[:300]}",
-                    hint="wait for it to end; nothing was touched by this run",
-                )
-            if name == "stopped":
-                raise ApplyError(
-                    self.name,
-                    f"before its first step: {words[:1500]}",
-                    hint="nothing was touched by this run; mend the cause and run again",
-                    step="the lock",
-                )
-            if name == "failed":
-                change, _ = script.steps(self.first_plan)[int(argument)]
-                with contextlib.suppress(HostError):
-                    self._learn(output, nonce)
-                raise ApplyError(
-                    self.name,
-                    f"{change.resource} {change.target}: {words[:1500] or 'failed without a word'}",
-                    hint="what was done before stands; mend the cause and run again",
-                    step=f"{change.resource} {change.target}",
-                )
+        refused = refusal.read(self.name, output, nonce, self.first_plan)
+        if refused is not None:
+            with contextlib.suppress(HostError):
+                self._learn(output, nonce)
+            raise refused
         if f"\n@{nonce} end\n".encode() not in output:
             raise self._with_step(
                 UnreachableError(self.name, "the session ended in the middle of the change"), progress.current
@@ -254,24 +258,9 @@ class HostRun:
 
     def _conclude(self) -> None:
         """Compares what is with what was wanted; nothing counts as done that was not read back."""
-        left = (*self.plan.impossible, *self.plan.blocked)
-        if left:
-            self.fail(
-                HostError(
-                    self.name,
-                    "; ".join(str(problem) for problem in left),
-                    hint="; ".join(dict.fromkeys(problem.hint for problem in left if problem.hint)),
-                )
-            )
-        elif self.plan.changes:
-            self.fail(
-                ApplyError(
-                    self.name,
-                    "the change was made, but the host differs again: "
-                    + "; ".join(str(change) for change in self.plan.changes),
-                    hint="something else on the host undoes it; run `fab plan` to see",
-                )
-            )
+        unmet = refusal.unmet(self.name, self.plan)
+        if unmet is not None:
+            self.fail(unmet)
         elif self.plan.reboot is RebootState.DUE:
             self.hold_back("")
         else:
@@ -282,18 +271,24 @@ class HostRun:
         """The reboot is left for another run."""
         if note:
             self.notes += (note,)
+        self.put_off_reboot()
+        self.waits_for_reboot = False
+        self.status = Status.PENDING
+        self._end("reboot pending")
+
+    def put_off_reboot(self) -> None:
+        """Ends the session that waits for its reboot, which stays due in this run."""
         if self._execution is not None:
             self._execution.answer(b"")
             self._execution = None
-        self.status = Status.PENDING
-        self._end("reboot pending")
+        self.close()
 
     def reboot(self) -> None:
         """Reboots, waits for another boot_id, then for everything to be as wanted, each with a bound."""
         assert self.facts is not None  # noqa: S101 - apply() has set both
         assert self._execution is not None  # noqa: S101
         old = self.facts.boot_id
-        execution, self._execution = self._execution, None
+        execution, self._execution, self.waits_for_reboot = self._execution, None, False
         self.watch(self.label, "rebooting")
         execution.answer(f"reboot {self.plan.boot_mark}\n".encode())
         with contextlib.suppress(HostError):  # a host that goes down may not have the time to say so
@@ -306,6 +301,10 @@ class HostRun:
             self._session.wait_closed(60)
         self.close()
         self._reconnect(old)
+        self.come_back(old)
+
+    def come_back(self, old: str) -> None:
+        """It runs another boot than `old`: waits until it is as wanted, with a bound, and proves it."""
         self.rebooted = True
         self._settle(old)
         if self.plan.reboot is not RebootState.NOT_NEEDED or any(
@@ -373,10 +372,15 @@ class HostRun:
             error = HostError(self.name, f"interrupted: {error.message}", hint="run again", step=error.step)
         self.error = error
         self.status = Status.FAILED
-        if self._execution is not None:
-            self._execution = None
+        self._execution, self.waits_for_reboot = None, False
         self.close()
         self._end("failed")
+
+    def end_as(self, status: Status, seconds: float, error: HostError | None) -> None:
+        """As somebody elsewhere has left it at the end of a phase."""
+        self.status, self.error = status, error
+        self.seconds += seconds
+        self._has_ended = status is not Status.DIFFERS
 
     def close(self) -> None:
         if self._session is not None:

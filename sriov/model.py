@@ -73,6 +73,7 @@ class Host:
     empty/None where the host string leaves them to `~/.ssh/config`. `address` is what SSH is asked for:
     a name, an IPv4 or an IPv6 address without brackets. `hostname` is only a label (`env.hostnames`).
     `release` is nova's major number if the testbed says it, else None: then the probe tells.
+    `worker_resource` is what a worker of a Dask cluster must offer to be given this host; empty: any worker.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Host:
     password: Secret | None = None
     ostype: str = ""
     release: int | None = None
+    worker_resource: str = ""
 
     @property
     def label(self) -> str:

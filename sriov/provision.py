@@ -1,31 +1,40 @@
 """The imperative shell: hosts side by side, from probe to proof; reboots in waves, decided in one place.
 
 Phases: probe all -> stop if anything is impossible anywhere -> apply side by side -> reboots -> verify.
-What is done to one host stands in `sriov/host_run.py`; this module only says who, when and how many at once.
+What is done to one host stands in `sriov/host_run.py`, and where it is done in `sriov/engine.py`; this module only
+says who, when and how many at once.
 """
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from sriov import drain
-from sriov.errors import HostError, UsageError
+from sriov.engine import Elsewhere, Here, Place, side_by_side
+from sriov.engine_step import Phase
+from sriov.errors import UsageError
 from sriov.host_run import Connect, HostRun, Limits, Log, Status, Watch
 from sriov.resource import Request
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the operator allows. `max_unavailable`: `2` or `10%` of the hosts to be rebooted, at least one."""
+    """What the operator allows. `max_unavailable`: `2` or `10%` of the hosts to be rebooted, at least one.
+
+    `engine`: whatever carries out the steps of hosts in place of threads of this process; what a step is made of,
+    `connect` above all, must then be picklable.
+    """
 
     may_reboot: bool = True
     max_unavailable: str = "1"
     reboot_with_instances: bool = False
     jobs: int = 0
     drain: drain.Drain | None = None
+    engine: Executor | None = None
     limits: Limits = field(default_factory=Limits)
 
     def waves(self, hosts: int) -> int:
@@ -44,11 +53,15 @@ def pool_size(jobs: int, hosts: int) -> int:
     return max(1, min(jobs or 64, hosts))
 
 
-def look(requests: Iterable[Request], connect: Connect, options: Options, watch: Watch) -> tuple[HostRun, ...]:
-    """Probes and plans; touches nothing. The sessions are closed."""
+def look(
+    requests: Iterable[Request], connect: Connect, options: Options, watch: Watch, *, keeps_files: bool = True
+) -> tuple[HostRun, ...]:
+    """Probes and plans; touches nothing. The sessions are closed. `keeps_files`: facts hold the files that were read
+    also where they come from elsewhere."""
     stop = threading.Event()
     runs = tuple(HostRun(request, connect, watch, options.limits, stop=stop) for request in requests)
-    _until_interrupted(runs, options, lambda pool: _each(pool, runs, HostRun.look))
+    run_id = f"look-{secrets.token_hex(4)}"
+    _work(runs, options, run_id, keeps_files, lambda place, pool: side_by_side(place, runs, Phase.LOOK))
     return runs
 
 
@@ -68,21 +81,38 @@ def converge(
     options.waves(1)  # a wrong value is told before anything is touched
     stop = threading.Event()
     runs = tuple(
-        HostRun(request, connect, watch, options.limits, log, stop, changes_hosts=True) for request in requests
+        HostRun(request, connect, watch, options.limits, log, stop, changes_hosts=True, run_id=run_id, who=who)
+        for request in requests
     )
-    _until_interrupted(runs, options, lambda pool: _converge(pool, runs, options, run_id, who))
+    _work(runs, options, run_id, False, lambda place, pool: _converge(place, pool, runs, options))
     return runs
 
 
-def _until_interrupted(runs: tuple[HostRun, ...], options: Options, work: Callable[[Executor], None]) -> None:
-    pool = ThreadPoolExecutor(pool_size(options.jobs, len(runs)), thread_name_prefix="host")
+def _work(
+    runs: tuple[HostRun, ...],
+    options: Options,
+    run_id: str,
+    keeps_files: bool,
+    work: Callable[[Place, Executor], None],
+) -> None:
+    if not runs:
+        return
+    size = pool_size(options.jobs, len(runs))
+    pool = ThreadPoolExecutor(size, thread_name_prefix="host")
+    first = runs[0]
+    place: Place = (
+        Here(pool, 4 * size)
+        if options.engine is None
+        else Elsewhere(options.engine, first.connect, options.limits, first.watch, run_id, keeps_files, options.jobs)
+    )
     try:
-        work(pool)
+        work(place, pool)
     except KeyboardInterrupt:
         for run in runs:
             run.stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
         _close(runs)  # whoever waits for a host's answer wakes up
+        place.interrupt()
         pool.shutdown()
         for run in runs:
             run.interrupt()
@@ -91,8 +121,8 @@ def _until_interrupted(runs: tuple[HostRun, ...], options: Options, work: Callab
         _close(runs)
 
 
-def _converge(pool: Executor, runs: tuple[HostRun, ...], options: Options, run_id: str, who: str) -> None:
-    _each(pool, runs, HostRun.look)
+def _converge(place: Place, pool: Executor, runs: tuple[HostRun, ...], options: Options) -> None:
+    side_by_side(place, runs, Phase.LOOK)
     if any(run.stops_all for run in runs):
         for run in runs:
             run.stand_back()
@@ -100,35 +130,22 @@ def _converge(pool: Executor, runs: tuple[HostRun, ...], options: Options, run_i
     for run in runs:
         run.allow_reboot(options.may_reboot, options.reboot_with_instances, drains=options.drain is not None)
     busy = tuple(run for run in runs if run.has_work)
-    _each(pool, busy, lambda run: run.apply(run_id, who))
-    _each(pool, tuple(run for run in runs if run not in busy), HostRun.rest)
+    side_by_side(place, busy, Phase.APPLY)
+    for run in runs:
+        if not run.has_begun:
+            run.attempt(HostRun.rest)
     waiting = tuple(run for run in busy if run.waits_for_reboot)
-    _each(pool, tuple(run for run in runs if run not in waiting), lambda run: drain.refill(options.drain, run))
-    _reboot(pool, waiting, options)
+    if options.drain is not None:
+        _each(pool, (run for run in runs if not run.waits_for_reboot), lambda run: drain.refill(options.drain, run))
+    _reboot(place, pool, waiting, options)
 
 
-def _each(pool: Executor, runs: tuple[HostRun, ...], act: Callable[[HostRun], None]) -> None:
-    """One act on each host; a failure is its host's alone."""
-    for future in as_completed([pool.submit(_guarded, run, act) for run in runs]):
+def _each(pool: Executor, runs: Iterable[HostRun], act: Callable[[HostRun], None]) -> None:
+    for future in [pool.submit(run.attempt, act) for run in runs]:
         future.result()
 
 
-def _guarded(run: HostRun, act: Callable[[HostRun], None]) -> None:
-    try:
-        act(run)
-    except HostError as error:
-        run.fail(error)
-    except Exception as error:  # an answer that nobody foresaw is its host's trouble, not that of the others
-        unforeseen = HostError(
-            run.name,
-            f"its answer makes no sense to this program ({type(error).__name__})",
-            hint="run again; if it stays, tell the authors what --debug shows",
-        )
-        unforeseen.__cause__ = error
-        run.fail(unforeseen)
-
-
-def _reboot(pool: Executor, waiting: tuple[HostRun, ...], options: Options) -> None:
+def _reboot(place: Place, pool: Executor, waiting: tuple[HostRun, ...], options: Options) -> None:
     """One host first; if it comes back as wanted, the others, so many at once. The first failure stops the rest."""
     failed = threading.Event()
     slots = threading.Semaphore(options.waves(len(waiting)))
@@ -138,7 +155,7 @@ def _reboot(pool: Executor, waiting: tuple[HostRun, ...], options: Options) -> N
             if failed.is_set():
                 run.hold_back("not rebooted, for another host did not come back as wanted")
                 return
-            _guarded(run, lambda run: _drain_and_reboot(run, options))
+            run.attempt(lambda run: _drain_and_reboot(place, run, options))
             if run.status is Status.FAILED:
                 failed.set()
 
@@ -146,9 +163,9 @@ def _reboot(pool: Executor, waiting: tuple[HostRun, ...], options: Options) -> N
         _each(pool, some, in_turn)
 
 
-def _drain_and_reboot(run: HostRun, options: Options) -> None:
+def _drain_and_reboot(place: Place, run: HostRun, options: Options) -> None:
     if drain.empty(options.drain, run, options.reboot_with_instances):
-        run.reboot()
+        place.now(run, Phase.REBOOT)
         drain.refill(options.drain, run)
 
 

@@ -36,7 +36,12 @@ LADDER = (
     "sriov.ssh",
     "sriov.controller",
     "sriov.step_progress",
+    "sriov.reboot_rule",
+    "sriov.refusal",
     "sriov.host_run",
+    "sriov.engine_step",
+    "sriov.engine",
+    "sriov.dask_engine",
     "sriov.drain",
     "sriov.provision",
     "sriov.report",
@@ -55,6 +60,7 @@ THIRD_PARTIES = {
     "keystoneauth1": ("sriov.cloud",),
     "requests": ("sriov.cloud",),
     "asyncssh": ("sriov.simulation",),
+    "distributed": ("sriov.dask_engine",),
 }
 # it plays the hosts: what it knew of the product, it would not prove
 SIMULATION_USES = ("sriov.errors", "sriov.layout", "sriov.simulation")
@@ -120,6 +126,13 @@ def test_third_parties_come_in_by_their_own_door() -> None:
 
 
 def test_a_wrong_call_does_not_wait_for_the_transport() -> None:
-    code = "import fabfile, sys; print(sorted({'jinja2', 'rich', 'sriov.ssh', 'asyncssh'} & set(sys.modules)))"
+    late = "{'jinja2', 'rich', 'sriov.ssh', 'asyncssh', 'distributed'}"
+    code = f"import fabfile, sys; print(sorted({late} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
+
+
+def test_a_run_in_threads_does_not_import_what_a_cluster_needs() -> None:
+    code = "import fabfile.running, sys; print(sorted({'distributed', 'dask', 'tornado'} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"

@@ -51,7 +51,7 @@ def _kill_a_run_after(bench: Bench, seconds: float) -> None:
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException):
-            bench.converge(*KILLED, max_unavailable="100%", who=controller.name())
+            bench.converge(*KILLED, max_unavailable="100%", who=controller.name("r"))
         os._exit(0)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
@@ -89,7 +89,7 @@ def _kill_a_run_at(bench: Bench, name: str, words: str) -> None:
         with contextlib.suppress(BaseException):
             bench.converge(
                 name,
-                who=controller.name(),
+                who=controller.name("r"),
                 at=lambda name, told: (told.startswith(words) and os.write(writing, b"!") and time.sleep(60)) or None,
             )
         os._exit(0)

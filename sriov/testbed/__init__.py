@@ -6,7 +6,7 @@ source          bytes, places in a file, faults collected
 host_strings    `user@host:port`
 entries         `env.sriov[host]`
 roles           `env.roledefs`, `env.hostnames`
-settings        passwords, keys, release, filters
+settings        passwords, keys, release, filters, places of hosts in a Dask cluster
 cloud_login     the cloud's administrator
 """
 
@@ -27,7 +27,7 @@ READ_KEYS = frozenset(
     ("roledefs", "hosts", "sriov", "hostnames", "ostypes", "passwords", "password", "key_filename", "user", "port")
 ) | {
     *("openstack_release", "scheduler_filters", "accept_new_host_keys", "keystone", "openstack_admin_password"),
-    *("network_backend", "vlan_ranges"),
+    *("network_backend", "vlan_ranges", "worker_resources"),
 }
 _FABRIC_1_KEYS = frozenset(("roles",))  # there before the file runs
 
@@ -60,7 +60,9 @@ def _assemble(source: Source) -> Testbed:
     hostnames = roles.read_hostnames(values, faults)
     functions = _read_sriov(values, found, faults)
     passwords = settings.read_passwords(values, faults)
-    releases = settings.read_releases(values, frozenset(host.name for host in found), faults)
+    names = frozenset(host.name for host in found)
+    releases = settings.read_releases(values, names, faults)
+    worker_resources = settings.read_worker_resources(values, names, faults)
     ostypes = _read_ostypes(values, faults)
     hosts = tuple(
         Host(
@@ -74,6 +76,7 @@ def _assemble(source: Source) -> Testbed:
             password=passwords.of(host),
             ostype=ostypes.get(host.name, ""),
             release=releases.of(host.name),
+            worker_resource=worker_resources.get(host.name, ""),
         )
         for host, host_roles in found.items()
     )

@@ -189,6 +189,27 @@ def _vlan_range(value: object, at: Keys, faults: FaultList) -> str:
     return f"{low}:{high}"
 
 
+def read_worker_resources(values: Mapping[str, object], hosts: frozenset[str], faults: FaultList) -> dict[str, str]:
+    """`{'root@10.0.0.2': 'rack1'}`: what a Dask worker must offer (`--resources rack1=100`) to be given that host."""
+    value, at = values.get("worker_resources") or {}, ("worker_resources",)
+    if not isinstance(value, Mapping):
+        faults.add(at, f"is {kind(value)}, not a dictionary", "write {host1: 'rack1'}")
+        return {}
+    found = {}
+    for host, resource in value.items():
+        here = (*at, host)
+        if host not in hosts:
+            near = nearest(host, sorted(hosts))
+            what = "is no compute or openstack host of this testbed"
+            faults.add(here, what, f"did you mean {near!r}?" if near else "")
+        elif not isinstance(resource, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", resource):
+            what = shown(resource) if isinstance(resource, str) else kind(resource)
+            faults.add(here, f"{what} is no name of a worker's resource", "write a name such as 'rack1'")
+        else:
+            found[str(host)] = resource
+    return found
+
+
 def read_flag(values: Mapping[str, object], name: str, faults: FaultList) -> bool:
     value = values.get(name, False)
     if not isinstance(value, bool):

@@ -43,10 +43,14 @@ class BenchHost:
 
 
 class BenchFleet:
-    """Context manager; `hosts` run inside it. RuntimeError if a host does not come up."""
+    """Context manager; `hosts` run inside it, in `network` of the loopback range: two fleets need two.
 
-    def __init__(self, size: int) -> None:
+    RuntimeError if a host does not come up.
+    """
+
+    def __init__(self, size: int, network: str = "127.88") -> None:
         self._size = size
+        self._network = network
         self.hosts: tuple[BenchHost, ...] = ()
 
     def __enter__(self) -> BenchFleet:
@@ -93,7 +97,7 @@ class BenchFleet:
         keys.mkdir()
         _make_key(keys / "host_key")
         (keys / "authorized_keys").write_text(self.key.with_suffix(".pub").read_text())
-        address = f"127.88.{number // 200}.{number % 200 + 1}"
+        address = f"{self._network}.{number // 200}.{number % 200 + 1}"
         return {"name": name, "root": str(root), "keys": str(keys), "address": address, "port": str(PORT)}
 
     def reset(self, count: int) -> None:
@@ -115,6 +119,8 @@ class BenchFleet:
         if self._process.stdin:
             self._process.stdin.close()
         self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
         self._folder.cleanup()
 
 

@@ -1,0 +1,57 @@
+"""Why a change was not made, or not to its end: in the host's own words, or by what a second look shows. Pure."""
+
+from __future__ import annotations
+
+from sriov import script
+from sriov.errors import ApplyError, HostError
+from sriov.facts import printable, sections
+from sriov.plan import Plan
+
+LOCK = "the lock"  # the step of who comes too late
+
+
+def read(host: str, output: bytes, nonce: str, plan: Plan) -> HostError | None:
+    """The error that the output of a change amounts to; None if every step was done. `plan` is what was sent."""
+    for name, argument, content in sections(output, nonce):
+        words = " ".join(printable(content.decode(errors="replace")).split())
+        if name == "locked":
+            return HostError(
+                host,
+                f"another run is at work on this host: {words[:300]}",
+                hint="wait for it to end; nothing was touched by this run",
+                step=LOCK,
+            )
+        if name == "stopped":
+            return ApplyError(
+                host,
+                f"before its first step: {words[:1500]}",
+                hint="nothing was touched by this run; mend the cause and run again",
+                step=LOCK,
+            )
+        if name == "failed":
+            change, _ = script.steps(plan)[int(argument)]
+            return ApplyError(
+                host,
+                f"{change.resource} {change.target}: {words[:1500] or 'failed without a word'}",
+                hint="what was done before stands; mend the cause and run again",
+                step=f"{change.resource} {change.target}",
+            )
+    return None
+
+
+def unmet(host: str, plan: Plan) -> HostError | None:
+    """What the plan that a second look makes says of the change before it; None if all but a reboot is as wanted."""
+    left = (*plan.impossible, *plan.blocked)
+    if left:
+        return HostError(
+            host,
+            "; ".join(str(problem) for problem in left),
+            hint="; ".join(dict.fromkeys(problem.hint for problem in left if problem.hint)),
+        )
+    if plan.changes:
+        return ApplyError(
+            host,
+            "the change was made, but the host differs again: " + "; ".join(str(change) for change in plan.changes),
+            hint="something else on the host undoes it; run `fab plan` to see",
+        )
+    return None
