@@ -135,6 +135,9 @@ DRAIN = Parameter(
 RUN = Parameter("run", _text, "the run to take back, as the report named it; else the last one")
 
 
+_NO_OPTIONS = inspect.Signature([inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)])
+
+
 def operator_task(
     *, hosts: Hosts = Hosts.NONE, positional: tuple[str, ...] = (), own: tuple[Parameter, ...] = ()
 ) -> Callable[[Callable[[Options], int]], Task]:
@@ -190,6 +193,11 @@ def install(names: Mapping[str, Any]) -> None:
             UsageError(str(error)), as_json=any(re.search(r"(^--|[:,])json(=[yYtT1o].*)?$", word) for word in unparsed)
         )
     hosts.set_value(None, cast=False)  # else Fabric would run each task once for each of them
+    if not (program.args.help.value or program.args.complete.value):
+        # Invoke copies the options of every task, which takes longer than all else at a start
+        for task in names.values():
+            if hasattr(task, "fab1_signature") and task.name not in unparsed:
+                task.body.__signature__, task.help = _NO_OPTIONS, {}
 
 
 def fail(error: SriovError, *, as_json: bool) -> NoReturn:

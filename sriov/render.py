@@ -7,13 +7,17 @@ holds a line feed or another control character is refused: no file that we write
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import shlex
+import sys
 import threading
 from collections.abc import Callable, Hashable
+from pathlib import Path
 
 import jinja2
+from jinja2.bccache import Bucket
 
 from sriov import layout
 from sriov.errors import SriovError
@@ -58,6 +62,23 @@ def _plain(value: object) -> str:
     return text
 
 
+class _Compiled(jinja2.FileSystemBytecodeCache):
+    """Templates compiled once for each user, in a folder below /tmp that only this user can write."""
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with contextlib.suppress(OSError):  # a full disk costs time, and nothing else
+            super().dump_bytecode(bucket)
+
+
+def _bytecode_cache() -> jinja2.BytecodeCache | None:
+    if sys.dont_write_bytecode:
+        return None
+    made_by = Path(__file__).stat().st_mtime_ns  # the settings below are part of what is compiled
+    with contextlib.suppress(RuntimeError, OSError):
+        return _Compiled(pattern=f"sriov-{made_by}-%s.cache")
+    return None
+
+
 @functools.cache
 def _environment(quote: Callable[[object], str]) -> jinja2.Environment:
     environment = jinja2.Environment(  # noqa: S701 - no HTML here; every value is quoted by finalize
@@ -68,6 +89,7 @@ def _environment(quote: Callable[[object], str]) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,
+        bytecode_cache=_bytecode_cache(),
     )
     environment.filters["unit_name"] = unit_name
     environment.filters["verbatim"] = lambda value: Verbatim(_plain(value))

@@ -33,11 +33,9 @@ class _LoggedStep:
 
 
 def probe(request: Request, nonce: str) -> Script:
-    """Execution 1: what the host is."""
-    body = render.render("functions.sh", nonce=nonce) + render.render(
-        "probe.sh", holds_lock=False, **_probe_values(request)
-    )
-    return Script(body.encode())
+    """Execution 1: what the host is. `nonce`: hexadecimal digits."""
+    body = render.render("functions.sh") + render.render("probe.sh", holds_lock=False, **_probe_values(request))
+    return Script(f"nonce={nonce}\n{body}".encode())
 
 
 def apply(
@@ -47,7 +45,6 @@ def apply(
     steps = tuple(_logged(request, plan, run_id, who))
     text = render.render(
         "apply.sh",
-        nonce=nonce,
         run_id=run_id,
         who=who,
         steps=steps,
@@ -58,7 +55,7 @@ def apply(
         **_probe_values(request),
     )
     content = (s.content for change in plan.changes for s in change.steps if isinstance(s, WriteFile))
-    return Script(text.encode(), b"".join(content))
+    return Script(f"nonce={nonce}\n{text}".encode(), b"".join(content))
 
 
 def steps(plan: Plan) -> tuple[tuple[Change, Step], ...]:

@@ -8,6 +8,8 @@ stands between the brackets, blanks included. Substitution of `$name` is not don
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from sriov.errors import FormatError
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _BOM = b"\xef\xbb\xbf"
+_COMMENT = (b"#", b";")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ def escape(value: str) -> str:
     return value.replace("$", "$$")
 
 
+@functools.lru_cache(maxsize=16)
 def read(path: str, data: bytes, *, any_bytes: bool = False) -> Document:
     """Parse `data`; raises FormatError with the line where oslo.config would refuse the file.
 
@@ -109,13 +113,19 @@ def edited(document: Document, numbered: Iterable[tuple[int, bytes]]) -> Documen
 def _parse(path: str, lines: tuple[bytes, ...], numbers: tuple[int, ...]) -> Document:
     reader = _Reader(path)
     for number, line in enumerate(lines):
-        reader.take(number, line.decode("utf-8", "surrogateescape").rstrip())
+        if line.startswith(_COMMENT):  # nearly all of a file as distributions ship it
+            reader.flush()
+        else:
+            reader.take(number, line.decode("utf-8", "surrogateescape").rstrip())
     reader.flush()
     return Document(path, lines, numbers, tuple(reader.headers), tuple(reader.options))
 
 
 def _undecodable_line(lines: tuple[bytes, ...]) -> int:
     """Number of the first line, from 1, that is no UTF-8; 0 where all are."""
+    with contextlib.suppress(UnicodeDecodeError):
+        b"".join(lines).decode()
+        return 0
     for number, line in enumerate(lines, 1):
         try:
             line.decode()
