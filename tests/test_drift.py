@@ -139,6 +139,21 @@ def test_binding_without_its_vf_is_named(cloud: Cloud, address: str, physnet: st
     assert cloud.orphans() == {("compute1", "port port1"): message}
 
 
+def test_whitelist_that_cannot_be_read_is_told_once_and_not_for_every_port(cloud: Cloud, fleet: Fleet) -> None:
+    conf = fleet["compute2"].path("/etc/nova/nova.conf")
+    kept = conf.read_bytes()
+    conf.write_bytes(kept.replace(b"device_spec = {", b"device_spec = [{"))
+    for number in range(2):
+        cloud.bind(f"port{number}", VFS[number], host="compute2")
+    try:
+        found = cloud.orphans()
+    finally:
+        conf.write_bytes(kept)
+        fleet["compute2"].run("sleep 0.01; systemctl restart nova-compute; sleep 0.5")
+    assert not any(target.startswith("port ") for _, target in found)
+    assert "the whitelist holds" in found["compute2", "whitelist"]
+
+
 def test_held_vf_that_no_port_claims_is_named_with_nova_s_vm(cloud: Cloud, guest: str) -> None:
     cloud.bind("port1", VFS[3])
     cloud.api.store["servers"][0]["OS-EXT-SRV-ATTR:instance_name"] = "instance-00000007"

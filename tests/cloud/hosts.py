@@ -71,8 +71,8 @@ class Hosts:
             for unit in UNITS["openstack" if host.name == "controller" else "compute"]:
                 now = (len(host.boots), host.services[f"{unit}.service"]["starts"])
                 if self._seen.get((host.name, unit)) != now:
-                    self._seen[host.name, unit] = now
                     self.restart(host, unit)
+                    self._seen[host.name, unit] = now
                     started.append(f"{unit} on {host.name}")
         return tuple(started)
 

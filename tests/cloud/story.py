@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -19,6 +20,7 @@ from tests.cloud import hosts as cloud_hosts
 from tests.cloud import services
 from tests.cloud.hosts import Hosts
 from tests.cloud.layout import RUN
+from tests.cloud.processes import CloudError
 
 CHECKOUT = Path(__file__).parent.parent.parent
 
@@ -64,9 +66,12 @@ class Teller:
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
             )  # fmt: skip
             while follow and not running.done():  # a host that reboots starts its nova-compute by itself
-                self.hosts.follow()
+                with contextlib.suppress(CloudError):  # just then it may be away; the next look finds it
+                    self.hosts.follow()
                 time.sleep(0.5)
             done = running.result()
+        if follow:
+            self.hosts.follow()
         print(done.stdout.replace(str(RUN), "$SRIOV_CLOUD/run").rstrip())
         print(f"[exit code {done.returncode}, {time.monotonic() - begun:.1f} s]", flush=True)
         if done.returncode != code:
