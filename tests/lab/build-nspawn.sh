@@ -103,6 +103,7 @@ END
     done
 else
     install -m 755 "$here/nspawn_placement.py" "$tree/usr/local/sbin/lab-placement"
+    install -m 644 "$here/nspawn_driver.py" "$here/../cloud/sysfs_driver.py" "$tree/usr/lib/python3/dist-packages/nova/virt/"
     cat > "$tree/etc/systemd/system/lab-placement.service" <<'END'
 [Unit]
 Description=Stand-in for placement

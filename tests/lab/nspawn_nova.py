@@ -18,8 +18,7 @@ NOVA_CONF = {
     "oslo_concurrency": {"lock_path": "/var/lib/nova/tmp"},
     "placement": {"auth_type": "none", "endpoint_override": "http://127.0.0.1:8778"},
 }
-# nova's own fake driver: a card at 0000:01:00.0 and another at 0000:02:00.0, each with a VF
-NOVA_COMPUTE_CONF = {"DEFAULT": {"compute_driver": "fake.FakeDriverWithPciResources"}}
+NOVA_COMPUTE_CONF = {"DEFAULT": {"compute_driver": "nspawn_driver.Driver"}}
 PROGRAMS = ("nova.cmd.compute", "nova.cmd.conductor", "nova.cmd.manage", "nova.cmd.scheduler")
 CELL0 = "sqlite:////var/lib/nova/nova_cell0.sqlite"
 

@@ -16,8 +16,8 @@ from .image import BUILD_SECONDS, ImageError, contained, lab_directory, locked, 
 HERE = Path(__file__).parent
 BUILDER = HERE / "build-nspawn.sh"
 USED = (
-    HERE / "nspawn_nova.py",
-    HERE / "nspawn_placement.py",
+    *(HERE / f"nspawn_{name}.py" for name in ("driver", "nova", "placement")),
+    HERE.parent / "cloud/sysfs_driver.py",
     HERE.parents[1] / "sriov/simulation/stubs/update-grub.sh",
 )
 

@@ -1,6 +1,6 @@
 """Debian's packaged nova, its real services on one host: scheduler, conductor, compute, RabbitMQ, a database.
 
-Stand-ins: placement (`nspawn_placement.py`), and nova's own fake virt driver with two cards of one VF each.
+Stand-ins: placement (`nspawn_placement.py`), and nova's fake virt driver, with the PCI devices of the host's /sys.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from .product import Entry, entry
 pytestmark = pytest.mark.lab
 
 PORTS = (entry("enp1s0", 7, "physnet1"), entry("enp2s0", 7, "physnet2"))
+POOLS = {
+    **{("type-PF", physnet): 1 for physnet in ("physnet1", "physnet2")},
+    **{("type-VF", physnet): 7 for physnet in ("physnet1", "physnet2")},
+}
 SERVICES = ("rabbitmq-server", "nova-conductor", "nova-scheduler", "nova-compute")
 START_SECONDS = 600
 PCI_FILTER = "PciPassthroughFilter"
@@ -88,7 +92,8 @@ class NovaHost:
         marker = "filter_scheduler.enabled_filters = "
         line = next(line for line in self.log("nova-scheduler").splitlines() if marker in line)
         value = line.partition(marker)[2].partition("]")[0]
-        return json.loads(value.replace("'", '"') + "]")
+        found: list[str] = json.loads(value.replace("'", '"') + "]")
+        return found
 
     def state(self) -> list[str]:
         """Differs after a write to nova's files, a start of a service, a boot."""
@@ -130,21 +135,24 @@ def provisioned(nova: NovaHost, with_filter: object) -> tuple[dict[str, str], Vi
     return before, nova.fab("setup_all", "--reboot", "never")
 
 
-def pools(nova: NovaHost) -> set[tuple[str, str]]:
-    """Device type and physical network of each pool in the running nova-compute's view of its host."""
-    marker = "pci_stats="
+def pools(nova: NovaHost) -> dict[tuple[str, str], int]:
+    """Device type and physical network -> devices, in the running nova-compute's latest view of its host."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         views = [line for line in nova.log("nova-compute").splitlines() if "Final resource view" in line]
         if views:
-            text = views[-1].partition(marker)[2]
-            found = set()
-            for pool in text.split("PciDevicePool(")[1:]:
-                kind = next(word for word in ("type-VF", "type-PF", "type-PCI") if word in pool)
-                found.add((kind, pool.partition("physical_network='")[2].partition("'")[0]))
-            return found
+            parts = views[-1].partition("pci_stats=")[2].split("PciDevicePool(")[1:]
+            return {(quoted(part, "dev_type="), quoted(part, "physical_network=")): count(part) for part in parts}
         time.sleep(0.5)
     raise FleetError(f"nova-compute has not looked at its host:\n{nova.log('nova-compute')[-3000:]}")
+
+
+def quoted(text: str, name: str) -> str:
+    return text.partition(name)[2].split("'")[1]
+
+
+def count(text: str) -> int:
+    return int(text.partition("count=")[2].partition(",")[0])
 
 
 def test_scheduler_is_restarted_and_has_the_filter(
@@ -177,13 +185,8 @@ def test_compute_is_restarted_and_knows_its_physical_networks(
         {"devname": "enp2s0", "physical_network": "physnet2"},
     ]
     assert nova.read(*COMPUTE_FILES)["specs"] == specs
-    assert pools(nova) == {
-        ("type-VF", "physnet1"),
-        ("type-VF", "physnet2"),
-        ("type-PF", "physnet1"),
-        ("type-PF", "physnet2"),
-    }
-    proved("the real nova-compute is restarted, becomes active, and counts the cards under their physical networks")
+    assert pools(nova) == POOLS
+    proved("the real nova-compute is restarted, becomes active, and counts 7 VFs for each physical network")
 
 
 def test_second_run_restarts_nothing(nova: NovaHost, provisioned: object, proved: Proved) -> None:
@@ -240,7 +243,7 @@ def test_services_come_back_from_the_reboot_with_the_vfs_before_them(
     vfs = max(int(nova.host.out(f"{show} sriov-vfs-{interface}")) for interface in ("enp1s0", "enp2s0"))
     assert 0 < vfs < int(nova.host.out(f"{show} nova-compute"))
     assert nova.host.out("cat /sys/class/net/enp?s0/device/sriov_numvfs").split() == ["7", "7"]
-    assert {physnet for _, physnet in pools(nova)} == {"physnet1", "physnet2"}
+    assert pools(nova) == POOLS
     before = nova.state()
     assert nova.fab("setup_all").code == 0
     assert nova.state() == before
