@@ -15,10 +15,10 @@ from .image import BUILD_SECONDS, ImageError, contained, lab_directory, locked, 
 
 HERE = Path(__file__).parent
 BUILDER = HERE / "build-nspawn.sh"
-USED = (
+UPDATE_GRUB = HERE.parents[1] / "sriov/simulation/stubs/update-grub.sh"
+NOVA_SOURCES = (
     *(HERE / f"nspawn_{name}.py" for name in ("driver", "nova", "placement")),
     HERE.parent / "cloud/sysfs_driver.py",
-    HERE.parents[1] / "sriov/simulation/stubs/update-grub.sh",
 )
 
 PLAIN_PACKAGES = ("systemd-sysv", "dbus", "openssh-server", "iproute2", "python3-minimal")
@@ -53,7 +53,7 @@ def build(recipe: TreeRecipe) -> Tree:
     """The tree of that recipe, from the cache or built now (one to four minutes). ImageError."""
     with locked(f"tree-{recipe.name}"):
         key = login_key()
-        sources = (BUILDER, *USED, key.with_suffix(".pub"))
+        sources = (BUILDER, UPDATE_GRUB, key.with_suffix(".pub"), *(NOVA_SOURCES if recipe.nova == "nova" else ()))
         ingredients = (*(path.read_text() for path in sources), recipe.suite, *recipe.packages, recipe.nova)
         digest = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]
         path = lab_directory() / f"tree-{recipe.name}-{digest}"

@@ -21,10 +21,11 @@ pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("fleet")]
 
 # A run of its own in a process of its own: starts containers, says so, and waits to be ended.
 INTERRUPTED_RUN = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from {package}.nspawn import Fleet
 from {package}.nspawn_tree import FLEET, build
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 with Fleet(build(FLEET), ["one", "other"], Path(sys.argv[1])):
     print("up", flush=True)
     time.sleep(600)
