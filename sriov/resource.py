@@ -42,6 +42,15 @@ class Ml2Options:
     agent: AgentWanted | None = None
 
 
+RESTARTS_DUE = "/var/lib/sriov/restarts-due"  # on the host: a file for each unit that a run under way will restart
+
+
+def restart_is_due(facts: Facts, names: Iterable[str]) -> bool:
+    """Whether a run that was cut off left one of these units with a restart to come: nothing else may tell, where
+    the lines that it took out were the last ones of ours."""
+    return any(f"{RESTARTS_DUE}/{name}" in facts.files for name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class FreshService:
     """A service that must run, and must have begun after its files and the VFs became what they are.

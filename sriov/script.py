@@ -11,7 +11,7 @@ from sriov import render
 from sriov.facts import FILE_LIMIT, checksum
 from sriov.model import Role
 from sriov.plan import TOOLS, Plan
-from sriov.resource import Change, Command, Request, Step, WriteFile
+from sriov.resource import RESTARTS_DUE, Change, Command, Request, Step, WriteFile
 from sriov.resources import kernel_arguments, ml2_options, nova_options, services, virtual_functions
 
 RUNS_KEPT = 20
@@ -48,6 +48,7 @@ def apply(
         run_id=run_id,
         who=who,
         steps=steps,
+        restarts=tuple(logged.command[1] for logged in steps if logged.command[0] == "restart"),
         may_reboot=may_reboot,
         with_instances=with_instances,
         runs_kept=RUNS_KEPT,
@@ -75,6 +76,7 @@ def _probe_values(request: Request) -> dict[str, object]:
         "unit_prefix": virtual_functions.UNIT_PREFIX,
         "drop_in": kernel_arguments.DROP_IN,
         "file_limit": FILE_LIMIT,
+        "restarts_due": RESTARTS_DUE,
         "rollback": request.rollback,
         "config_files": nova_options.named_files(request.roles) + ml2_options.named_files(request),
         "config_folders": nova_options.folders(request.roles) + ml2_options.folders(request),

@@ -225,6 +225,21 @@ def test_restart_that_failed_is_made_by_the_next_run(cloud: Operator, fleet: Fle
     assert cloud.fab("setup_all").code == 0
 
 
+def test_restart_that_failed_is_made_where_nothing_else_of_ours_is_left(cloud: Operator, fleet: Fleet) -> None:
+    host = fleet["compute1"]
+    cloud.write({**WHOLE, "compute1": []})
+    host.fail(failing_units=("nova-compute.service",))
+    assert cloud.fab("setup_all").code == 1
+    assert b"sriov-fab" not in host.path(NOVA_CONF).read_bytes()
+    host.mend()
+    again = cloud.fab("setup_all")
+    assert (again.code, again.restarted["compute1"]) == (0, ("nova-compute",)), again.said
+    last = cloud.fab("setup_all")
+    assert (last.code, last.restarted["compute1"]) == (0, ()), last.said
+    cloud.write(WHOLE)
+    assert cloud.fab("setup_all").code == 0
+
+
 def test_fewer_vfs_stay_fewer_after_a_reboot_and_more_come_back(cloud: Operator, fleet: Fleet) -> None:
     host = fleet["compute1"]
     cloud.write({**WHOLE, "compute1": [{**SEVEN[0], "VF": 5}, SEVEN[1]]})

@@ -14,7 +14,7 @@ from sriov.formats import nova
 from sriov.formats.ml2_options import AgentWanted, ServerWanted
 from sriov.formats.nova_options import ConfigFile
 from sriov.model import ML2, Role
-from sriov.resource import Change, FreshService, Item, Ml2Options, Problem, Request
+from sriov.resource import Change, FreshService, Item, Ml2Options, Problem, Request, restart_is_due
 from sriov.resources import nova_options
 
 _NAME = "ml2-options"
@@ -70,6 +70,9 @@ def _is_concerned(request: Request, facts: Facts, role: Role) -> bool:
 def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for role in roles(request):
         if not _is_concerned(request, facts, role):
+            names = AGENT_UNITS if role is Role.COMPUTE else (*SERVER_UNITS, *SPLIT_SERVER_UNITS)
+            due = (name for name in names if restart_is_due(facts, (name,)))
+            yield from (FreshService((name,), _paths(role, facts)) for name in due)
             continue
         if _HOMES[role] not in facts.files:
             message = "no such file, or it cannot be read"

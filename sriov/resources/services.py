@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sriov.facts import Facts, Unit
 from sriov.model import Role
-from sriov.resource import Change, Command, Effect, FreshService, Item, Problem, Request
+from sriov.resource import Change, Command, Effect, FreshService, Item, Problem, Request, restart_is_due
 from sriov.resources import nova_options
 from sriov.resources.virtual_functions import UNIT_PREFIX
 
@@ -28,7 +28,9 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
         (Role.COMPUTE, COMPUTE_UNITS, nova_options.COMPUTE),
         (Role.OPENSTACK, SCHEDULER_UNITS, nova_options.SCHEDULER),
     ):
-        if nova_options.is_concerned(request, facts, role):
+        if role not in request.roles:
+            continue
+        if nova_options.is_concerned(request, facts, role) or restart_is_due(facts, names):
             reads = tuple(path for path in facts.files if nova_options.read_by(reader, path))
             yield FreshService(names, reads, watches_vfs=role is Role.COMPUTE)
 
