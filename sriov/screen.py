@@ -154,13 +154,11 @@ def _heading(run: HostRun) -> Text:
 
 def show_outcome(runs: Sequence[HostRun], out: Console) -> None:
     """One closing table, then warnings, then errors: the last thing on the screen is what needs a hand."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("host", "role", "result", "changes", "reboot", "time"):
-        table.add_column(column)
+    rows = [tuple(Text(word, "bold") for word in ("host", "role", "result", "changes", "reboot", "time"))]
     for run in runs:
         done = sum(run.has_done(change) for change in run.first_plan.changes)
         total = len(run.first_plan.changes)
-        table.add_row(
+        cells = (
             run.label,
             roles_text(run.request.roles),
             Text(_WORDS[run.status], _COLOURS[run.status]),
@@ -168,9 +166,25 @@ def show_outcome(runs: Sequence[HostRun], out: Console) -> None:
             "done" if run.rebooted else "due" if run.first_plan.will_reboot else "",
             f"{run.seconds:.1f} s",
         )
+        rows.append(tuple(Text(cell) if isinstance(cell, str) else cell for cell in cells))
     out.print()
-    out.print(table)
+    out.print(_aligned(rows), soft_wrap=True)
     show_trouble(runs, out)
+
+
+def _aligned(rows: Sequence[tuple[Text, ...]]) -> Text:
+    """Rows of cells as lines. A `Table` measures and wraps each cell, which for hundreds of hosts takes longer than
+    to reach them."""
+    widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+    lines = Text()
+    for row in rows:
+        for cell, width in zip(row, widths, strict=True):
+            lines.append_text(cell)
+            if cell is not row[-1]:
+                lines.append(" " * (width - cell.cell_len + 2))
+        lines.append("\n")
+    lines.right_crop(1)
+    return lines
 
 
 def show_trouble(runs: Sequence[HostRun], out: Console) -> None:
