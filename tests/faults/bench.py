@@ -89,7 +89,7 @@ def _ended_controller() -> str:
     """Each run of a bench is as one of a process of its own, which has ended when the next one begins."""
     process = subprocess.Popen(["true"])
     process.wait()
-    return controller.name().replace(f"pid {os.getpid()}", f"pid {process.pid}")
+    return controller.name("r").replace(f"pid {os.getpid()}", f"pid {process.pid}")
 
 
 def tree(host: SimulatedHost) -> Tree:
