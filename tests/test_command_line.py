@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from conftest import CHECKOUT, Operator, Visit
+from conftest import CHECKOUT, FAB, Operator, Visit
 
 from sriov import report, testbed
 from sriov.simulation import Fleet, HostSpec
@@ -141,3 +143,21 @@ def test_list_and_help_name_every_task_and_option(operator: Operator) -> None:
     told = operator.fab("--help", "setup_all", testbed=False)
     for option in ("--testbed", "--json", "--jobs", "--reboot", "--max-unavailable", "--accept-new-host-keys"):
         assert option in told.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "word", "offered"),
+    [("fab set", "set", ["setup_all", "setup_openstack_node"]), ("fab plan --j", "--j", ["--jobs", "--json"])],
+)
+def test_bash_completes_tasks_and_options(typed: str, word: str, offered: list[str]) -> None:
+    program = f"""
+        eval "$(fab --print-completion-script bash)"
+        COMP_WORDS=({typed})
+        _complete_fab fab {word}
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    path = f"{FAB.parent}:{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["bash", "-c", program], cwd=CHECKOUT, env={**os.environ, "PATH": path}, capture_output=True, text=True
+    )
+    assert (sorted(ended.stdout.split()), ended.stderr) == (offered, "")
