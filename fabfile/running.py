@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import secrets
 import signal
 import sys
@@ -118,8 +119,19 @@ def _working(
             opened = dask_engine.open_engine(options.engine, hosts, reads_files=reads_files)
             limits = replace(limits, engine=stack.enter_context(opened))
             connect = _worker_login(bed, options)
+        else:
+            _allow_connections(len(requests))
         progress = stack.enter_context(screen.Progress(quiet=options.json))
         yield progress, connect or login(bed, options, progress.aside(ask_at_terminal)).connect, limits
+
+
+def _allow_connections(count: int) -> None:
+    """Hosts that wait for their change hold a connection each; many systems allow 1,024 files unless asked for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 256  # files of the program itself
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def _worker_login(bed: Testbed, options: Options) -> WorkerLogin:

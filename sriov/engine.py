@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol, runtime_checkable
 
 from sriov import script
-from sriov.engine_step import Message, Outcome, Phase, Step, alone, carry_out
+from sriov.engine_step import Message, Outcome, Phase, Step, alone, carry_out, without_content, without_files
 from sriov.errors import HostError
 from sriov.host_run import Connect, HostRun, Limits, Status, Watch
 from sriov.resource import Change
@@ -70,16 +70,20 @@ def side_by_side(place: Place, runs: Iterable[HostRun], phase: Phase) -> None:
 
 @dataclass
 class Here:
-    """Threads, each at the session of one host."""
+    """Threads, each at the session of one host. What was read there is let go where nobody needs it any more."""
 
     pool: Executor
     width: int
+    keeps_files: bool
 
     def start(self, run: HostRun, phase: Phase) -> Future[Any]:
         return self.pool.submit(run.attempt, _ACTS[phase])
 
     def finish(self, run: HostRun, future: Future[Any]) -> None:
         future.result()
+        if not self.keeps_files and (run.has_begun or run.status is not Status.DIFFERS):
+            run.facts = without_files(run.facts)
+            run.first_plan, run.plan = without_content(run.first_plan), without_content(run.plan)
 
     def now(self, run: HostRun, phase: Phase) -> None:
         _ACTS[phase](run)

@@ -223,9 +223,9 @@ def _outcome(host: HostRun, told: tuple[Message, ...], log: tuple[str, ...], kee
     facts, error = host.facts, host.error
     return Outcome(
         status=host.status,
-        facts=facts if facts is None or keeps_files else replace(facts, files={}),
-        first_plan=_shown(host.first_plan),
-        plan=_shown(host.plan),
+        facts=facts if keeps_files else without_files(facts),
+        first_plan=without_content(host.first_plan),
+        plan=without_content(host.plan),
         error=None if error is None else (type(error), error.message, error.hint, error.step),
         notes=host.notes,
         done=host.done,
@@ -238,7 +238,12 @@ def _outcome(host: HostRun, told: tuple[Message, ...], log: tuple[str, ...], kee
     )
 
 
-def _shown(plan: Plan) -> Plan:
+def without_files(facts: Facts | None) -> Facts | None:
+    """What the report shows of a host, which is far less than the files that were read there."""
+    return None if facts is None else replace(facts, files={})
+
+
+def without_content(plan: Plan) -> Plan:
     """The plan without the content of files, which holds more than our own lines."""
     changes = tuple(
         replace(

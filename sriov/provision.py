@@ -101,7 +101,7 @@ def _work(
     pool = ThreadPoolExecutor(size, thread_name_prefix="host")
     first = runs[0]
     place: Place = (
-        Here(pool, 4 * size)
+        Here(pool, 4 * size, keeps_files)
         if options.engine is None
         else Elsewhere(options.engine, first.connect, options.limits, first.watch, run_id, keeps_files, options.jobs)
     )

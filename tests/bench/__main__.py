@@ -1,4 +1,7 @@
-"""`python -m tests.bench`: start a fleet, let the tools run in turn, write docs/performance.md."""
+"""`python -m tests.bench`: start a fleet, let the tools run in turn, write docs/performance.md.
+
+`python -m tests.bench scale` prints what a run costs by the number of hosts (docs/scale.md).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import document, rounds
+from . import document, rounds, scale
 from .fleet import ROOT, BenchFleet
 from .measure import become_reaper, environment
 from .tools import BIN, TOOLS
@@ -32,6 +35,8 @@ def start_up(times: int) -> document.StartUp:
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["scale"]:
+        return scale.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="1 and 10 hosts, one round, nothing is written")
     parser.add_argument("--hosts", default="1,10,50,100", help="numbers of hosts, separated by commas")

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,8 +88,8 @@ def _cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def measure(call: Call, spare: int, log: Path) -> Cost:
-    """Runs a command to its end. `spare` is the one child of this process that is not the command's."""
+def measure(call: Call, spare: Collection[int], log: Path) -> Cost:
+    """Runs a command to its end. `spare` are the children of this process that are not the command's."""
     before = _cpu()
     with log.open("w+") as said:
         begun = time.perf_counter()
@@ -109,8 +110,8 @@ def measure(call: Call, spare: int, log: Path) -> Cost:
     return Cost(wall, _cpu() - before, most / (1 << 20), process.returncode, output)
 
 
-def _end_orphans(spare: int) -> None:
-    while orphans := [pid for pid in children(os.getpid()) if pid != spare]:
+def _end_orphans(spare: Collection[int]) -> None:
+    while orphans := [pid for pid in children(os.getpid()) if pid not in spare]:
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)

@@ -94,7 +94,7 @@ def _one(fleet: BenchFleet, tool: str, count: int, first: bool) -> Run:
     hosts = fleet.hosts[:count]
     before = [pose.fingerprint(host.tree) for host in hosts]
     cpu = sum(host.cpu_seconds() for host in hosts)
-    cost = measure(TOOLS[tool](fleet, count, first), fleet.pid, fleet.directory / "output")
+    cost = measure(TOOLS[tool](fleet, count, first), (fleet.pid,), fleet.directory / "output")
     fleet.wait_idle(count)
     used = sum(host.cpu_seconds() for host in hosts) - cpu
     fault = f"exit code {cost.status}: {cost.output[-2000:]}" if cost.status else ""
