@@ -101,6 +101,12 @@ class Qemu:
                 f"QEMU ended with status {self._process.returncode}: {self._machine.errors.read_text()[-500:]}"
             )
 
+    def cpu_seconds(self) -> float:
+        """What it has used of processors until now. QemuError if it has ended."""
+        self.check_alive()
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime: proc(5)
+
     def kill(self) -> None:
         """Power loss: the process is gone at once; what the guest had not flushed is lost."""
         if self._process.poll() is None:

@@ -17,10 +17,11 @@ pytestmark = pytest.mark.lab
 
 # A run of its own in a process of its own: starts a guest, says so, and waits to be ended.
 INTERRUPTED_RUN = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from {package}.guest import BOOTED, Guest
 from {package}.image import BASE, build
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started in the background ignores it
 guest = Guest.copy("interrupted", build(BASE), Path(sys.argv[1]), Path(sys.argv[2]))
 try:
     guest.load(BOOTED)
