@@ -92,7 +92,10 @@ class Guest:
         self.wait_for_boot(other_than=before)
 
     def wait_for_boot(self, *, other_than: str = "") -> str:
-        """The boot id, once SSH answers with one that differs from `other_than`; GuestError if that takes too long."""
+        """The boot id, once SSH answers with one that differs from `other_than`.
+
+        GuestError if the kernel panics or that takes too long.
+        """
         deadline = time.monotonic() + BOOT_SECONDS
         enough = self._running().cpu_seconds() + BOOT_CPU_SECONDS
         while time.monotonic() < deadline and self._running().cpu_seconds() < enough:
@@ -100,6 +103,8 @@ class Guest:
                 if (boot := self.boot_id()) != other_than:
                     return boot
             self._connection.close()  # of a boot that is over or not there yet
+            if "Kernel panic" in self.serial_tail():
+                break
             time.sleep(0.5)
         raise GuestError(f"{self.name}: no answer of another boot\n{self.serial_tail()}")
 
