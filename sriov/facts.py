@@ -211,7 +211,7 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         ports=tuple(_port(argument, content) for name, argument, content in found if name == "port"),
         files={path: content for path, content in _files(found) if path not in unreadable},
         unreadable=unreadable,
-        changed=_changed(found, float(one["uptime"])),
+        changed=_changed(found),
         units=tuple(_units(printable(_content(found, "units")))),
         other_setters=tuple(printable(_content(found, "setters")).split("\n"))
         if _content(found, "setters").strip()
@@ -312,7 +312,7 @@ def _menu(path: str, text: bytes) -> bytes:
     return b"".join(_MENU.findall(text)) if path.endswith("/grub.cfg") else text
 
 
-def _changed(found: list[tuple[str, str, bytes]], uptime: float) -> dict[str, float]:
+def _changed(found: list[tuple[str, str, bytes]]) -> dict[str, float]:
     """Time of the last change of each file's content, in seconds since boot.
 
     A modification time in the future (a copied file, a clock that was set back) would ask for a restart
@@ -320,6 +320,7 @@ def _changed(found: list[tuple[str, str, bytes]], uptime: float) -> dict[str, fl
     """
     times = list(_table(found))
     now = next((modified for path, _, modified, _ in times if path == _PROC), 0.0)
+    uptime = next((float(argument) for name, argument, _ in found if name == "files"), 0.0)
     return {
         path: (modified if modified <= now else inode) - now + uptime
         for path, _, modified, inode in times
