@@ -19,6 +19,18 @@ FIRST = entry("enp1s0", 7, "physnet1")
 SECOND = entry("enp2s0", 7, "physnet2")
 
 
+# What an operator would look at afterwards; shown beside what `fab` said.
+LOOKS = (
+    "cat /proc/cmdline",
+    "cat /sys/kernel/iommu_groups/*/type | sort | uniq -c",
+    "head /sys/class/net/enp?s0/device/sriov_numvfs",
+    "lspci -nnk -s 01:10.0",
+    "grep -A4 '^device_spec' /etc/nova/nova.conf",
+    "grep '^enabled_filters' /etc/nova/nova.conf",
+    "systemctl list-units --no-legend 'sriov-vfs-*' nova-compute nova-scheduler",
+)
+
+
 def specs(guest: Guest) -> list[dict[str, str]]:
     """The whitelist as nova reads it."""
     return [json.loads(text) for text in observe.nova_options(guest).device_specs]
@@ -32,6 +44,8 @@ def test_setup_all_turns_a_fresh_host_into_an_sriov_host(
     first_run: FirstRun, provisioned: Guest, proved: Callable[[str], None]
 ) -> None:
     """One run, one reboot; and what was wanted can be seen in the kernel, not only in files."""
+    for command in LOOKS:
+        print(f"# {command}\n{provisioned.sh(command, check=False).stdout}")
     assert first_run.answer.returncode == 0
     assert first_run.boots == 2
     assert {"intel_iommu=on", "iommu=pt"} <= set(observe.kernel_arguments(provisioned))
