@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,9 @@ import pytest
 from hypothesis import settings
 
 from sriov.simulation import Fleet, HostSpec, SimulatedHost
+
+# what a shell starts in the background ignores Ctrl-C, and so would every `fab` that is started here
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # a change is judged by the same examples each time; who runs the tests by hand explores further ones
 settings.register_profile("ci", derandomize=True)

@@ -22,8 +22,9 @@ GUEST = pytest.StashKey[Guest]()
 
 # Workers that run scenarios side by side take the next one in this order: what takes longest first.
 ORDER = (
-    *("test_nested_vms.py", "test_power_loss.py", "test_setup.py", "test_boot_loader.py", "test_holders.py"),
-    *("test_logins.py", "test_kernel_table.py", "test_boot.py", "test_interrupted_run.py"),
+    *("test_nested_vms.py", "test_nova_services.py", "test_power_loss.py", "test_setup.py", "test_boot_loader.py"),
+    *("test_holders.py", "test_fleet.py", "test_logins.py", "test_kernel_table.py", "test_boot.py"),
+    "test_interrupted_run.py",
 )
 
 
