@@ -135,12 +135,12 @@ def test_changes_that_remove_a_running_vms_function_are_refused(
     with observe.untouched(guest):
         for count in (3, 7):
             assert f"cannot become {count} VFs" in refusal(fab("setup_all", testbed=wanting(guest, count)), hypervisor)
-        host = f"root@127.0.0.1:{guest.login.port}"
-        refusal(fab("rollback", host, testbed=wanting(guest, COUNT)), hypervisor)
-    # nothing is wanted of this port any more: its whitelist entry goes, what the VMs hold stays
+    # the way back, and nothing wanted of this port any more: its whitelist entry goes, what the VMs hold stays
+    drivers = observe.vf_drivers(guest, "enp1s0")
+    assert [drivers[index] for index in (0, 3)] == ["vfio-pci"] * 2
+    refusal(fab("rollback", f"root@127.0.0.1:{guest.login.port}", testbed=wanting(guest, COUNT)), hypervisor)
     assert "cannot become 0 VFs" in refusal(fab("setup_all", testbed=wanting(guest, 0)), hypervisor)
-    assert observe.vf_count(guest, "enp1s0") == COUNT
-    assert [observe.vf_drivers(guest, "enp1s0")[index] for index in (0, 3)] == ["vfio-pci"] * 2
+    assert observe.vf_drivers(guest, "enp1s0") == drivers
     proved("while the VMs run, 3 VFs, 7, none and rollback are refused, process and libvirt domain named; none hangs")
 
 
