@@ -52,7 +52,6 @@ HYPERVISOR = Recipe(
     "standin",
     "intel_iommu=on iommu=pt",
 )
-NOVA = Recipe("nova", "6G", (*PLAIN_PACKAGES, "nova-compute", "nova-scheduler"), "nova")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,14 @@ def build(recipe: Recipe) -> Image:
         if not path.exists():
             remove_stale(recipe)
             partial = path.with_suffix(".partial")
-            run_builder(partial, recipe, key.with_suffix(".pub"))
+            arguments = [
+                str(partial),
+                recipe.size,
+                str(key.with_suffix(".pub")),
+                ",".join(recipe.packages),
+                recipe.nova,
+            ]
+            run_builder(BUILDER, f"image-{recipe.name}", [*arguments, recipe.kernel_arguments], BUILD_SECONDS)
             Path(f"{partial}.hostkeys").rename(host_keys)
             partial.rename(path)
         return Image(path, key, tuple(" ".join(line.split()[:2]) for line in host_keys.read_text().splitlines()))
@@ -128,24 +134,23 @@ def contained(*command: str) -> list[str]:
     return ["setpriv", "--pdeathsig", "KILL", *namespaces, *command]
 
 
-def run_builder(path: Path, recipe: Recipe, public_key: Path) -> None:
-    log = lab_directory() / f"{recipe.name}-build.log"
-    arguments = [str(path), recipe.size, str(public_key), ",".join(recipe.packages), recipe.nova]
-    arguments.append(recipe.kernel_arguments)
+def run_builder(builder: Path, name: str, arguments: list[str], seconds: float) -> None:
+    """Runs a recipe in namespaces of its own; ImageError with the end of its log if it fails."""
+    log = lab_directory() / f"{name}.log"
     with open(log, "w") as output:
         process = subprocess.Popen(
-            contained("sh", str(BUILDER), *arguments),
+            contained("sh", str(builder), *arguments),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
         try:
-            status = process.wait(BUILD_SECONDS)
+            status = process.wait(seconds)
         except BaseException:
             process.kill()
             process.wait()
             raise
     if status != 0:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-        raise ImageError(f"building the {recipe.name} image ended with status {status}:\n{tail}")
+        raise ImageError(f"building {name} ended with status {status}:\n{tail}")

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .image import BUILD_SECONDS, ImageError, contained, lab_directory, locked, login_key
+from .image import BUILD_SECONDS, lab_directory, locked, login_key, run_builder
 
 HERE = Path(__file__).parent
 BUILDER = HERE / "build-nspawn.sh"
@@ -60,7 +59,8 @@ def build(recipe: TreeRecipe) -> Tree:
         host_keys = Path(f"{path}.hostkeys")
         if not host_keys.exists():  # it is written last
             _remove(recipe)
-            _run_builder(path, recipe, key.with_suffix(".pub"))
+            arguments = [str(path), recipe.suite, str(key.with_suffix(".pub")), ",".join(recipe.packages), recipe.nova]
+            run_builder(BUILDER, f"tree-{recipe.name}", arguments, BUILD_SECONDS)
         return Tree(path, key, tuple(" ".join(line.split()[:2]) for line in host_keys.read_text().splitlines()))
 
 
@@ -71,25 +71,3 @@ def _remove(recipe: TreeRecipe) -> None:
             shutil.rmtree(old)
         else:
             old.unlink()
-
-
-def _run_builder(path: Path, recipe: TreeRecipe, public_key: Path) -> None:
-    arguments = [str(path), recipe.suite, str(public_key), ",".join(recipe.packages), recipe.nova]
-    log = lab_directory() / f"tree-{recipe.name}.log"
-    with open(log, "w") as output:
-        process = subprocess.Popen(
-            contained("sh", str(BUILDER), *arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        try:
-            status = process.wait(BUILD_SECONDS)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-    if status != 0:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-        raise ImageError(f"building the tree {recipe.name} ended with status {status}:\n{tail}")

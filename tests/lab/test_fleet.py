@@ -25,7 +25,6 @@ import signal, sys, time
 from pathlib import Path
 from {package}.nspawn import Fleet
 from {package}.nspawn_tree import FLEET, build
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 with Fleet(build(FLEET), ["one", "other"], Path(sys.argv[1])):
     print("up", flush=True)
     time.sleep(600)

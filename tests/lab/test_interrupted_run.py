@@ -21,7 +21,6 @@ import signal, sys, time
 from pathlib import Path
 from {package}.guest import BOOTED, Guest
 from {package}.image import BASE, build
-signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started in the background ignores it
 guest = Guest.copy("interrupted", build(BASE), Path(sys.argv[1]), Path(sys.argv[2]))
 try:
     guest.load(BOOTED)
