@@ -21,7 +21,7 @@ from .nested import LibvirtVM, PlainVM, Report
 from .product import Fab, entry, single_host_testbed
 from .snapshot import booted_disk
 
-pytestmark = [pytest.mark.lab, pytest.mark.lab_slow, pytest.mark.xdist_group("nested-vms")]
+pytestmark = [pytest.mark.lab, pytest.mark.lab_slow]
 
 VLAN = 100
 COUNT = 5
