@@ -42,7 +42,8 @@ def cloud(running: Operator, fleet: Fleet, provisioned: dict[str, bytes]) -> Ite
         host.mend()
         host.path(NOVA_CONF).write_bytes(provisioned[host.name])
     fleet["compute1"].run("systemctl restart sriov-vfs-eth0; sleep 0.01; systemctl restart nova-compute")
-    # a file counts as newer than a service from some milliseconds on: that long takes a probe to read two clocks
+    # a file counts as newer than a service only if it is by more than the two clocks may differ, and a slow probe
+    # takes it for older by the time between its looks at them
     fleet["openstack1"].run("systemctl restart nova-scheduler; sleep 0.5")
 
 

@@ -106,6 +106,15 @@ def test_plan_of_a_host_that_is_as_wanted_is_empty() -> None:
     assert (made.changes, made.problems, made.is_converged, made.will_reboot) == ((), (), True, False)
 
 
+@pytest.mark.parametrize(("seconds_after_the_start", "found"), [(0.01, []), (0.05, [f"{NOVA_CONF} is newer"])])
+def test_file_is_newer_than_a_service_by_more_than_two_clocks_differ(
+    seconds_after_the_start: float, found: list[str]
+) -> None:
+    facts = replace(converged(), changed={NOVA_CONF: 20.0 + seconds_after_the_start})
+    made = plan.make(request(ETH0), facts)
+    assert [change.found.removesuffix(" than the running service") for change in made.changes] == found
+
+
 def test_reboot_that_brought_nothing_is_not_made_again() -> None:
     lacking = replace(converged(), cmdline=BARE.cmdline)
     stamp = f"another-boot {kernel_arguments.boot_entry_mark(lacking)}\n".encode()

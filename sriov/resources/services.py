@@ -17,6 +17,9 @@ _NAME = "services"
 # Debian's name, RDO's name
 COMPUTE_UNITS = ("nova-compute", "openstack-nova-compute")
 SCHEDULER_UNITS = ("nova-scheduler", "openstack-nova-scheduler")
+# seconds: /proc/uptime has hundredths and a file's time the kernel's last tick, so their difference is no finer; a
+# service that began this little before its file changed reads the new one, for Python alone takes longer to load
+_CLOCK_GRAIN = 0.02
 
 
 def unit_names(roles: frozenset[Role]) -> tuple[str, ...]:
@@ -80,7 +83,7 @@ def reason_to_restart(facts: Facts, item: FreshService, unit: Unit, earlier: tup
     for path in item.reads:
         if path in targets:
             return f"it has not read the new {path}"
-        if facts.changed.get(path, 0.0) > unit.started_at:
+        if facts.changed.get(path, 0.0) > unit.started_at + _CLOCK_GRAIN:
             return f"{path} is newer than the running service"
     if item.watches_vfs:
         if any(change.resource == "virtual-functions" or UNIT_PREFIX in change.target for change in earlier):
