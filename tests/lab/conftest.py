@@ -25,8 +25,6 @@ ORDER = (
     *("test_nested_vms.py", "test_setup.py", "test_holders.py", "test_power_loss.py", "test_boot_loader.py"),
     *("test_nova_services.py", "test_fleet.py", "test_logins.py", "test_boot.py", "test_kernel_table.py"),
 )
-# Scenarios that start from what one of them made share its worker.
-TOGETHER = {"test_setup.py": "first-run", "test_holders.py": "first-run", "test_nested_vms.py": "vms"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,9 +33,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     last = len(ORDER)
     places = {here / name: place for place, name in enumerate(ORDER)} | {here / "test_nothing_left.py": last + 1}
     items.sort(key=lambda item: places.get(item.path, last))
-    for item in items:
-        if item.path.parent == here and item.path.name in TOGETHER:
-            item.add_marker(pytest.mark.xdist_group(TOGETHER[item.path.name]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
