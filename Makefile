@@ -34,7 +34,7 @@ lint: $(VENV)/.ready
 # scenarios side by side; then, by itself, the look for what they left behind
 lab: $(VENV)/.ready
 	@sh tests/lab/install.sh
-	$(BIN)/python -m pytest tests/lab -n 2 --dist loadgroup --no-loadscope-reorder -m "not lab_slow" \
+	$(BIN)/python -m pytest tests/lab -n 2 --no-loadscope-reorder -m "not lab_slow" \
 	    --ignore tests/lab/test_nothing_left.py $(PYTEST_ARGS)
 	$(BIN)/python -m pytest tests/lab/test_nothing_left.py
 

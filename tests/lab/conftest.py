@@ -8,6 +8,8 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from . import image as images
 from . import requirements
@@ -25,6 +27,22 @@ ORDER = (
     *("test_nested_vms.py", "test_setup.py", "test_holders.py", "test_power_loss.py", "test_boot_loader.py"),
     *("test_nova_services.py", "test_fleet.py", "test_logins.py", "test_boot.py", "test_kernel_table.py"),
 )
+# Scenarios that start from what one of them made share its worker.
+TOGETHER = {
+    **{"test_setup.py": "the first run", "test_holders.py": "the first run"},
+    **{"test_fleet.py": "the fleet", "test_nova_services.py": "nova"},
+}
+
+
+class SideBySide(LoadScopeScheduling):
+    """One scenario at a time for each worker, but for those that belong together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER.get(Path(nodeid.partition("::")[0]).name, nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
+    return SideBySide(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

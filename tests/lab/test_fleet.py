@@ -17,7 +17,7 @@ from .nspawn import Container, Fleet, Visit
 from .nspawn_tree import FLEET, Tree, build
 from .product import entry
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("fleet")]
+pytestmark = pytest.mark.lab
 
 # A run of its own in a process of its own: starts containers, says so, and waits to be ended.
 INTERRUPTED_RUN = """

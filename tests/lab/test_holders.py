@@ -11,8 +11,7 @@ from . import observe
 from .guest import Guest
 from .product import Fab, entry, single_host_testbed
 
-# what start from the first run share its worker
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("first-run")]
+pytestmark = pytest.mark.lab
 
 # Opens the VF's group and keeps it open, as a guest's QEMU does; prints the group when it has it.
 HOLD_GROUP = """

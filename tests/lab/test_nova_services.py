@@ -108,8 +108,8 @@ class NovaHost:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(BOOKWORM, id=BOOKWORM.name, marks=pytest.mark.xdist_group(BOOKWORM.name)),
-        pytest.param(TRIXIE, id=TRIXIE.name, marks=[pytest.mark.xdist_group(TRIXIE.name), pytest.mark.lab_slow]),
+        pytest.param(BOOKWORM, id=BOOKWORM.name),
+        pytest.param(TRIXIE, id=TRIXIE.name, marks=pytest.mark.lab_slow),
     ],
 )
 def nova(request: pytest.FixtureRequest, run_directory: Path) -> Iterator[NovaHost]:

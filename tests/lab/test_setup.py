@@ -12,8 +12,7 @@ from .guest import Guest
 from .product import Fab, entry, single_host_testbed
 from .provisioned import FirstRun
 
-# what start from the first run share its worker
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("first-run")]
+pytestmark = pytest.mark.lab
 
 FIRST = entry("enp1s0", 7, "physnet1")
 SECOND = entry("enp2s0", 7, "physnet2")
