@@ -9,8 +9,8 @@
 set -eu
 out=$1 size=$2 public_key=$3 packages=$4 nova=$5 arguments=$6
 tree=$out.tree
-
-say() { echo "build-image.sh: $*" >&2; }
+# shellcheck source=tests/lab/build-common.sh
+. "$(dirname "$0")/build-common.sh"
 
 # 1. One bootable partition; the first MiB stays free for GRUB's core image.
 mkdir -p "$tree"
@@ -24,33 +24,13 @@ mount -o noatime,nobarrier "${loop}p1" "$tree"
 losetup -d "$loop" # still mounted: this only says that the device goes with its last user
 uuid=$(blkid -s UUID -o value "${loop}p1")
 
-# 2. The system, from the mirror that this machine's apt uses.
-mirror=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null |
-    awk '/^URIs:/ {print $2; exit} /^deb / {for (i = 2; i <= NF; i++) if ($i ~ /^[a-z+]+:\/\//) {print $i; exit}}')
-[ -n "$mirror" ] || { say "found no mirror in /etc/apt"; exit 1; }
-[ "$nova" = standin ] && downloads='nova-common python3-nova nova-compute-kvm' || downloads=
-export downloads
-# shellcheck disable=SC2016 # mmdebstrap's own shell expands $1 and $downloads
-mmdebstrap --mode=root --variant=apt --include="$packages" --skip=check/empty --quiet \
-    --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-    --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Check-Date "false"' \
-    --aptopt='APT::Install-Recommends "false"' \
-    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
-    --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='force-unsafe-io' \
-    --setup-hook='mkdir -p "$1/usr/sbin" "$1/etc/initramfs-tools/conf.d"
-        printf "#!/bin/sh\nexit 101\n" > "$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"
-        printf "MODULES=list\nCOMPRESS=zstd\n" > "$1/etc/initramfs-tools/conf.d/lab"' \
-    --customize-hook='[ -z "$downloads" ] || chroot "$1" sh -c "cd /var/tmp; apt-get -qq download $downloads"' \
-    --customize-hook='rm -f "$1/usr/sbin/policy-rc.d"' \
-    bookworm "$tree" "deb $mirror bookworm main"
+# 2. The system.
+# shellcheck disable=SC2016 # mmdebstrap's own shell expands $1
+make_system bookworm "$packages" 'mkdir -p "$1/etc/initramfs-tools/conf.d"
+    printf "MODULES=list\nCOMPRESS=zstd\n" > "$1/etc/initramfs-tools/conf.d/lab"' true
 
-# 3. No mirror stays in the image.
-rm -rf "$tree"/etc/apt/sources.list.d/* "$tree"/var/lib/apt/lists/* "$tree"/var/cache/apt/*.bin "$tree"/var/log/apt
-: > "$tree/etc/apt/sources.list"
-
-# 4. Who may log in: root and ops by key, opspw by key or password; ops uses sudo without a password, opspw with.
-install -d -m 700 "$tree/root/.ssh"
-install -m 600 "$public_key" "$tree/root/.ssh/authorized_keys"
+# 3. Who may log in: root and ops by key, opspw by key or password; ops uses sudo without a password, opspw with.
+let_root_in
 for user in ops opspw; do
     chroot "$tree" useradd -m -s /bin/bash "$user"
     install -d -m 700 "$tree/home/$user/.ssh"
@@ -61,14 +41,12 @@ echo 'opspw:lab-password' | chroot "$tree" chpasswd
 echo 'ops ALL=(ALL) NOPASSWD:ALL' > "$tree/etc/sudoers.d/ops"
 echo 'opspw ALL=(ALL) ALL' > "$tree/etc/sudoers.d/opspw"
 chmod 440 "$tree/etc/sudoers.d/ops" "$tree/etc/sudoers.d/opspw"
-printf 'PermitRootLogin prohibit-password\nUseDNS no\n' > "$tree/etc/ssh/sshd_config.d/lab.conf"
 cat "$tree"/etc/ssh/ssh_host_*_key.pub > "$out.hostkeys"
 
-# 5. Network and services. The management port is the virtio one; the SR-IOV ports are left as on a fresh host.
+# 4. Network and services. The management port is the virtio one; the SR-IOV ports are left as on a fresh host.
 printf 'UUID=%s / ext4 errors=remount-ro,noatime 0 1\n' "$uuid" > "$tree/etc/fstab"
 echo lab > "$tree/etc/hostname"
 printf '127.0.0.1 localhost\n127.0.1.1 lab\n' > "$tree/etc/hosts"
-: > "$tree/etc/machine-id"
 printf '[Match]\nDriver=virtio_net\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\n' \
     > "$tree/etc/systemd/network/10-management.network"
 printf '[Match]\nDriver=igb igbvf\n[Link]\nUnmanaged=yes\n' > "$tree/etc/systemd/network/90-data.network"
@@ -89,34 +67,10 @@ done > "$tree/etc/modprobe.d/lab.conf"
 mkdir -p "$tree/etc/systemd/system.conf.d"
 printf '[Manager]\nDefaultDeviceTimeoutSec=600\nDefaultTimeoutStartSec=600\n' > "$tree/etc/systemd/system.conf.d/lab.conf"
 
-# 6. nova: Debian's packages as they come; or their configuration and version with units that only look alike.
-if [ "$nova" = standin ]; then
-    chroot "$tree" useradd --system --home-dir /var/lib/nova --create-home nova
-    for package in "$tree"/var/tmp/*.deb; do dpkg-deb -x "$package" "$tree/var/tmp/unpacked"; done
-    install -d -m 750 "$tree/etc/nova"
-    install -m 640 "$tree/var/tmp/unpacked/usr/share/nova-common/nova.conf" "$tree/etc/nova/nova.conf"
-    chroot "$tree" chown nova:nova /etc/nova
-    chroot "$tree" chown root:nova /etc/nova/nova.conf
-    install -m 644 "$tree/var/tmp/unpacked/etc/nova/nova-compute.conf" "$tree/etc/nova/nova-compute.conf"
-    install -d "$tree/usr/lib/python3/dist-packages"
-    cp -r "$tree"/var/tmp/unpacked/usr/lib/python3/dist-packages/nova-*.egg-info "$tree/usr/lib/python3/dist-packages/"
-    rm -rf "$tree/var/tmp/unpacked" "$tree"/var/tmp/*.deb
-    for unit in nova-compute nova-scheduler; do
-        cat > "$tree/lib/systemd/system/$unit.service" <<END
-[Unit]
-Description=$unit (stand-in)
-After=network-online.target local-fs.target remote-fs.target
-[Service]
-User=nova
-ExecStart=/bin/sleep infinity
-[Install]
-WantedBy=multi-user.target
-END
-        chroot "$tree" systemctl -q enable "$unit"
-    done
-fi
+# 5. nova.
+[ "$nova" = nova ] || stand_in_for_nova
 
-# 7. Boot loader. /etc/default/grub stays Debian's own; what the lab needs stands in grub.d. Page table isolation
+# 6. Boot loader. /etc/default/grub stays Debian's own; what the lab needs stands in grub.d. Page table isolation
 # would make every system call of an emulated Intel guest flush the emulator's caches: a boot takes half as long again.
 # Early in its boot the kernel waits 10 ticks for the timer and panics if they do not come: a busy machine is late.
 mkdir -p "$tree/etc/default/grub.d" "$tree/boot/grub"
@@ -138,7 +92,7 @@ rm -f "$tree/boot/grub/device.map" # it named the loop device
 grep -q "root=UUID=$uuid" "$tree/boot/grub/grub.cfg" ||
     sed -i "s#root=/dev/[^ ]*#root=UUID=$uuid#" "$tree/boot/grub/grub.cfg"
 
-# 8. For VMs inside a guest: the kernel out of its wrapping, which an emulated emulator would need minutes to undo.
+# 7. For VMs inside a guest: the kernel out of its wrapping, which an emulated emulator would need minutes to undo.
 # Where the packed kernel lies in the file: Documentation/arch/x86/boot.rst, setup_sects, payload_offset and _length.
 if [ -d "$tree/var/lib/libvirt/images" ]; then
     for kernel in "$tree"/boot/vmlinuz-*; do

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BUILDER = Path(__file__).with_name("build-image.sh")
+COMMON = Path(__file__).with_name("build-common.sh")  # sourced by every recipe
 BUILD_SECONDS = 1800
 
 PLAIN_PACKAGES = (
@@ -95,8 +96,14 @@ def build(recipe: Recipe) -> Image:
     """The image of that recipe, from the cache or built now (one to three minutes)."""
     with locked(f"image-{recipe.name}"):
         key = login_key()
-        texts = (BUILDER.read_text(), key.with_suffix(".pub").read_text())
-        ingredients = (*texts, *recipe.packages, recipe.size, recipe.nova, recipe.kernel_arguments)
+        sources = (BUILDER, COMMON, key.with_suffix(".pub"))
+        ingredients = (
+            *(path.read_text() for path in sources),
+            *recipe.packages,
+            recipe.size,
+            recipe.nova,
+            recipe.kernel_arguments,
+        )
         digest = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]
         path = lab_directory() / f"{recipe.name}-{digest}.raw"
         host_keys = path.with_suffix(".hostkeys")

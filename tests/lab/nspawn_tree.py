@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .image import BUILD_SECONDS, lab_directory, locked, login_key, run_builder
+from .image import BUILD_SECONDS, COMMON, lab_directory, locked, login_key, run_builder
 
 HERE = Path(__file__).parent
 BUILDER = HERE / "build-nspawn.sh"
@@ -52,7 +52,8 @@ def build(recipe: TreeRecipe) -> Tree:
     """The tree of that recipe, from the cache or built now (one to four minutes). ImageError."""
     with locked(f"tree-{recipe.name}"):
         key = login_key()
-        sources = (BUILDER, UPDATE_GRUB, key.with_suffix(".pub"), *(NOVA_SOURCES if recipe.nova == "nova" else ()))
+        sources = (BUILDER, COMMON, UPDATE_GRUB, key.with_suffix(".pub"))
+        sources += NOVA_SOURCES if recipe.nova == "nova" else ()
         ingredients = (*(path.read_text() for path in sources), recipe.suite, *recipe.packages, recipe.nova)
         digest = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]
         path = lab_directory() / f"tree-{recipe.name}-{digest}"

@@ -24,9 +24,8 @@ LOOKS = (
     "cat /sys/kernel/iommu_groups/*/type | sort | uniq -c",
     "head /sys/class/net/enp?s0/device/sriov_numvfs",
     "lspci -nnk -s 01:10.0",
-    "grep -A4 '^device_spec' /etc/nova/nova.conf",
-    "grep '^enabled_filters' /etc/nova/nova.conf",
-    "systemctl list-units --no-legend 'sriov-vfs-*' nova-compute nova-scheduler",
+    "sed -n '/^# BEGIN sriov-fab/,/^# END/p' /etc/nova/nova.conf",
+    "systemctl list-units --no-legend 'sriov-vfs-*' 'nova-*'",
 )
 
 
