@@ -140,7 +140,7 @@ class Elsewhere:
         try:
             outcome = future.result()
         except CancelledError:
-            run.fail(_lost(run, "it was taken back"))
+            run.fail(_lost(run, "it was cancelled there, or its scheduler is gone"))
         except Exception as error:
             run.fail(_lost(run, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
         else:

@@ -117,6 +117,10 @@ class Cluster:
         self.workers[number].send_signal(signal.SIGKILL)
         self.workers[number].wait()
 
+    def kill_scheduler(self) -> None:
+        self._processes[0].send_signal(signal.SIGKILL)
+        self._processes[0].wait()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -29,7 +29,7 @@ from sriov.errors import UsageError
 from sriov.host_run import Status
 from sriov.model import Host, Secret
 from sriov.resource import Request
-from sriov.simulation import Fleet, HostSpec, Nic
+from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost
 
 pytestmark = pytest.mark.slow
 
@@ -172,7 +172,23 @@ def test_hosts_are_rebooted_in_waves_by_workers_near_them(racks: Racks) -> None:
     assert sorted(turns) == sorted(spec.name for spec in SPECS)
 
 
-def test_interruption_ends_the_step_on_the_worker_and_names_it(racks: Racks) -> None:
+def wait_idle(host: SimulatedHost) -> None:
+    """Until a script that nobody listens to has finished what it was at."""
+    idle = "for f in /run/sriov/writing.*; do [ ! -e $f ] || exit 1; done; flock -n /run/sriov/lock true"
+    deadline = time.monotonic() + 30
+    while host.run(idle).returncode and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def provisioned(racks: Racks) -> Racks:
+    """Whatever was done before: hosts as their testbed wants them."""
+    assert {run.error for run in racks.yard.converge().runs.values()} == {None}
+    return racks
+
+
+def test_interruption_ends_the_step_on_the_worker_and_names_it(provisioned: Racks) -> None:
+    racks = provisioned
     slow = racks.fleet["slow"].login
     fewer = {host: tuple(replace(pf, num_vfs=5) for pf in host.physical_functions) for host in racks.yard.bed.hosts}
     hosts = tuple(replace(host, physical_functions=pfs) if host.name == slow else host for host, pfs in fewer.items())
@@ -190,12 +206,44 @@ def test_interruption_ends_the_step_on_the_worker_and_names_it(racks: Racks) -> 
     assert error is not None
     assert error.message == "interrupted during: virtual-functions eth0"
     assert {runs[name].status for name in ("bare1", "bare2")} == {Status.UNCHANGED}
-    idle = "for f in /run/sriov/writing.*; do [ ! -e $f ] || exit 1; done; flock -n /run/sriov/lock true"
-    deadline = time.monotonic() + 30
-    while racks.fleet["slow"].run(idle).returncode and time.monotonic() < deadline:  # it finishes what it is at
-        time.sleep(0.2)
+    wait_idle(racks.fleet["slow"])
     again = yard.converge(racks.engine).runs["slow"]
     assert (again.error, again.plan.is_converged) == (None, True)
+
+
+def test_loss_of_the_scheduler_ends_the_run_and_the_next_one_goes_on(
+    provisioned: Racks, tls: Mapping[str, str], tmp_path: Path
+) -> None:
+    racks = provisioned
+    three = (
+        replace(
+            host,
+            worker_resource="",
+            physical_functions=tuple(replace(pf, num_vfs=3) for pf in host.physical_functions),
+        )
+        for host in racks.yard.bed.hosts
+    )
+    yard = Yard(replace(racks.yard.bed, hosts=tuple(three)), {host.login: host.name for host in racks.fleet.hosts})
+    with Cluster(tmp_path / "dask", tls, [({}, "")]) as cluster:
+        killed = threading.Event()
+
+        def kill(name: str, words: str) -> None:
+            if (name, words) == ("slow", "virtual-functions eth0") and not killed.is_set():
+                killed.set()
+                cluster.kill_scheduler()
+
+        with dask_engine.open_engine(cluster.address, yard.bed.hosts, lonely=2.0) as engine:
+            runs = yard.converge(engine, at=kill).runs
+    assert killed.is_set()
+    assert runs["slow"].status is Status.FAILED
+    assert runs["slow"].error is not None
+    assert "its step was lost by the engine" in runs["slow"].error.message
+    assert "a change may have been under way" in runs["slow"].error.message
+    wait_idle(racks.fleet["slow"])
+    again = yard.converge().runs
+    assert {name: (run.error, run.plan.is_converged) for name, run in again.items()} == dict.fromkeys(
+        again, (None, True)
+    )
 
 
 def _refusal(address: str, hosts: tuple[Host, ...] = (), **options: Any) -> str:
