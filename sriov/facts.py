@@ -168,7 +168,9 @@ def parse(output: bytes, nonce: str, host: str) -> Facts:
         raise HostError(
             host,
             "the probe did not run to its end" + (f": {before[-200:]}" if before and not found else ""),
-            hint="is the login shell a shell, and does it print nothing of its own?",
+            hint="is the host going down, or the network? Run again"
+            if found
+            else "is the login shell a shell, and does it print nothing of its own?",
         )
     try:
         return _facts(found)

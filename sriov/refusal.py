@@ -18,7 +18,8 @@ def read(host: str, output: bytes, nonce: str, plan: Plan) -> HostError | None:
             return HostError(
                 host,
                 f"another run is at work on this host: {words[:300]}",
-                hint="wait for it to end; nothing was touched by this run",
+                hint="wait for it to end; nothing was touched by this run. "
+                "If its controller has lost its network, `kill` that process on the host",
                 step=LOCK,
             )
         if name == "stopped":

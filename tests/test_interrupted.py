@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -34,8 +35,9 @@ def _wanted(number: int) -> list[dict[str, object]]:
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
     specs = [HostSpec(name, nics=(Nic(up=True),), reboot_seconds=0.05) for name in (*KILLED, "control")]
+    odd = [HostSpec("gone"), HostSpec("silent"), HostSpec("unheard", reboot_seconds=0.05)]
     slow = HostSpec("slow", nics=(Nic(up=True, write_seconds=4.0),), cmdline="intel_iommu=on iommu=pt")
-    with Fleet([*specs, slow, HostSpec("gone"), HostSpec("silent")]) as running:
+    with Fleet([*specs, slow, *odd]) as running:
         yield running
 
 
@@ -98,6 +100,35 @@ def _kill_a_run_at(bench: Bench, name: str, words: str) -> None:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     os.close(reading)
+
+
+def test_lock_of_a_controller_that_is_not_heard_of_is_freed_as_the_error_says(bench: Bench, fleet: Fleet) -> None:
+    """It is stopped while the host waits for its word: to the host that is a network that was lost."""
+
+    def stop(name: str, told: str) -> None:
+        if told == "rebooting":
+            os.kill(os.getpid(), signal.SIGSTOP)
+            time.sleep(60)  # the other threads are stopped a moment later
+
+    bench.write({"unheard": _wanted(0)})
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            bench.converge("unheard", who=controller.name("r"), at=stop)
+        os._exit(0)
+    try:
+        os.waitpid(child, os.WUNTRACED)
+        error = bench.converge("unheard")["unheard"].error
+        assert error is not None
+        process = re.search(r"another run is at work .* \(process (\d+) here\)", error.message)
+        assert process is not None, error.message
+        assert "`kill` that process" in error.hint
+        assert fleet["unheard"].run(f"kill {process[1]}").returncode == 0
+        run = bench.converge("unheard")["unheard"]
+        assert (run.error, run.plan.is_converged, run.rebooted) == (None, True, True)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def test_host_finishes_the_change_that_a_killed_controller_began(bench: Bench, fleet: Fleet) -> None:
