@@ -22,10 +22,11 @@ PROVED = "proved"
 GUEST = pytest.StashKey[Guest]()
 
 
-# Workers that run scenarios side by side take the next one in this order: what takes longest first.
+# Workers that run scenarios side by side take the next one in this order: what takes longest first. While one builds
+# the disk image, nova's tree is built by the other.
 ORDER = (
-    *("test_nested_vms.py", "test_setup.py", "test_holders.py", "test_power_loss.py", "test_boot_loader.py"),
-    *("test_nova_services.py", "test_fleet.py", "test_logins.py", "test_boot.py", "test_kernel_table.py"),
+    *("test_nested_vms.py", "test_setup.py", "test_holders.py", "test_nova_services.py", "test_power_loss.py"),
+    *("test_boot_loader.py", "test_fleet.py", "test_logins.py", "test_boot.py", "test_kernel_table.py"),
 )
 # Scenarios that start from what one of them made share its worker.
 TOGETHER = {
