@@ -7,7 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,7 +161,7 @@ def _explanation(options: Options, bed: Testbed, cloud: Connection, physnet: str
         bound, unasked = claims.bound(cloud, bed), ""
     except CloudError as error:  # the VM's own fault is to be told in any case
         bound, unasked = {}, f"  (without what neutron has bound: {error.message})"
-    found = explanation(bed, replace(options, json=True), physnet, 1, bound)
+    found = explanation(bed, options._replace(json=True), physnet, 1, bound)
     lines = [
         f"  {host.host.label}, {host.role.value}: {_failing(host)}" for host in (*found.schedulers, *found.computes)
     ]

@@ -20,6 +20,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 TRUE_WORDS = ("true", "yes", "on", "1", "y")
 FALSE_WORDS = ("false", "no", "off", "0", "n")
@@ -37,8 +38,7 @@ class Hosts(enum.Enum):
     REQUIRED = "required"
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One thing that a task can be told. `read` turns its text into a value, or raises ValueError with the reason.
 
     `name` is Python's (`max_unavailable`); on the command line it has dashes. A switch stands without a value.
@@ -54,8 +54,7 @@ class Parameter:
         return "--" + self.name.replace("_", "-")
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """What a task takes; `positional` names the parameters that Fabric 1 calls may give without their names."""
 
     parameters: tuple[Parameter, ...]

@@ -97,14 +97,14 @@ def _claimed(facts: Facts | None, bound: Mapping[str, str]) -> Facts | None:
         return facts
     holders = {slot: f"{offer.GUEST}port {name} (bound in neutron)" for slot, name in bound.items()}
     ports = tuple(
-        replace(port, vfs=tuple(replace(vf, holder=vf.holder or holders.get(vf.pci_address, "")) for vf in port.vfs))
+        port._replace(vfs=tuple(vf._replace(holder=vf.holder or holders.get(vf.pci_address, "")) for vf in port.vfs))
         for port in facts.ports
     )
-    return replace(facts, ports=ports)
+    return facts._replace(ports=ports)
 
 
 def _with_all_ports(bed: Testbed, options: Options) -> tuple[Request, ...]:
-    return tuple(replace(request, all_ports=True, ask_holders=True) for request in requests_of(bed, options, ""))
+    return tuple(request._replace(all_ports=True, ask_holders=True) for request in requests_of(bed, options, ""))
 
 
 def _show_errors(runs: tuple[HostRun, ...]) -> None:

@@ -20,9 +20,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from fabric import Task
 from invoke.exceptions import Exit
@@ -37,8 +36,7 @@ from sriov.model import Secret
 from .fab1 import CallError, Hosts, Parameter, Signature, native, truth
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What the operator said, checked. None and empty mean that nothing was said.
 
     `hosts`: host strings as typed. `max_unavailable`: `'2'` or `'25%'`. `timeout`: seconds.
@@ -62,9 +60,9 @@ class Options:
     reboot_timeout: int | None = None
     engine: str = ""
     run: str = ""
-    own: Mapping[str, object] = field(default_factory=dict)
+    own: Mapping[str, object] = {}
     physnet: str = ""
-    count: int | None = None
+    count: int | None = None  # type: ignore[assignment] # hides the method of tuples
     identities: tuple[str, ...] = ()
     ssh_config: str = ""
     login_password: Secret | None = None
@@ -227,8 +225,7 @@ def _options(context: Any, given: Mapping[str, object], parameters: tuple[Parame
         for parameter in parameters
         if given.get(parameter.name) not in ("", False, None)
     }
-    known = {found.name for found in fields(Options)}
-    own = {name: values.pop(name) for name in tuple(values) if name not in known}
+    own = {name: values.pop(name) for name in tuple(values) if name not in Options._fields}
     config = context.config
     login_password = config.connect_kwargs.get("password")
     sudo_password = config.sudo.password

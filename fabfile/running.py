@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from types import FrameType
 
 from rich.console import Console
@@ -39,7 +38,7 @@ def rollback(options: Options) -> int:
     """What a run replaced, put back; the kernel keeps its arguments until somebody reboots."""
     bed = load(options)
     requests = tuple(
-        replace(request, rollback=options.run, all_ports=True) for request in requests_of(bed, options, "")
+        request._replace(rollback=options.run, all_ports=True) for request in requests_of(bed, options, "")
     )
     return _change("rollback", options, bed, requests)
 
@@ -48,7 +47,7 @@ def _change(task: str, options: Options, bed: Testbed, requests: tuple[Request, 
     log = _log(options.log)
     run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
     end_on_sigterm()
-    limits = replace(_limits(options), drain=_drain(bed, run_id) if "drain" in options.own else None)
+    limits = _limits(options)._replace(drain=_drain(bed, run_id) if "drain" in options.own else None)
     with _working(bed, requests, options, limits) as (progress, connect, limits):
         runs = provision.converge(requests, connect, limits, progress.told, run_id, controller.name(run_id), log)
     return _finish(task, options, run_id, runs, lambda: screen.show_outcome(runs, screen.console(sys.stdout)))
@@ -57,7 +56,7 @@ def _change(task: str, options: Options, bed: Testbed, requests: tuple[Request, 
 def look(task: str, options: Options) -> int:
     """plan, verify and status: the same road, left early."""
     bed = load(options)
-    requests = tuple(replace(request, ask_holders=task == "status") for request in requests_of(bed, options, ""))
+    requests = tuple(request._replace(ask_holders=task == "status") for request in requests_of(bed, options, ""))
     runs = look_at(bed, requests, options, reads_files=False)
     show = {"plan": _show_plan, "verify": _show_plan, "status": screen.show_status}[task]
     return _finish(task, options, "", runs, lambda: show(runs, screen.console(sys.stdout)))
@@ -68,7 +67,7 @@ def discover(options: Options) -> int:
     path = options.testbed_path
     bed = load(options) if path.exists() else Testbed(path="", hosts=())
     hosts = [bed.find(name) or _stranger(name) for name in options.hosts]
-    requests = tuple(Request(replace(host, physical_functions=()), bed, frozenset(), all_ports=True) for host in hosts)
+    requests = tuple(Request(host._replace(physical_functions=()), bed, frozenset(), all_ports=True) for host in hosts)
     runs = look_at(bed, requests, options, reads_files=False)
 
     def show() -> None:
@@ -117,7 +116,7 @@ def _working(
 
             hosts = [request.host for request in requests]
             opened = dask_engine.open_engine(options.engine, hosts, reads_files=reads_files)
-            limits = replace(limits, engine=stack.enter_context(opened))
+            limits = limits._replace(engine=stack.enter_context(opened))
             connect = _worker_login(bed, options)
         else:
             _allow_connections(len(requests))
@@ -156,8 +155,8 @@ def load(options: Options) -> Testbed:
     """The testbed, with what Fabric's own options say about the login (-i and the prompts for passwords)."""
     bed = testbed.load(options.testbed_path)
     password = options.sudo_password or options.login_password
-    hosts = tuple(replace(host, password=password or host.password) for host in bed.hosts)
-    return replace(bed, hosts=hosts, key_filename=options.identities or bed.key_filename)
+    hosts = tuple(host._replace(password=password or host.password) for host in bed.hosts)
+    return bed._replace(hosts=hosts, key_filename=options.identities or bed.key_filename)
 
 
 def _log(path: str) -> Callable[[str], None]:

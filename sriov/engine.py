@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Executor, Future, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Protocol, runtime_checkable
 
@@ -205,7 +205,7 @@ class Elsewhere:
             else:
                 run.first_plan = outcome.first_plan
             run.facts, run.plan = outcome.facts, outcome.plan
-        run.request = replace(run.request, rollback=outcome.rollback)
+        run.request = run.request._replace(rollback=outcome.rollback)
         run.notes += outcome.notes
         run.rebooted = run.rebooted or outcome.rebooted
         run.waits_for_reboot = outcome.waits_for_reboot

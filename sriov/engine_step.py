@@ -16,7 +16,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,8 +51,7 @@ class Message(NamedTuple):
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """`boot_id`: the boot that a reboot is to end. `keeps_files`: whether the answer holds the files that were read."""
 
     request: Request
@@ -73,8 +72,7 @@ class Step:
         return self.request.host.worker_resource
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a step came to; the fields are those of HostRun. `error`: class and arguments, for it must be sent."""
 
     status: Status
@@ -96,8 +94,8 @@ def alone(request: Request) -> Request:
     """The same request with no more of the testbed than its host is about, and no password but its own."""
     hosts: tuple[Host, ...] = (request.host,)
     if Role.OPENSTACK in request.roles:  # there it matters what the others have
-        hosts = tuple(replace(host, password=None) for host in request.testbed.hosts)
-    return replace(request, testbed=replace(request.testbed, hosts=hosts, cloud_login=None, unknown_keys=()))
+        hosts = tuple(host._replace(password=None) for host in request.testbed.hosts)
+    return request._replace(testbed=request.testbed._replace(hosts=hosts, cloud_login=None, unknown_keys=()))
 
 
 _live: ContextVar[Callable[[Message], None] | None] = ContextVar("live", default=None)
@@ -240,19 +238,16 @@ def _outcome(host: HostRun, told: tuple[Message, ...], log: tuple[str, ...], kee
 
 def without_files(facts: Facts | None) -> Facts | None:
     """What the report shows of a host, which is far less than the files that were read there."""
-    return None if facts is None else replace(facts, files={})
+    return None if facts is None else facts._replace(files={})
 
 
 def without_content(plan: Plan) -> Plan:
     """The plan without the content of files, which holds more than our own lines."""
     changes = tuple(
-        replace(
-            change,
-            steps=tuple(replace(s, content=b"") if isinstance(s, WriteFile) else s for s in change.steps),
-        )
+        change._replace(steps=tuple(s._replace(content=b"") if isinstance(s, WriteFile) else s for s in change.steps))
         for change in plan.changes
     )
-    return replace(plan, changes=changes)
+    return plan._replace(changes=changes)
 
 
 @dataclass(frozen=True, slots=True)

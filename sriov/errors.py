@@ -18,7 +18,7 @@ a password or a key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class SriovError(Exception):
@@ -41,8 +41,7 @@ class UsageError(SriovError):
     exit_code = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """One thing wrong with a testbed: where (`testbed.py:12` or `env.sriov['root@a'][0]`), what, and the remedy."""
 
     where: str
@@ -56,7 +55,6 @@ class Fault:
 class TestbedError(SriovError):
     """A testbed that cannot be used; holds every fault found, in the order of the file."""
 
-    __test__ = False  # not a pytest class
     exit_code = 2
 
     def __init__(self, path: str, faults: tuple[Fault, ...]) -> None:

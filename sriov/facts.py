@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sriov.errors import HostError
 
@@ -45,18 +45,16 @@ class _TornError(Exception):
     """A file changed between its measure and its reading."""
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualFunction:
+class VirtualFunction(NamedTuple):
     """A VF as seen. `holder` says in words who uses it; empty: nobody, or it was not asked."""
 
-    index: int
+    index: int  # type: ignore[assignment] # hides the method of tuples
     pci_address: str
     driver: str = ""
     holder: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """A PCI network port as seen. `total_vfs` is None without SR-IOV. `hung_writer` is the pid of a write to
     `sriov_numvfs` that the kernel has not answered yet, 0 if there is none."""
 
@@ -92,8 +90,7 @@ class Port:
         return f"{domain}:{routing >> 8:02x}:{routing >> 3 & 31:02x}.{routing & 7}"
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """A systemd unit. `started_at` in seconds since boot; None if it does not run."""
 
     name: str
@@ -108,8 +105,7 @@ class Unit:
         return self.active_state == "active"
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
+class Replaced(NamedTuple):
     """A file that a run replaced, and the number under which it kept the old one. `-`: there was or is none."""
 
     number: str
@@ -118,8 +114,7 @@ class Replaced:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """One look at a host. `files` are taken whole, by path; `changed` says when, in seconds since boot.
     `lock` says who is changing this host just now, and since when; empty: nobody."""
 
@@ -135,9 +130,9 @@ class Facts:
     tools: frozenset[str] = frozenset()
     missing_tools: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, bytes] = {}
     unreadable: tuple[str, ...] = ()
-    changed: Mapping[str, float] = field(default_factory=dict)
+    changed: Mapping[str, float] = {}
     units: tuple[Unit, ...] = ()
     other_setters: tuple[str, ...] = ()
     run_id: str = ""

@@ -8,7 +8,8 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sriov import controller, reboot_rule, refusal, rollback, script
 from sriov import facts as facts_module
@@ -40,8 +41,7 @@ class Status(enum.Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Bounds in seconds: silence of a probe, silence of a change, a reboot, and what comes up after it."""
 
     probe: float = 60.0
@@ -146,7 +146,7 @@ class HostRun:
             self._outwait()
         if self.request.rollback is not None and self.facts is not None:
             # the change is a run of its own: from here on it must not be taken for the last one
-            self.request = replace(self.request, rollback=self.facts.run_id)
+            self.request = self.request._replace(rollback=self.facts.run_id)
         self.first_plan = self.plan
         self.status = Status.UNCHANGED if self.plan.is_converged else Status.DIFFERS
         if self.plan.is_converged:

@@ -7,7 +7,7 @@ are the slices that guests get, a *physical network* is neutron's name for the w
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 class Role(enum.Enum):
@@ -42,8 +42,7 @@ class Secret:
         return hash(self._value)
 
 
-@dataclass(frozen=True, slots=True)
-class PhysicalFunction:
+class PhysicalFunction(NamedTuple):
     """A PF as wanted: which port, how many VFs, which physical networks they serve.
 
     Exactly one of `interface` (kernel name, at most 15 bytes), `pci` (`0000:01:00.0`) and `mac`
@@ -65,8 +64,7 @@ class PhysicalFunction:
         return self.interface or self.pci or self.mac
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """A host of the testbed.
 
     `name` is the host string as written there (`root@10.0.0.1`), the key of reports. `user` and `port` are
@@ -94,8 +92,7 @@ class Host:
         return f"{self.hostname} ({self.name})" if self.hostname else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class CloudLogin:
+class CloudLogin(NamedTuple):
     """How to log in to the cloud, as the testbed says it (`env.keystone`); the names are openstacksdk's."""
 
     auth_url: str
@@ -106,16 +103,13 @@ class CloudLogin:
     insecure: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Testbed:
+class Testbed(NamedTuple):
     """A validated testbed. `hosts` holds the compute and openstack hosts only, in the order of the file.
 
     `scheduler_filters`: the exact list wanted, or None to extend what each host has.
     `vlan_ranges`: physical network -> its ranges (`100:199`), for ML2 only.
     `unknown_keys`: `env.*` names that were loaded and ignored (for a message, never an error).
     """
-
-    __test__ = False  # not a pytest class
 
     path: str
     hosts: tuple[Host, ...]
@@ -124,7 +118,7 @@ class Testbed:
     accept_new_host_keys: bool = False
     network_backend: str = CONTRAIL
     vlan_ranges: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    unknown_keys: tuple[str, ...] = field(default=())
+    unknown_keys: tuple[str, ...] = ()
     cloud_login: CloudLogin | None = None
 
     def find(self, name: str) -> Host | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sriov.facts import Facts
 from sriov.resource import Change, Effect, Item, Owner, Problem, Request, Severity, Wish
@@ -29,8 +29,7 @@ _OWNERS: tuple[Owner, ...] = (
 TOOLS = ("cp", "flock", "head", "mv", "readlink", "setsid", "sha256sum", "stat", "sync", "tail", "timeout", "wc")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What one host needs. `reboot` says whether one is due *now*; `reboots` whether the changes will make it so."""
 
     changes: tuple[Change, ...] = ()

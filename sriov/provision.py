@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sriov import drain
 from sriov.engine import Elsewhere, Here, Place, side_by_side
@@ -21,8 +21,7 @@ from sriov.host_run import Connect, HostRun, Limits, Log, Status, Watch
 from sriov.resource import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What the operator allows. `max_unavailable`: `2` or `10%` of the hosts to be rebooted, at least one.
 
     `engine`: whatever carries out the steps of hosts in place of threads of this process; what a step is made of,
@@ -35,7 +34,7 @@ class Options:
     jobs: int = 0
     drain: drain.Drain | None = None
     engine: Executor | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
 
     def waves(self, hosts: int) -> int:
         """How many hosts may be down at once; UsageError if `max_unavailable` is neither a number nor a percentage."""

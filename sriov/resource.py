@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sriov.facts import Facts
 from sriov.formats.grub import KernelArgument
@@ -18,24 +18,21 @@ from sriov.formats.nova_options import NovaWanted
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 
 
-@dataclass(frozen=True, slots=True)
-class VfCount:
+class VfCount(NamedTuple):
     """A port that must have exactly so many VFs, now and after each boot. 0: none, and no unit of ours."""
 
     interface: str
     num_vfs: int
 
 
-@dataclass(frozen=True, slots=True)
-class NovaOptions:
+class NovaOptions(NamedTuple):
     """What nova must read; see `sriov.formats.nova_options`."""
 
     wanted: NovaWanted
     release: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ml2Options:
+class Ml2Options(NamedTuple):
     """What neutron must read; see `sriov.formats.ml2_options`. None: that side is no concern."""
 
     server: ServerWanted | None = None
@@ -51,8 +48,7 @@ def restart_is_due(facts: Facts, names: Iterable[str]) -> bool:
     return any(f"{RESTARTS_DUE}/{name}" in facts.files for name in names)
 
 
-@dataclass(frozen=True, slots=True)
-class FreshService:
+class FreshService(NamedTuple):
     """A service that must run, and must have begun after its files and the VFs became what they are.
 
     `at_boot`: it must be enabled too.
@@ -76,18 +72,20 @@ class Effect(enum.Enum):
     REBOOT = "reboot"
 
 
-@dataclass(frozen=True, slots=True)
-class WriteFile:
+class WriteFile(NamedTuple):
     """`content` replaces the file whose checksum is `found` (`-`: none). `mode` is for a new file only."""
 
     path: str
     found: str
-    content: bytes = field(repr=False)
+    content: bytes
     mode: str = "0644"
 
+    def __repr__(self) -> str:
+        """Without the content, which may hold secrets of the operator."""
+        return f"WriteFile(path={self.path!r}, found={self.found!r}, mode={self.mode!r})"
 
-@dataclass(frozen=True, slots=True)
-class Command:
+
+class Command(NamedTuple):
     """A function of `templates/apply.sh.j2` and its arguments."""
 
     words: tuple[str, ...]
@@ -96,8 +94,7 @@ class Command:
 Step = WriteFile | Command
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One difference and how it is mended. `diff` holds lines of ours only, ready to print."""
 
     resource: str
@@ -124,8 +121,7 @@ class Severity(enum.Enum):
     WARNING = "warning"  # said, nothing more
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """Something that no step of ours can or may mend."""
 
     resource: str
@@ -138,8 +134,7 @@ class Problem:
         return f"{self.resource} {self.target}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What is asked of one host: the roles that this call is about, and what the operator allowed."""
 
     host: Host

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sriov import render
 from sriov.facts import FILE_LIMIT, checksum
@@ -17,16 +17,14 @@ from sriov.resources import kernel_arguments, ml2_options, nova_options, service
 RUNS_KEPT = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """`text` runs in sh; `payload` follows on its standard input."""
 
     text: bytes
     payload: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class _LoggedStep:
+class _LoggedStep(NamedTuple):
     command: tuple[str, ...]
     begins: bool  # a change
     log: str

@@ -6,7 +6,7 @@ import multiprocessing
 import pickle
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from engine_runs import LIMITS, Told, simulated
@@ -123,7 +123,7 @@ def test_sudo_that_asks_is_refused_by_a_worker_in_clear_words(tmp_path_factory: 
         patch.setenv("SRIOV_KNOWN_HOSTS", str(fleet.known_hosts_path))
         yard = simulated(fleet, tmp_path_factory.mktemp("asks") / "testbed.py", PORTS)
         (host,) = yard.bed.hosts
-        host = replace(host, name=fleet["asks"].login_of("ops"), user="ops")
+        host = host._replace(name=fleet["asks"].login_of("ops"), user="ops")
         request = Request(host, yard.bed, host.roles)
         outcome = carry_out(Step(request, WorkerLogin("r", yard.bed.key_filename), LIMITS, Phase.LOOK, "r"))
     assert outcome.error is not None

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +142,8 @@ def racks(tls: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
             workers.append(({"SRIOV_KNOWN_HOSTS": str(path)}, f"rack{number}=10"))
         yard = simulated(fleet, folder / "testbed.py", PORTS)
         names = [fleet[spec.name].login for spec in SPECS]
-        placed = (replace(host, worker_resource=f"rack{names.index(host.name)}") for host in yard.bed.hosts)
-        yard.bed = replace(yard.bed, hosts=tuple(placed))
+        placed = (host._replace(worker_resource=f"rack{names.index(host.name)}") for host in yard.bed.hosts)
+        yard.bed = yard.bed._replace(hosts=tuple(placed))
         with (
             Cluster(folder / "dask", tls, workers) as cluster,
             dask_engine.open_engine(cluster.address, yard.bed.hosts) as engine,
@@ -190,9 +190,9 @@ def provisioned(racks: Racks) -> Racks:
 def test_interruption_ends_the_step_on_the_worker_and_names_it(provisioned: Racks) -> None:
     racks = provisioned
     slow = racks.fleet["slow"].login
-    fewer = {host: tuple(replace(pf, num_vfs=5) for pf in host.physical_functions) for host in racks.yard.bed.hosts}
-    hosts = tuple(replace(host, physical_functions=pfs) if host.name == slow else host for host, pfs in fewer.items())
-    yard = Yard(replace(racks.yard.bed, hosts=hosts), {host.login: host.name for host in racks.fleet.hosts})
+    fewer = {host: tuple(pf._replace(num_vfs=5) for pf in host.physical_functions) for host in racks.yard.bed.hosts}
+    hosts = tuple(host._replace(physical_functions=pfs) if host.name == slow else host for host, pfs in fewer.items())
+    yard = Yard(racks.yard.bed._replace(hosts=hosts), {host.login: host.name for host in racks.fleet.hosts})
     begun = threading.Event()
 
     def interrupt(name: str, words: str) -> None:
@@ -216,14 +216,13 @@ def test_loss_of_the_scheduler_ends_the_run_and_the_next_one_goes_on(
 ) -> None:
     racks = provisioned
     three = (
-        replace(
-            host,
+        host._replace(
             worker_resource="",
-            physical_functions=tuple(replace(pf, num_vfs=3) for pf in host.physical_functions),
+            physical_functions=tuple(pf._replace(num_vfs=3) for pf in host.physical_functions),
         )
         for host in racks.yard.bed.hosts
     )
-    yard = Yard(replace(racks.yard.bed, hosts=tuple(three)), {host.login: host.name for host in racks.fleet.hosts})
+    yard = Yard(racks.yard.bed._replace(hosts=tuple(three)), {host.login: host.name for host in racks.fleet.hosts})
     with Cluster(tmp_path / "dask", tls, [({}, "")]) as cluster:
         killed = threading.Event()
 
@@ -269,8 +268,8 @@ def test_passwords_do_not_travel_without_tls(racks: Racks) -> None:
 
 def test_hosts_without_a_worker_in_the_middle_of_a_run_are_given_up(racks: Racks) -> None:
     (host, *_) = racks.yard.bed.hosts
-    lost = tuple(replace(host, worker_resource="rack9") for host in racks.yard.bed.hosts)
-    yard = Yard(replace(racks.yard.bed, hosts=lost), {host.name: host.name for host in lost})
+    lost = tuple(host._replace(worker_resource="rack9") for host in racks.yard.bed.hosts)
+    yard = Yard(racks.yard.bed._replace(hosts=lost), {host.name: host.name for host in lost})
     with dask_engine.open_engine(racks.cluster.address, (), lonely=0.4) as engine:
         run = yard.converge(engine).runs[host.name]
     assert run.error is not None

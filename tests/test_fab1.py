@@ -160,7 +160,6 @@ def test_truth_refuses_what_is_unclear(word: str) -> None:
 
 
 FABFILE = '''"""A fabfile as small as can be."""
-import dataclasses
 import json
 
 from .fab1 import Hosts
@@ -170,7 +169,7 @@ from sriov.errors import ApplyError
 
 
 def show(options: Options, task: str) -> None:
-    said = {key: value for key, value in dataclasses.asdict(options).items() if value != getattr(Options(), key)}
+    said = {key: value for key, value in options._asdict().items() if value != getattr(Options(), key)}
     print(json.dumps({"task": task, **said}, default=str))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,11 +49,10 @@ def text(made: plan.Plan) -> str:
 
 def converged() -> Facts:
     """BARE after everything that its plan says."""
-    port = replace(BARE.ports[0], vfs=VFS, has_iommu_group=True, iommu_type="identity")
+    port = BARE.ports[0]._replace(vfs=VFS, has_iommu_group=True, iommu_type="identity")
     made = plan.make(request(ETH0), BARE)
     written = {step.path: step.content for change in made.changes for step in change.steps if hasattr(step, "content")}
-    return replace(
-        BARE,
+    return BARE._replace(
         cmdline=f"{BARE.cmdline} intel_iommu=on iommu=pt",
         ports=(port,),
         files={
@@ -70,29 +68,29 @@ def converged() -> Facts:
 
 
 def held(facts: Facts) -> Facts:
-    busy = (replace(VFS[0], holder="libvirt domain instance-00000001"), *VFS[1:])
-    return replace(facts, ports=(replace(facts.ports[0], vfs=busy),))
+    busy = (VFS[0]._replace(holder="libvirt domain instance-00000001"), *VFS[1:])
+    return facts._replace(ports=(facts.ports[0]._replace(vfs=busy),))
 
 
-FIVE = replace(ETH0, num_vfs=5)
+FIVE = ETH0._replace(num_vfs=5)
 CASES = {
     "bare": (request(ETH0), BARE),
-    "amd": (request(ETH0), replace(BARE, cpu_vendor="AuthenticAMD", acpi_tables=frozenset({"IVRS"}))),
+    "amd": (request(ETH0), BARE._replace(cpu_vendor="AuthenticAMD", acpi_tables=frozenset({"IVRS"}))),
     "fewer": (request(FIVE), converged()),
-    "none": (request(replace(ETH0, num_vfs=0)), converged()),
+    "none": (request(ETH0._replace(num_vfs=0)), converged()),
     "fewer_held": (request(FIVE), held(converged())),
     "fewer_forced": (request(FIVE, force=True), held(converged())),
-    "two_networks": (request(replace(ETH0, physnets=("physnet1", "physnet2"), exclude_vfs=(0,))), BARE),
+    "two_networks": (request(ETH0._replace(physnets=("physnet1", "physnet2"), exclude_vfs=(0,))), BARE),
     "stanza_gone": (request(), converged()),
     "impossible": (
-        request(replace(ETH0, num_vfs=8), replace(ETH0, interface="eth9")),
-        replace(BARE, acpi_tables=frozenset(), tools=frozenset(), nova_versions=(), units=()),
+        request(ETH0._replace(num_vfs=8), ETH0._replace(interface="eth9")),
+        BARE._replace(acpi_tables=frozenset(), tools=frozenset(), nova_versions=(), units=()),
     ),
     "both_roles": (
         request(ETH0, roles=frozenset(Role)),
-        replace(BARE, units=(*BARE.units, Unit("nova-scheduler", True, "active", "enabled", started_at=10.0))),
+        BARE._replace(units=(*BARE.units, Unit("nova-scheduler", True, "active", "enabled", started_at=10.0))),
     ),
-    "reboot_due": (request(ETH0), replace(converged(), cmdline=BARE.cmdline)),
+    "reboot_due": (request(ETH0), converged()._replace(cmdline=BARE.cmdline)),
 }
 
 
@@ -110,15 +108,15 @@ def test_plan_of_a_host_that_is_as_wanted_is_empty() -> None:
 def test_file_is_newer_than_a_service_by_more_than_two_clocks_differ(
     seconds_after_the_start: float, found: list[str]
 ) -> None:
-    facts = replace(converged(), changed={NOVA_CONF: 20.0 + seconds_after_the_start})
+    facts = converged()._replace(changed={NOVA_CONF: 20.0 + seconds_after_the_start})
     made = plan.make(request(ETH0), facts)
     assert [change.found.removesuffix(" than the running service") for change in made.changes] == found
 
 
 def test_reboot_that_brought_nothing_is_not_made_again() -> None:
-    lacking = replace(converged(), cmdline=BARE.cmdline)
+    lacking = converged()._replace(cmdline=BARE.cmdline)
     stamp = f"another-boot {kernel_arguments.boot_entry_mark(lacking)}\n".encode()
-    made = plan.make(request(ETH0), replace(lacking, files={**lacking.files, "/var/lib/sriov/rebooted": stamp}))
+    made = plan.make(request(ETH0), lacking._replace(files={**lacking.files, "/var/lib/sriov/rebooted": stamp}))
     assert made.reboot is kernel_arguments.RebootState.FUTILE
     assert not made.will_reboot
     assert "the kernel lacks intel_iommu=on iommu=pt after a reboot" in str(made.blocked[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from faults.bench import SEVEN, Bench, leftovers, torn, tree
@@ -34,7 +33,7 @@ def bench(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Be
 
 def _back(bench: Bench, name: str, run: str = "", **more: object) -> HostRun:
     def ask(request: Request) -> Request:
-        return replace(request, rollback=run, all_ports=True)
+        return request._replace(rollback=run, all_ports=True)
 
     return bench.converge(name, request=ask, **more)[name]  # type: ignore[arg-type]
 

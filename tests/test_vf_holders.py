@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,7 +78,7 @@ def _live(fleet: Fleet, bench: Bench) -> Story:
 
     def force(request: Request) -> Request:
         forced = request.host.hostname in ("forced", "hung")
-        return dataclasses.replace(request, force_vf_reset=forced, clear_seconds=2)
+        return request._replace(force_vf_reset=forced, clear_seconds=2)
 
     first = bench.converge(at=come_late, request=force)
     counts = {host.name: (host.numvfs("eth0"), host.numvfs("eth1")) for host in fleet.hosts}

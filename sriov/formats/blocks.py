@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sriov.errors import FormatError
 from sriov.formats.oslo import Document, Option, edited, line_end
@@ -29,8 +29,7 @@ _WAS = b"#sriov-fab-was: "
 _MARK = re.compile(rb"# (BEGIN|END) sriov-fab ([a-z-]+)(?:: .*| ([0-9a-f]{8}))?\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Lines `first` (BEGIN) to `last` (END) of a file, from 0, both included."""
 
     topic: str

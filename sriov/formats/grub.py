@@ -12,14 +12,14 @@ import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 _TOKEN = re.compile(r'(?:[^\s"]|"[^"]*(?:"|$))+')
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _WORD = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+""")
 
 
-@dataclass(frozen=True, slots=True)
-class KernelArgument:
+class KernelArgument(NamedTuple):
     """`intel_iommu=on` is `KernelArgument("intel_iommu", "on")`; an empty value stands for the bare name."""
 
     name: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sriov.errors import FormatError
 from sriov.formats import blocks, nova_filters, oslo
@@ -32,8 +32,7 @@ Items = tuple[str, ...]
 Merge = Callable[[Items], Items]
 
 
-@dataclass(frozen=True, slots=True)
-class ServerWanted:
+class ServerWanted(NamedTuple):
     """What neutron-server shall know: physical network -> its VLAN ranges as neutron writes them (`100:199`).
 
     A network without a range of its own needs to be named at least; an administrator then says the VLAN.
@@ -43,8 +42,7 @@ class ServerWanted:
     networks: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AgentWanted:
+class AgentWanted(NamedTuple):
     """What the agent shall know: (physical network, interface); interface -> PCI addresses of VFs to leave alone."""
 
     mappings: tuple[tuple[str, str], ...]
@@ -130,7 +128,7 @@ def _edit(
         else:
             place = next(number for number, document in enumerate(documents) if document.path == home)
             documents[place] = blocks.insert(documents[place], _TOPICS[name], name.section, body)
-    return tuple(replace(file, text=b"".join(document.lines)) for file, document in zip(files, documents, strict=True))
+    return tuple(file._replace(text=b"".join(document.lines)) for file, document in zip(files, documents, strict=True))
 
 
 def _without_ours(document: oslo.Document, topics: frozenset[str]) -> oslo.Document:

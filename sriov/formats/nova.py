@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sriov.errors import UsageError
 
@@ -33,8 +33,7 @@ _REMOVED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class OptionName:
+class OptionName(NamedTuple):
     """Section and key of an option, such as `OptionName("pci", "device_spec")`."""
 
     section: str

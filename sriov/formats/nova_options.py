@@ -8,7 +8,7 @@ in our lines only: the files hold passwords.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sriov.formats import blocks, nova, nova_filters, nova_whitelist, oslo
 from sriov.formats.nova_values import items, joined, winning
@@ -29,8 +29,7 @@ __all__ = [
 COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
+class ConfigFile(NamedTuple):
     """A file and the programs (`nova-compute`, `nova-scheduler`) that read it. Order among files is nova's."""
 
     path: str
@@ -38,8 +37,7 @@ class ConfigFile:
     readers: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class NovaWanted:
+class NovaWanted(NamedTuple):
     """What a host's nova shall read. None: that side is no concern, it is neither changed nor judged.
 
     An empty tuple takes away what is ours. `filters` are added to the list in force; `exact_filters`, if set,
@@ -51,8 +49,7 @@ class NovaWanted:
     exact_filters: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Edited:
+class Edited(NamedTuple):
     """`files` as they shall be, in the given order; with `problems` they are as given.
 
     A problem is a line of text: place, option, what nova would die of or do wrong with. None holds a value.
@@ -62,8 +59,7 @@ class Edited:
     problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Effective:
+class Effective(NamedTuple):
     """What one program reads: whitelist values in nova's order, enabled filters, available filter classes.
 
     `filters` are the release's defaults where none are set; `available` is empty where unset (all of nova's).
@@ -97,7 +93,7 @@ def edit(files: tuple[ConfigFile, ...], release: int, wanted: NovaWanted) -> Edi
         return Edited(files, tuple(problems))
     return Edited(
         tuple(
-            replace(file, text=b"".join(documents[place].lines)) if place in documents else file
+            file._replace(text=b"".join(documents[place].lines)) if place in documents else file
             for place, file in enumerate(files)
         )
     )

@@ -7,7 +7,7 @@ it under any name, there the first of its names that is set, and of that the las
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sriov.formats.nova import OptionName
 from sriov.formats.oslo import Document, Option
@@ -15,8 +15,7 @@ from sriov.formats.oslo import Document, Option
 _TRUE = frozenset(("true", "1", "on", "yes"))
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """An assignment and where it stands; `place` is for messages: `/etc/nova/nova.conf:12`."""
 
     document: Document

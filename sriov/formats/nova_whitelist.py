@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sriov.formats import blocks, nova, oslo
 from sriov.formats.nova_values import Setting, is_true, joined, winning
@@ -21,8 +21,7 @@ _BOOLEAN_TAGS = {"managed": 31, "live_migratable": 31, "one_time_use": 32}  # si
 _BOOLEANS = frozenset(("1", "t", "true", "on", "y", "yes", "0", "f", "false", "off", "n", "no"))  # oslo_utils.strutils
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceSpec:
+class DeviceSpec(NamedTuple):
     """One entry wanted: a port by `devname` (`eth0`), or a function by `address` (`0000:81:10.0`), not both.
 
     `interface` is the port's kernel name where the entry goes by address; it tells entries by devname apart.

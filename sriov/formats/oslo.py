@@ -12,8 +12,7 @@ import contextlib
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from sriov.errors import FormatError
 
@@ -22,16 +21,14 @@ _BOM = b"\xef\xbb\xbf"
 _COMMENT = (b"#", b";")
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """A section header. `section` is the name that oslo.config files it under; `line` counts from 0."""
 
     section: str
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One assignment. Lines `first` to `last` (from 0, both included) hold it with its continuation lines.
 
     `value` is joined by newlines and without its outer quotes, before substitution: `A,\\nB` for
@@ -45,8 +42,7 @@ class Option:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A file that oslo.config would read: `b"".join(lines)` is the file, terminators included.
 
     `numbers` are the lines' numbers (from 1) in the file as it was read; in an edited document a line that was

@@ -8,7 +8,6 @@ that would say too much (several physical networks, VFs that the host keeps) or 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from sriov.errors import FormatError, SriovError
 from sriov.facts import Facts, checksum
@@ -139,7 +138,7 @@ def _specs(pf: PhysicalFunction, facts: Facts, by_address: bool) -> Iterator[Dev
         return
     for physnet, indexes in shares(pf):
         for index in indexes:
-            yield replace(whole, physical_network=physnet, devname="", address=port.vf_address(index))
+            yield whole._replace(physical_network=physnet, devname="", address=port.vf_address(index))
 
 
 def shares(pf: PhysicalFunction) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
 _USER = re.compile(r"[^\s\x00-\x1f\x7f'\"`;|&<>(){}$:/-][^\s\x00-\x1f\x7f'\"`;|&<>(){}$:/]*")
 
 
-@dataclass(frozen=True, slots=True)
-class HostString:
+class HostString(NamedTuple):
     """`root@[fd00::1]:2222` -> `HostString('root@[fd00::1]:2222', 'root', 'fd00::1', 2222)`."""
 
     name: str
@@ -25,15 +24,14 @@ class HostString:
         return self.address.lower(), self.port or 22
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """What a host string without user or port stands for; empty and None leave it to SSH's configuration."""
 
     user: str
     port: int | None
 
     def completed(self, host: HostString) -> HostString:
-        return replace(host, user=host.user or self.user, port=host.port or self.port)
+        return host._replace(user=host.user or self.user, port=host.port or self.port)
 
 
 def parse(text: str) -> HostString:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _PYTHON_2 = "this line is Python 2; testbeds are read by Python 3"
 _PLACEHOLDER = re.compile(r"\{\{|\{%|(?<![\w\]])\{\s*[A-Za-z_]\w*\s*\}|<%|\$\{")
@@ -26,8 +26,7 @@ class NotInATestbedError(Exception):
         self.name = name
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """An exception that ended a testbed: its type, the name it is about if any, its text, its stack."""
 
     kind: type[BaseException]

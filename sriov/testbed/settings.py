@@ -5,7 +5,7 @@ from __future__ import annotations
 import os.path
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import SriovError
 from ..formats.nova import release_number
@@ -16,8 +16,7 @@ from .host_strings import HostString, Login
 from .source import FaultList, Keys, kind, shown
 
 
-@dataclass(frozen=True, slots=True)
-class Passwords:
+class Passwords(NamedTuple):
     """`env.passwords` under the key as written and under its parts, and `env.password`."""
 
     exact: Mapping[str, Secret]
@@ -83,8 +82,7 @@ def read_key_filename(values: Mapping[str, object], faults: FaultList) -> tuple[
     return tuple(os.path.expanduser(path) for path in listed)
 
 
-@dataclass(frozen=True, slots=True)
-class Releases:
+class Releases(NamedTuple):
     """nova's major number for all hosts, or by host string."""
 
     for_all: int | None

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import Fault, TestbedError
 
@@ -19,8 +20,7 @@ MAX_BYTES = 4 * 1024 * 1024  # the longest of 517 public testbeds has 40 KB; mor
 Keys = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The content of one testbed file.
 
     `values` is `{'roledefs': {...}, 'sriov': {...}}`, unchecked. `line_of` gives the line (from 1) of the
