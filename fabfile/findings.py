@@ -37,7 +37,7 @@ def capacity(options: Options) -> int:
     if options.json:
         print(json.dumps(measured.document(str(options.testbed_path), code, found), indent=2))
     else:
-        findings_screen.show_capacity(found, screen.console(sys.stdout))
+        findings_screen.show_capacity(found, screen.printer(sys.stdout))
         _show_errors(runs)
     _tell_failure(error)
     return code
@@ -56,7 +56,7 @@ def explain(options: Options) -> int:
     if options.json:
         print(json.dumps(explaining.document(str(options.testbed_path), code, found), indent=2))
     else:
-        findings_screen.show_explanation(found, screen.console(sys.stdout))
+        findings_screen.show_explanation(found, screen.printer(sys.stdout))
     _tell_failure(error)
     return code
 

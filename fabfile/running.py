@@ -13,14 +13,13 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from rich.console import Console
-
 from sriov import controller, provision, report, screen, testbed
 from sriov.drain import Drain
 from sriov.engine_step import WorkerLogin
 from sriov.errors import UsageError
 from sriov.host_run import Connect, HostRun, Limits
 from sriov.model import Host, Role, Secret, Testbed
+from sriov.printer import Printer
 from sriov.resource import Request
 from sriov.ssh import Login, ask_at_terminal
 from sriov.testbed import host_strings
@@ -50,7 +49,7 @@ def _change(task: str, options: Options, bed: Testbed, requests: tuple[Request, 
     limits = _limits(options)._replace(drain=_drain(bed, run_id) if "drain" in options.own else None)
     with _working(bed, requests, options, limits) as (progress, connect, limits):
         runs = provision.converge(requests, connect, limits, progress.told, run_id, controller.name(run_id), log)
-    return _finish(task, options, run_id, runs, lambda: screen.show_outcome(runs, screen.console(sys.stdout)))
+    return _finish(task, options, run_id, runs, lambda: screen.show_outcome(runs, screen.printer(sys.stdout)))
 
 
 def look(task: str, options: Options) -> int:
@@ -59,7 +58,7 @@ def look(task: str, options: Options) -> int:
     requests = tuple(request._replace(ask_holders=task == "status") for request in requests_of(bed, options, ""))
     runs = look_at(bed, requests, options, reads_files=False)
     show = {"plan": _show_plan, "verify": _show_plan, "status": screen.show_status}[task]
-    return _finish(task, options, "", runs, lambda: show(runs, screen.console(sys.stdout)))
+    return _finish(task, options, "", runs, lambda: show(runs, screen.printer(sys.stdout)))
 
 
 def discover(options: Options) -> int:
@@ -72,7 +71,7 @@ def discover(options: Options) -> int:
 
     def show() -> None:
         print(report.stanza([(run.name, run.facts) for run in runs if run.facts is not None]))
-        screen.show_trouble(runs, screen.console(sys.stderr))
+        screen.show_trouble(runs, screen.printer(sys.stderr))
 
     return _finish("discover", options, "", runs, show)
 
@@ -86,7 +85,7 @@ def _stranger(name: str) -> Host:
     return Host(name, said.address, said.user, said.port)
 
 
-def _show_plan(runs: tuple[HostRun, ...], out: Console) -> None:
+def _show_plan(runs: tuple[HostRun, ...], out: Printer) -> None:
     screen.show_plan(runs, out)
     screen.show_outcome(runs, out)
 

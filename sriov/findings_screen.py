@@ -4,52 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console
-from rich.text import Text
-
 from sriov.capacity import Capacity, Row
 from sriov.explain import Explanation, Verdict
 from sriov.explain_steps import Mark
-from sriov.screen import columns_table
+from sriov.printer import Part, Printer
 
+_CAPACITY = (
+    "physical network", "host", "interface", "wanted", "present", "whitelisted", "in use", "bound", "free",
+)  # fmt: skip
 _MARKS = {Mark.HOLDS: ("ok  ", "green"), Mark.FAILS: ("FAIL", "bold red"), Mark.UNKNOWN: ("?   ", "yellow")}
 
 
-def show_capacity(found: Capacity, out: Console) -> None:
+def show_capacity(found: Capacity, out: Printer) -> None:
     """A row per physical network, host and port; what a new VM would find; then what serves nobody."""
-    table = columns_table(
-        "physical network", "host", "interface", "wanted", "present", "whitelisted", "in use", "bound", "free"
-    )
+    rows = []
     for row in found.rows:
-        present, whitelisted = (
-            Text(str(number), "green" if number == row.wanted else "yellow")
-            for number in (row.present, row.whitelisted)
-        )
         bound = "-" if row.bound is None else str(len(row.bound))
-        numbers = (str(row.wanted), present, whitelisted, str(len(row.in_use)), bound, str(row.free))
-        table.add_row(row.physnet, row.host.label, row.interface, *numbers)
-    out.print(table)
+        checked = (_against(row.wanted, number) for number in (row.present, row.whitelisted))
+        numbers = (str(row.wanted), *checked, str(len(row.in_use)), bound, str(row.free))
+        rows.append((row.physnet, row.host.label, row.interface, *numbers))
+    out.table(_CAPACITY, rows)
     for row in found.rows:
         for index, address, words in _users(row):
-            out.print(f"{row.host.label}: {row.interface} VF {index} ({address}) is {words}")
+            out.line(f"{row.host.label}: {row.interface} VF {index} ({address}) is {words}")
     for physnet in found.physnets:
         free = found.free(physnet)
         words = ", ".join(f"{host.label} {number}" for host, number in free.items()) or "no host has a free VF"
-        out.print(Text.assemble((physnet, "bold"), f": {sum(free.values())} free: {words}"))
+        out.line((physnet, "bold"), f": {sum(free.values())} free: {words}")
     for orphan in found.orphans:
-        out.print(
-            Text.assemble(
-                ("orphan ", "yellow"),
-                (orphan.host.label, "bold"),
-                f": {orphan.target}: {orphan.message}\n    -> {orphan.hint}",
-            )
+        out.line(
+            ("orphan ", "yellow"),
+            (orphan.host.label, "bold"),
+            f": {orphan.target}: {orphan.message}\n    -> {orphan.hint}",
         )
     if found.unasked:
-        out.print(f"the cloud was not asked ({found.unasked}): this is what the hosts show")
+        out.line(f"the cloud was not asked ({found.unasked}): this is what the hosts show")
 
 
-def _against(wanted: int, number: int) -> Text:
-    return Text(str(number), "green" if number == wanted else "yellow")
+def _against(wanted: int, number: int) -> Part:
+    return str(number), "green" if number == wanted else "yellow"
 
 
 def _users(row: Row) -> Iterator[tuple[int, str, str]]:
@@ -62,25 +55,23 @@ def _users(row: Row) -> Iterator[tuple[int, str, str]]:
         yield index, (held.get(index) or bound[index]).pci_address, ", ".join(words)
 
 
-def show_explanation(found: Explanation, out: Console) -> None:
+def show_explanation(found: Explanation, out: Printer) -> None:
     """Each host with its steps up to the first that fails, and last what nova would make of it."""
     for host in (*found.schedulers, *found.computes):
         failing = host.failing
-        out.print(Text.assemble((host.host.label, "bold"), (f"  {host.role.value}", "dim")))
+        out.line((host.host.label, "bold"), (f"  {host.role.value}", "dim"))
         for step in host.steps:
             mark, colour = _MARKS[step.mark]
-            out.print(Text.assemble("  ", (mark, colour), f" {step.name}" + (f": {step.found}" if step.found else "")))
+            out.line("  ", (mark, colour), f" {step.name}" + (f": {step.found}" if step.found else ""))
         if failing:
-            out.print(Text(f"      -> {failing.remedy}"))
+            out.line(f"      -> {failing.remedy}")
     ports = "1 direct port" if found.count == 1 else f"{found.count} direct ports"
     taking = ", ".join(f"{host.host.label} ({host.free} free)" for host in found.hosts)
-    out.print()
+    out.line()
     if found.unasked:
-        out.print(f"the cloud was not asked ({found.unasked}): VFs of VMs that are shut off may count as free")
-    out.print(
-        Text.assemble(
-            f"a VM with {ports} on {found.physnet}: ",
-            (found.verdict.value, "green" if found.verdict is Verdict.FOUND else "bold red"),
-            f": {taking}" if taking else "",
-        )
+        out.line(f"the cloud was not asked ({found.unasked}): VFs of VMs that are shut off may count as free")
+    out.line(
+        f"a VM with {ports} on {found.physnet}: ",
+        (found.verdict.value, "green" if found.verdict is Verdict.FOUND else "bold red"),
+        f": {taking}" if taking else "",
     )

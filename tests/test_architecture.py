@@ -45,6 +45,8 @@ LADDER = (
     "sriov.drain",
     "sriov.provision",
     "sriov.report",
+    "sriov.printer",
+    "sriov.terminal",
     "sriov.screen",
     "sriov.findings_screen",
     "fabfile",
@@ -55,7 +57,7 @@ THIRD_PARTIES = {
     "paramiko": ("sriov.ssh", "sriov.known_hosts"),
     "fabric": ("sriov.ssh", "fabfile"),
     "invoke": ("fabfile",),
-    "rich": ("sriov.screen", "sriov.findings_screen", "fabfile.running"),
+    "rich": ("sriov.terminal",),
     "openstack": ("sriov.cloud", "fabfile.cloud_running"),
     "keystoneauth1": ("sriov.cloud",),
     "requests": ("sriov.cloud",),
@@ -132,7 +134,7 @@ def test_a_wrong_call_does_not_wait_for_the_transport() -> None:
     assert ended.stdout == "[]\n"
 
 
-def test_a_run_in_threads_does_not_import_what_a_cluster_needs() -> None:
-    code = "import fabfile.running, sys; print(sorted({'distributed', 'dask', 'tornado'} & set(sys.modules)))"
+def test_a_run_does_not_import_what_only_a_cluster_or_a_terminal_needs() -> None:
+    code = "import fabfile.running, sys; print(sorted({'distributed', 'dask', 'tornado', 'rich'} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"

@@ -125,7 +125,7 @@ def main() -> None:
     as_json = time.perf_counter() - begun
     begun = time.perf_counter()
     with open(os.devnull, "w") as null:
-        screen.show_outcome(runs, screen.console(null))
+        screen.show_outcome(runs, screen.printer(null))
     as_table = time.perf_counter() - begun
     print(
         json.dumps(
