@@ -23,21 +23,28 @@ def read(host: str, output: bytes, nonce: str, plan: Plan) -> HostError | None:
                 step=LOCK,
             )
         if name == "stopped":
+            where = _subject(plan, argument) if argument else ""
             return ApplyError(
                 host,
-                f"before its first step: {words[:1500]}",
+                f"before its first step: {where and where + ': '}{words[:1500]}",
                 hint="nothing was touched by this run; mend the cause and run again",
-                step=LOCK,
+                step=where or LOCK,
             )
         if name == "failed":
-            change, _ = script.steps(plan)[int(argument)]
+            where = _subject(plan, argument)
             return ApplyError(
                 host,
-                f"{change.resource} {change.target}: {words[:1500] or 'failed without a word'}",
+                f"{where}: {words[:1500] or 'failed without a word'}",
                 hint="what was done before stands; mend the cause and run again",
-                step=f"{change.resource} {change.target}",
+                step=where,
             )
     return None
+
+
+def _subject(plan: Plan, number: str) -> str:
+    """The change that this step of the plan belongs to."""
+    change, _ = script.steps(plan)[int(number)]
+    return f"{change.resource} {change.target}"
 
 
 def unmet(host: str, plan: Plan) -> HostError | None:

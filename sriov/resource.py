@@ -85,13 +85,30 @@ class WriteFile(NamedTuple):
         return f"WriteFile(path={self.path!r}, found={self.found!r}, mode={self.mode!r})"
 
 
+class RemoveFile(NamedTuple):
+    """The file at `path`, whose checksum is `found`, goes."""
+
+    path: str
+    found: str
+
+
+class RestoreFile(NamedTuple):
+    """What run `run` kept as `number` comes back: `content` is its checksum, `found` that of the file now or `-`."""
+
+    path: str
+    found: str
+    content: str
+    run: str
+    number: str
+
+
 class Command(NamedTuple):
     """A function of `templates/apply.sh.j2` and its arguments."""
 
     words: tuple[str, ...]
 
 
-Step = WriteFile | Command
+Step = WriteFile | RemoveFile | RestoreFile | Command
 
 
 class Change(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sriov.facts import ABSENT, Facts, Replaced, checksum
 from sriov.plan import Plan, missing_tools
-from sriov.resource import Change, Command, Effect, Problem, Request, Severity
+from sriov.resource import Change, Command, Effect, Problem, RemoveFile, Request, RestoreFile, Severity, Step
 from sriov.resources import kernel_arguments, services, virtual_functions
 
 _NAME = "rollback"
@@ -49,22 +49,26 @@ def _one(request: Request, facts: Facts, replaced: Replaced) -> Iterator[Change 
             Severity.BLOCKED,
         )
         return
-    words = ("restore_file", replaced.path, facts.run_id, replaced.number, replaced.after, replaced.before)
+    restore: RemoveFile | RestoreFile = (
+        RemoveFile(replaced.path, replaced.after)
+        if replaced.before == ABSENT
+        else RestoreFile(replaced.path, replaced.after, replaced.before, facts.run_id, replaced.number)
+    )
     interface = virtual_functions.interface_of(replaced.path, facts)
     if interface:
-        yield from _unit(request, facts, replaced, interface, Command(words))
+        yield from _unit(request, facts, replaced, interface, restore)
         return
     yield Change(
         _NAME,
         replaced.path,
         wanted="removed" if replaced.before == ABSENT else "as before the run",
         found=f"as run {facts.run_id} left it",
-        steps=(Command(words), *kernel_arguments.after_rollback(replaced, facts)),
+        steps=(restore, *kernel_arguments.after_rollback(replaced, facts)),
     )
 
 
 def _unit(
-    request: Request, facts: Facts, replaced: Replaced, interface: str, restore: Command
+    request: Request, facts: Facts, replaced: Replaced, interface: str, restore: RemoveFile | RestoreFile
 ) -> Iterator[Change | Problem]:
     """The unit of a port: its VFs go with it, or become as many as the old unit says."""
     port = facts.port(interface=interface)
@@ -76,11 +80,9 @@ def _unit(
             yield blocked
             return
         clear = (virtual_functions.clear_command(request, port),)
-    reload = Command(("systemctl", "daemon-reload"))
+    steps: tuple[Step, ...] = (*clear, restore, Command(("start_unit", unit, interface)))
     if replaced.before == ABSENT:
-        steps = (Command(("stop_unit", unit)), *clear, restore, reload)
-    else:
-        steps = (*clear, restore, reload, Command(("start_unit", unit, interface)))
+        steps = (Command(("stop_unit", unit)), *clear, restore, virtual_functions.RELOAD)
     yield Change(
         _NAME,
         replaced.path,

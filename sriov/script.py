@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from sriov import render
-from sriov.facts import FILE_LIMIT, checksum
+from sriov.facts import ABSENT, FILE_LIMIT, checksum
 from sriov.model import Role
 from sriov.plan import TOOLS, Plan
-from sriov.resource import RESTARTS_DUE, Change, Command, Request, Step, WriteFile
+from sriov.resource import RESTARTS_DUE, Change, Command, RemoveFile, Request, RestoreFile, Step, WriteFile
 from sriov.resources import kernel_arguments, ml2_options, nova_options, services, virtual_functions
 
 RUNS_KEPT = 20
@@ -41,10 +42,13 @@ def apply(
 ) -> Script:
     """Execution 2: lock, the plan's steps, the probe again; with `may_reboot` it then waits for `reboot` or the end."""
     steps = tuple(_logged(request, plan, run_id, who))
+    payload = _staged(plan)
     text = render.render(
         "apply.sh",
         run_id=run_id,
         who=who,
+        since=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        payload_size=len(payload),
         steps=steps,
         restarts=tuple(logged.command[1] for logged in steps if logged.command[0] == "restart"),
         may_reboot=may_reboot,
@@ -53,8 +57,7 @@ def apply(
         holds_lock=True,
         **_probe_values(request),
     )
-    content = (s.content for change in plan.changes for s in change.steps if isinstance(s, WriteFile))
-    return Script(f"nonce={nonce}\n{text}".encode(), b"".join(content))
+    return Script(f"nonce={nonce}\n{text}".encode(), payload)
 
 
 def steps(plan: Plan) -> tuple[tuple[Change, Step], ...]:
@@ -96,7 +99,33 @@ def _logged(request: Request, plan: Plan, run_id: str, who: str) -> Iterator[_Lo
 def _words(step: Step) -> tuple[str, ...]:
     if isinstance(step, Command):
         return step.words
-    return ("write_file", step.path, step.found, checksum(step.content), str(len(step.content)), step.mode)
+    return ("remove_file" if isinstance(step, RemoveFile) else "write_file", step.path, step.found)
+
+
+def _staged(plan: Plan) -> bytes:
+    """Calls of `stage` and what fills the new files; in braces, so that the shell runs nothing of a part."""
+    calls: list[bytes] = []
+    for number, (_, step) in enumerate(steps(plan)):
+        if isinstance(step, WriteFile):
+            umask = f"{0o666 & ~int(step.mode, 8):03o}"
+            calls.append(_call("stage", number, step.path, step.found, checksum(step.content), umask))
+            calls.append(b"fill " + _printf_format(step.content))
+        elif isinstance(step, RestoreFile):
+            calls.append(_call("stage", number, step.path, step.found, step.content, "077"))
+            calls.append(_call("fill_from", step.run, step.number, step.found, step.content))
+        elif isinstance(step, RemoveFile):
+            calls.append(_call("stage", number, step.path, step.found, ABSENT, "077"))
+    return b"\n".join([b"{", *calls, b"settle", b"}\n"]) if calls else b""
+
+
+def _call(function: str, *words: object) -> bytes:
+    return shlex.join([function, *map(str, words)]).encode()
+
+
+def _printf_format(content: bytes) -> bytes:
+    r"""One word of sh: the format that printf(1) writes as `content`. Any byte may stand in it, as `\0` too."""
+    text = content.replace(b"\\", b"\\\\").replace(b"%", b"%%").replace(b"\0", b"\\000")
+    return b"'" + text.replace(b"'", b"'\"'\"'") + b"'"
 
 
 def log_line(request: Request, change: Change, run_id: str, who: str) -> str:

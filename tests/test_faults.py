@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from faults.bench import SEVEN, Bench, Tree, leftovers, torn, tree
-from faults.table import ROWS, STEPS, Row
+from faults.bench import SEVEN, Bench, Tree, leftovers, torn, tree, untrue_lines
+from faults.table import NOVA_CONF, ROWS, STEPS, Row
 
 from sriov import script
 from sriov.host_run import HostRun, Limits, Status
@@ -29,6 +29,7 @@ class Story:
     struck: dict[str, HostRun]
     between: dict[str, Tree]
     left: dict[str, list[str]]
+    kept: dict[str, list[str]]
     plain: dict[str, HostRun]
     after: dict[str, Tree]
     left_at_last: dict[str, list[str]]
@@ -74,12 +75,14 @@ def _live(fleet: Fleet, bench: Bench) -> Story:
         _mend(fleet, row)
     between = {host.name: tree(host) for host in fleet.hosts}
     left = {host.name: leftovers(host) for host in fleet.hosts}
+    kept = {host.name: untrue_lines(host) for host in fleet.hosts}
     plain = bench.converge(max_unavailable="100%")
     return Story(
         before,
         struck,
         between,
         left,
+        kept,
         plain,
         {host.name: tree(host) for host in fleet.hosts},
         {host.name: leftovers(host) for host in fleet.hosts},
@@ -123,7 +126,12 @@ def test_fault_is_told_with_its_host_and_its_step(story: Story, row: Row) -> Non
 def leftovers_of_a_crash(row: Row) -> frozenset[str]:
     """A host that dies while it writes cannot tidy up; the next run does."""
     crashed = "reboot_at_marker" in row.faults
-    return frozenset(["/etc/nova/.nova.conf.sriov-new", "/etc/default/grub.d/.zz-sriov.cfg.sriov-new"] * crashed)
+    staged = (
+        "/etc/default/grub.d/.zz-sriov.cfg",
+        "/etc/systemd/system/.sriov-vfs-eth0.service",
+        "/etc/nova/.nova.conf",
+    )
+    return frozenset([f"{path}.sriov-new" for path in staged] * crashed)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -132,6 +140,19 @@ def test_every_file_is_old_or_new_after_a_fault(story: Story, row: Row) -> None:
     by_hand = {name: text for name, text in story.between[row.name].items() if text.endswith(b"# by hand\n")}
     allowed = leftovers_of_a_crash(row)
     assert [name for name in torn(story.between[row.name], old, new, {**old, **by_hand}) if name not in allowed] == []
+
+
+def test_fault_before_the_first_step_touches_nothing(story: Story) -> None:
+    refused = [row for row in ROWS if "before its first step" in str(story.struck[row.name].error)]
+    assert {row.step for row in refused} > {"the lock", NOVA_CONF}  # the last file of a change among them
+    by_hand = {row.name: row.while_planned is not None for row in refused}
+    assert [r.name for r in refused if not by_hand[r.name] and story.between[r.name] != story.before[r.name]] == []
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_manifest_names_what_was_replaced_and_nothing_else(story: Story, row: Row) -> None:
+    """After a crash also what was to be replaced: it stands as before, and there is nothing to take back."""
+    assert [line for line in story.kept[row.name] if not leftovers_of_a_crash(row)] == []
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

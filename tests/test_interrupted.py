@@ -231,6 +231,7 @@ def test_interrupted_plan_ends_without_a_traceback(bench: Bench, fleet: Fleet) -
 
 def test_interruption_between_change_and_reboot_leaves_the_reboot_due(bench: Bench, fleet: Fleet) -> None:
     fleet["silent"].mend()
+    bench.write({"silent": [{"interface": "eth0", "VF": 7, "physnets": ["physnet1"]}]})
 
     def interrupt(name: str, words: str) -> None:
         if words == "waiting for its reboot":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
-from faults.bench import SEVEN, Bench, leftovers, torn, tree
+from faults.bench import SEVEN, Bench, leftovers, torn, tree, untrue_lines
+from faults.table import begin
 
 from sriov.host_run import HostRun, Limits, Status
 from sriov.report import exit_code
@@ -19,7 +21,7 @@ FIVE = ({"interface": "eth0", "VF": 5, "physnets": ["physnet1"]},)
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
-    names = ("whole", "named", "edited", "used", "cut", "fresh", "many")
+    names = ("whole", "named", "edited", "used", "cut", "fresh", "many", "damaged", "crashed")
     with Fleet([HostSpec(name, nics=(Nic(up=True),), cmdline="iommu=pt") for name in names]) as running:
         yield running
 
@@ -111,6 +113,38 @@ def test_rollback_that_was_cut_off_goes_on_with_the_same_run(bench: Bench, fleet
     host.mend()
     assert torn(tree(host), before) != []
     assert _back(bench, "cut").error is None
+    assert torn(tree(host), before) == []
+
+
+def test_damaged_copy_is_found_before_anything_is_taken_back(bench: Bench, fleet: Fleet) -> None:
+    host = fleet["damaged"]
+    bench.write({"damaged": SEVEN})
+    bench.converge("damaged", may_reboot=False)
+    done = tree(host)
+    host.run(f"echo '# damaged' >>$(echo {RUNS}/*/2)")
+    back = _back(bench, "damaged")
+    assert back.error is not None
+    assert "before its first step" in back.error.message
+    assert "the copy of /etc/nova/nova.conf that run" in back.error.message
+    assert torn(tree(host), done) == []
+    assert host.numvfs("eth0") == 7
+
+
+def test_second_attempt_of_a_run_on_a_host_that_crashed_keeps_one_true_manifest(bench: Bench, fleet: Fleet) -> None:
+    """As a Dask worker's successor works on: under the same run."""
+    host = fleet["crashed"]
+    before = tree(host)
+    bench.write({"crashed": SEVEN})
+    host.fail(reboot_at_marker=begin("nova"))
+    assert bench.converge("crashed", may_reboot=False, limits=Limits(20, 20, 20, 20, 0.1))["crashed"].error is not None
+    host.mend()
+    while not (host.is_settled and host.answers()):
+        time.sleep(0.05)
+    bench.repeat()
+    assert bench.converge("crashed", may_reboot=False)["crashed"].error is None
+    assert (untrue_lines(host), leftovers(host)) == ([], [])
+    assert len(list(host.path(RUNS).iterdir())) == 1
+    assert _back(bench, "crashed").error is None
     assert torn(tree(host), before) == []
 
 

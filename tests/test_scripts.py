@@ -89,7 +89,22 @@ def test_words_of_a_plan_reach_their_function_as_they_are() -> None:
     words = subprocess.run(["sh", "-c", program], capture_output=True, text=True, check=True).stdout.split("\n")
     assert words[:3] == ["write_file", "/etc/nova/it's $x.conf", "-"]
     assert words[-3:-1] == ["restart", "nova-compute"]
-    assert made.payload == b"text"
+
+
+def test_content_reaches_its_file_byte_for_byte(tmp_path: Path) -> None:
+    """Both shells that are `sh` somewhere."""
+    content = bytes(range(256)) + b"\n-n %s %% \\n \\0 it's $HOME `id`\r\n\n"
+    change = Change("x", "y", "", "", (WriteFile("/etc/nova/it's $x.conf", "-", content),))
+    made = script.apply(Request(HOST, BED, BOTH), Plan((change,)), "0" * 32, run_id="r", who="me", may_reboot=False)
+    fill = next(line for line in made.text.decode().split("\n") if line.startswith("fill() "))
+    for shell in ("dash", "bash"):
+        new = tmp_path / shell
+        program = (
+            f'LC_ALL=C; export LC_ALL; new={new}; stage() {{ echo "$2"; }}; settle() {{ :; }}; {fill}; eval "$(cat)"'
+        )
+        ended = subprocess.run([shell, "-c", program], input=made.payload, capture_output=True, check=True)
+        assert (ended.stdout, ended.stderr) == (b"/etc/nova/it's $x.conf\n", b"")
+        assert new.read_bytes() == content
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\x00b", "a\x1bb"])

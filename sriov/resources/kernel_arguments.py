@@ -19,7 +19,7 @@ from sriov.facts import ABSENT, Facts, Replaced, checksum
 from sriov.formats import grub
 from sriov.formats.grub import KernelArgument
 from sriov.model import Role
-from sriov.resource import Change, Command, Effect, Item, Problem, Request, Severity, WriteFile
+from sriov.resource import Change, Command, Effect, Item, Problem, RemoveFile, Request, Severity, Step, WriteFile
 
 DROP_IN = "zz-sriov.cfg"
 _DROP_IN_PATH = f"/etc/default/grub.d/{DROP_IN}"
@@ -84,11 +84,11 @@ def _with_drop_in(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) 
         after = render.render("grub-drop-in.cfg", arguments=tuple((a.name, a.value) for a in wanted)).encode()
     if after == before and not lacking:
         return
-    steps: list[WriteFile | Command] = []
+    steps: list[Step] = []
     diff: tuple[str, ...] = ()
     if after != before:
         steps.append(
-            Command(("remove_file", _DROP_IN_PATH, checksum(before)))
+            RemoveFile(_DROP_IN_PATH, checksum(before))
             if after is None
             else WriteFile(_DROP_IN_PATH, checksum(before), after)
         )
@@ -114,10 +114,10 @@ def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -
         remove = grub.conflicting(entry, wanted)
         text = " ".join(dict.fromkeys([*ours, *lacking])) + "\n" + " ".join(dict.fromkeys([*taken, *remove])) + "\n"
         step = _grubby(remove, tuple(lacking))
-        write: WriteFile | Command = WriteFile(_GRUBBY_LEDGER, checksum(facts.files.get(_GRUBBY_LEDGER)), text.encode())
+        write: Step = WriteFile(_GRUBBY_LEDGER, checksum(facts.files.get(_GRUBBY_LEDGER)), text.encode())
     elif not wanted and ours:
         step = _grubby(tuple(ours), tuple(taken))
-        write = Command(("remove_file", _GRUBBY_LEDGER, checksum(facts.files.get(_GRUBBY_LEDGER))))
+        write = RemoveFile(_GRUBBY_LEDGER, checksum(facts.files.get(_GRUBBY_LEDGER)))
     else:
         return
     yield Change(

@@ -11,11 +11,24 @@ from collections.abc import Iterator
 from sriov import render
 from sriov.facts import Facts, Port, VirtualFunction, checksum
 from sriov.model import PhysicalFunction, Role
-from sriov.resource import Change, Command, Effect, Item, Problem, Request, Severity, VfCount, WriteFile
+from sriov.resource import (
+    Change,
+    Command,
+    Effect,
+    Item,
+    Problem,
+    RemoveFile,
+    Request,
+    Severity,
+    Step,
+    VfCount,
+    WriteFile,
+)
 
 UNIT_PREFIX = "sriov-vfs-"
 _FOLDER = "/etc/systemd/system/"
 _NAME = "virtual-functions"
+RELOAD = Command(("systemctl", "daemon-reload"))  # `enable` does it as well (systemctl(1))
 # who looks at VFs: nova bug 1892361 - a compute service that saw the PF without VFs keeps stale pools
 _BEFORE = (
     "nova-compute.service",
@@ -128,7 +141,7 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
     is_hung = port is not None and port.hung_writer != 0
     if present == item.num_vfs and before == after and (after is None or is_enabled) and not is_hung:
         return
-    steps: list[WriteFile | Command] = []
+    steps: list[Step] = []
     effect = Effect.NONE
     if port and (present not in (0, item.num_vfs) or port.hung_writer):
         blocked_by = blocked(request, port, f"{item.num_vfs} VFs")
@@ -142,15 +155,11 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
         steps.append(clear_command(request, port))
     if after is None:
         if before is not None:
-            steps += [
-                Command(("stop_unit", unit)),
-                Command(("remove_file", path, checksum(before))),
-                Command(("systemctl", "daemon-reload")),
-            ]
+            steps += [Command(("stop_unit", unit)), RemoveFile(path, checksum(before)), RELOAD]
     else:
         if after != before:
             steps.append(WriteFile(path, checksum(before), after))
-        steps += [Command(("systemctl", "daemon-reload")), Command(("start_unit", unit, item.interface))]
+        steps.append(Command(("start_unit", unit, item.interface)))
     yield Change(
         _NAME,
         item.interface,

@@ -252,8 +252,15 @@ class Session:
             await asyncio.sleep(faults.drip_seconds)
 
     def _alter(self, data: bytes) -> bytes:
-        lie = self._host.faults.replace_output
-        return data.replace(lie[0].encode(), lie[1].encode()) if lie else data
+        faults = self._host.faults
+        if faults.replace_output:
+            old, new = faults.replace_output
+            data = data.replace(old.encode(), new.encode())
+        for marker in filter(None, (faults.drop_at_marker, faults.reboot_at_marker, faults.freeze_at_marker)):
+            before, found, _ = (self._tail + data).partition(marker.encode())
+            if found:  # what the host has said in the same breath does not get through
+                data = (before + found)[len(self._tail) :]
+        return data
 
     def _watch(self, data: bytes) -> None:
         """Faults that come at a point of the output."""

@@ -70,6 +70,8 @@ class Systemctl:
         if verb in CHANGES and uid != 0:
             return 1, "", f"Failed to {verb}: Interactive authentication required.\n"
         names = [name if "." in name else f"{name}.service" for name in names]
+        if verb in ("enable", "disable", "mask", "unmask"):
+            self._manager.reload()  # what stands in the files counts, and all are loaded anew
         return await self._verb(verb, names, options)
 
     async def _verb(self, verb: str, names: list[str], options: dict[str, list[str]]) -> Answer:
@@ -189,11 +191,7 @@ class Systemctl:
     async def _unmask(self, name: str) -> Answer:
         if not self._manager.is_masked(name):
             return 0, "", ""
-        answer = await self._shell(
-            f"rm -f {shlex.quote(f'{SYSTEM}/{name}')}", "unmask", f'Removed "{SYSTEM}/{name}".\n'
-        )
-        self._manager.reload()
-        return answer
+        return await self._shell(f"rm -f {shlex.quote(f'{SYSTEM}/{name}')}", "unmask", f'Removed "{SYSTEM}/{name}".\n')
 
     async def _shell(self, script: str, verb: str, said: str) -> Answer:
         status, output = await self._machine.run(["/bin/sh", "-c", script])

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sriov import controller, provision, testbed
+from sriov import controller, facts, provision, testbed
 from sriov.host_run import HostRun, Limits
 from sriov.provision import Options
 from sriov.resource import Request
@@ -77,6 +77,10 @@ class Bench:
         )
         return {self._names[run.name]: run for run in runs}
 
+    def repeat(self) -> None:
+        """The next run is another attempt of the last one."""
+        self._run -= 1
+
     def look(self, *names: str) -> dict[str, HostRun]:
         bed = testbed.load(self.path)
         chosen = [host for host in bed.hosts if not names or self._names[host.name] in names]
@@ -120,3 +124,19 @@ def leftovers(host: SimulatedHost) -> list[str]:
     files = sorted(set(found.stdout.decode().split()))
     held = host.run("test ! -e /run/sriov/lock || flock -n /run/sriov/lock true").returncode
     return files + (["lock"] if held else [])
+
+
+def untrue_lines(host: SimulatedHost) -> list[str]:
+    """Lines of a run's manifest whose file is not as that run left it, or whose copy is not as it was before."""
+    untrue = []
+    for manifest in host.path("/var/lib/sriov/runs").glob("*/manifest"):
+        for line in manifest.read_text().splitlines():
+            number, before, after, path = line.split(" ", 3)
+            now, copy = host.path(path), manifest.parent / number
+            if _sum(now) != after or _sum(copy) != before:
+                untrue.append(line)
+    return untrue
+
+
+def _sum(path: Path) -> str:
+    return facts.checksum(path.read_bytes() if path.exists() else None)

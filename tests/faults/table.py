@@ -11,9 +11,9 @@ NOVA_CONF = "/etc/nova/nova.conf"
 DROP_IN = "/etc/default/grub.d/zz-sriov.cfg"
 UNIT = "/etc/systemd/system/sriov-vfs-eth0.service"
 # a bare host's change, in order
-STEPS = {"drop-in": 0, "update-grub": 1, "unit": 2, "reload": 3, "vfs": 4, "nova": 5, "restart": 6}
+STEPS = {"drop-in": 0, "update-grub": 1, "unit": 2, "vfs": 3, "nova": 4, "restart": 5}
 GRUB, VFS, NOVA, SERVICE = "kernel-arguments GRUB", "virtual-functions eth0", NOVA_CONF, "services nova-compute"
-OWNER = dict(zip(STEPS, (GRUB, GRUB, VFS, VFS, VFS, NOVA, SERVICE), strict=True))
+OWNER = dict(zip(STEPS, (GRUB, GRUB, VFS, VFS, NOVA, SERVICE), strict=True))
 BROKEN = "connection broke|session ended|nothing was heard|connection was"
 
 
@@ -47,7 +47,7 @@ def _connection() -> list[Row]:
         rows.append(Row(f"frozen-at-{step}", "nothing was heard", OWNER[step], {"freeze_at_marker": begin(step)}))
     return [
         *rows,
-        Row("dropped-before-the-second-look", BROKEN, f"the second look|{SERVICE}", {"drop_at_marker": " done 6\n"}),
+        Row("dropped-before-the-second-look", BROKEN, f"the second look|{SERVICE}", {"drop_at_marker": " done 5\n"}),
         Row("dropped-in-the-probe", "did not run to its end|broke", "", {"drop_at_marker": "boot_id="}),
         Row("cut-in-the-script", BROKEN, "", {"drop_after_bytes": -9000}),
         Row("cut-in-the-payload", BROKEN, "", {"drop_after_bytes": -700}),
