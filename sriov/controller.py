@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import platform
 import re
 
 
@@ -40,4 +39,4 @@ def is_of(words: str, run_id: str) -> bool:
 
 
 def _place() -> str:
-    return f"{getpass.getuser()}@{platform.node()}"
+    return f"{getpass.getuser()}@{os.uname().nodename}"

@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import socket
 
+_AT_ONCE = 32768  # bytes
+
 
 class QuickSocket(socket.socket):
-    """TCP that neither gathers small packets nor delays acknowledgements.
+    """TCP that neither gathers small packets nor delays acknowledgements; who reads a few bytes at a time costs little.
 
     The kernel leaves quick acknowledgement mode by itself (tcp(7)), so it is asked for again at every read.
     """
 
+    _read = b""
+
     def recv(self, size: int, flags: int = 0, /) -> bytes:
-        data = super().recv(size, flags)
-        with contextlib.suppress(OSError):
-            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        if not self._read:
+            self._read = super().recv(max(size, _AT_ONCE), flags)
+            with contextlib.suppress(OSError):
+                self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        data, self._read = self._read[:size], self._read[size:]
         return data
 
 

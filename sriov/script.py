@@ -43,7 +43,7 @@ def apply(
     """Execution 2: lock, the plan's steps, the probe again; with `may_reboot` it then waits for `reboot` or the end."""
     steps = tuple(_logged(request, plan, run_id, who))
     payload = _staged(plan)
-    text = render.render(
+    text = render.render_once(
         "apply.sh",
         run_id=run_id,
         who=who,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sriov.resource import Change, Step
 
 _KEPT = 200  # bytes of output that may be the beginning of a section line
+_SECTION = re.compile(rb"\n@([0-9a-f]+) (begin|done|failed|host) ?(\d*)(?=\n)")
 
 
 class StepProgress:
@@ -23,7 +24,7 @@ class StepProgress:
         self._steps = steps
         self._told = told
         self._log = log
-        self._pattern = re.compile(rf"\n@{nonce} (begin|done|failed|host) ?(\d*)\n".encode())
+        self._nonce = nonce.encode()
         self._rest = b"\n"
         self.done: tuple[int, ...] = ()
         self.current = ""
@@ -32,9 +33,11 @@ class StepProgress:
         """IndexError if the host reports a step as done that is none."""
         text = self._rest + data
         end = 0
-        for match in self._pattern.finditer(text):
-            end = match.end() - 1
-            kind, number = match[1], match[2]
+        for match in _SECTION.finditer(text):
+            end = match.end()
+            nonce, kind, number = match.groups()
+            if nonce != self._nonce:
+                continue
             if kind == b"host":
                 self.current = "the second look"
                 self._told("verifying")

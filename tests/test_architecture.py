@@ -16,6 +16,9 @@ LADDER = (
     "sriov.errors",
     "sriov.model",
     "sriov.layout",
+    "sriov.quoting",
+    "sriov.template_engine",
+    "sriov.render_cache",
     "sriov.render",
     "sriov.formats",
     "sriov.facts",
@@ -52,7 +55,7 @@ LADDER = (
     "fabfile",
 )
 THIRD_PARTIES = {
-    "jinja2": ("sriov.render",),
+    "jinja2": ("sriov.template_engine",),
     "yaml": ("sriov.testbed.yaml_source",),
     "paramiko": ("sriov.ssh", "sriov.known_hosts"),
     "fabric": ("sriov.ssh", "fabfile"),
@@ -134,7 +137,8 @@ def test_a_wrong_call_does_not_wait_for_the_transport() -> None:
     assert ended.stdout == "[]\n"
 
 
-def test_a_run_does_not_import_what_only_a_cluster_or_a_terminal_needs() -> None:
-    code = "import fabfile.running, sys; print(sorted({'distributed', 'dask', 'tornado', 'rich'} & set(sys.modules)))"
+def test_a_run_does_not_import_what_only_a_cluster_a_terminal_or_a_new_text_needs() -> None:
+    late = "{'distributed', 'dask', 'tornado', 'rich', 'jinja2'}"
+    code = f"import fabfile.running, sys; print(sorted({late} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"

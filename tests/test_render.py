@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sriov import render
+from sriov import quoting, render
 from sriov.errors import SriovError
 from sriov.resources import virtual_functions
 
@@ -18,7 +18,7 @@ PRINTABLE = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=40)
 
 @given(PRINTABLE)
 def test_shell_word_reaches_a_command_as_it_is(text: str) -> None:
-    program = f"printf %s {render.shell_word(text)}"
+    program = f"printf %s {quoting.shell_word(text)}"
     assert subprocess.run(["sh", "-c", program], capture_output=True, check=True).stdout == text.encode()
 
 
@@ -35,14 +35,14 @@ def test_shell_word_reaches_a_command_as_it_is(text: str) -> None:
     ],
 )
 def test_unit_name_is_systemd_escape_s(text: str, name: str) -> None:
-    assert render.unit_name(text) == name
+    assert quoting.unit_name(text) == name
 
 
 @pytest.mark.parametrize(
     ("text", "word"), [("100%", "100%%"), ("$HOME", "$$HOME"), ('a"b', r"a\"b"), ("a\\b", r"a\\b"), ("eth0", "eth0")]
 )
 def test_unit_word_means_itself_to_systemd(text: str, word: str) -> None:
-    assert render.unit_word(text) == word
+    assert quoting.unit_word(text) == word
 
 
 @pytest.mark.parametrize("template", ["sriov-vfs.service"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sriov import render, script
+from sriov.errors import SriovError
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 from sriov.plan import Plan
 from sriov.resource import Change, Command, Effect, Request, WriteFile
@@ -109,5 +110,5 @@ def test_content_reaches_its_file_byte_for_byte(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["a\nb", "a\x00b", "a\x1bb"])
 def test_control_character_is_in_no_script(text: str) -> None:
-    with pytest.raises(render.SriovError, match="control character"):
+    with pytest.raises(SriovError, match="control character"):
         script.apply(Request(HOST, BED, BOTH), PLAN, "0" * 32, run_id="r", who=text, may_reboot=False)

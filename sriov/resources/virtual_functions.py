@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sriov import render
+from sriov import quoting, render
 from sriov.facts import Facts, Port, VirtualFunction, checksum
 from sriov.model import PhysicalFunction, Role
 from sriov.resource import (
@@ -41,7 +41,7 @@ _BEFORE = (
 
 
 def unit_name(interface: str) -> str:
-    return f"{UNIT_PREFIX}{render.unit_name(interface)}"
+    return f"{UNIT_PREFIX}{quoting.unit_name(interface)}"
 
 
 def unit_path(interface: str) -> str:
