@@ -15,7 +15,6 @@ from types import FrameType
 
 from sriov import controller, provision, report, screen, testbed
 from sriov.drain import Drain
-from sriov.engine_step import WorkerLogin
 from sriov.errors import UsageError
 from sriov.host_run import Connect, HostRun, Limits
 from sriov.model import Host, Role, Secret, Testbed
@@ -132,7 +131,9 @@ def _allow_connections(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
-def _worker_login(bed: Testbed, options: Options) -> WorkerLogin:
+def _worker_login(bed: Testbed, options: Options) -> Connect:
+    from sriov.engine_step import WorkerLogin
+
     return WorkerLogin(
         secrets.token_hex(4),
         bed.key_filename,

@@ -9,7 +9,6 @@ shows, unless the caller wants the files too.
 from __future__ import annotations
 
 import contextlib
-import enum
 import functools
 import hashlib
 import secrets
@@ -21,23 +20,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sriov import controller, layout, refusal
+from sriov.engine import Phase, without_content, without_files
 from sriov.errors import ConnectError, HostError, UnreachableError, UsageError
 from sriov.facts import Facts
 from sriov.host_run import Connect, HostRun, Limits, Status
 from sriov.model import Host, Role, Secret, Testbed
 from sriov.plan import Plan
-from sriov.resource import Request, WriteFile
+from sriov.resource import Request
 from sriov.ssh import Login, Session
 
 _ATTEMPTS = 3  # at a change whose lock an earlier attempt of the same run turns out to hold
-
-
-class Phase(enum.Enum):
-    """The parts of a host's way between which the controller decides."""
-
-    LOOK = "look"
-    APPLY = "apply"
-    REBOOT = "reboot"
 
 
 class Message(NamedTuple):
@@ -234,20 +226,6 @@ def _outcome(host: HostRun, told: tuple[Message, ...], log: tuple[str, ...], kee
         told=told,
         log=log,
     )
-
-
-def without_files(facts: Facts | None) -> Facts | None:
-    """What the report shows of a host, which is far less than the files that were read there."""
-    return None if facts is None else facts._replace(files={})
-
-
-def without_content(plan: Plan) -> Plan:
-    """The plan without the content of files, which holds more than our own lines."""
-    changes = tuple(
-        change._replace(steps=tuple(s._replace(content=b"") if isinstance(s, WriteFile) else s for s in change.steps))
-        for change in plan.changes
-    )
-    return plan._replace(changes=changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
 from sriov import drain
-from sriov.engine import Elsewhere, Here, Place, side_by_side
-from sriov.engine_step import Phase
+from sriov.engine import Here, Phase, Place, side_by_side
 from sriov.errors import UsageError
 from sriov.host_run import Connect, HostRun, Limits, Log, Status, Watch
 from sriov.resource import Request
@@ -99,11 +98,13 @@ def _work(
     size = pool_size(options.jobs, len(runs))
     pool = ThreadPoolExecutor(size, thread_name_prefix="host")
     first = runs[0]
-    place: Place = (
-        Here(pool, 4 * size, keeps_files)
-        if options.engine is None
-        else Elsewhere(options.engine, first.connect, options.limits, first.watch, run_id, keeps_files, options.jobs)
-    )
+    place: Place
+    if options.engine is None:
+        place = Here(pool, 4 * size, keeps_files)
+    else:
+        from sriov.elsewhere import Elsewhere
+
+        place = Elsewhere(options.engine, first.connect, options.limits, first.watch, run_id, keeps_files, options.jobs)
     try:
         work(place, pool)
     except KeyboardInterrupt:

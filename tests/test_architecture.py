@@ -42,8 +42,9 @@ LADDER = (
     "sriov.reboot_rule",
     "sriov.refusal",
     "sriov.host_run",
-    "sriov.engine_step",
     "sriov.engine",
+    "sriov.engine_step",
+    "sriov.elsewhere",
     "sriov.dask_engine",
     "sriov.drain",
     "sriov.provision",
@@ -138,7 +139,7 @@ def test_a_wrong_call_does_not_wait_for_the_transport() -> None:
 
 
 def test_a_run_does_not_import_what_only_a_cluster_a_terminal_or_a_new_text_needs() -> None:
-    late = "{'distributed', 'dask', 'tornado', 'rich', 'jinja2'}"
+    late = "{'distributed', 'dask', 'tornado', 'sriov.elsewhere', 'rich', 'jinja2'}"
     code = f"import fabfile.running, sys; print(sorted({late} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"

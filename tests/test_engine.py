@@ -13,7 +13,8 @@ from engine_runs import LIMITS, Told, simulated
 from faults.bench import leftovers
 
 from sriov import controller, engine_step
-from sriov.engine_step import Phase, Step, WorkerLogin, carry_out
+from sriov.engine import Phase
+from sriov.engine_step import Step, WorkerLogin, carry_out
 from sriov.errors import ConnectError
 from sriov.host_run import Status
 from sriov.model import CloudLogin, Host, Secret, Testbed

@@ -24,7 +24,8 @@ from engine_cluster import Cluster, make_certificate, settings, worker_name
 from engine_runs import LIMITS, Told, Yard, simulated
 
 from sriov import dask_engine, testbed
-from sriov.engine_step import Phase, Step, WorkerLogin
+from sriov.engine import Phase
+from sriov.engine_step import Step, WorkerLogin
 from sriov.errors import UsageError
 from sriov.host_run import Status
 from sriov.model import Host, Secret

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 from faults.bench import SEVEN, Bench, Tree, leftovers, torn, tree, untrue_lines
-from faults.table import NOVA_CONF, ROWS, STEPS, Row
+from faults.table import NOVA_CONF, ROWS, STEPS, SYNC, Row
 
 from sriov import script
 from sriov.host_run import HostRun, Limits, Status
@@ -106,7 +106,7 @@ def _mend(fleet: Fleet, row: Row) -> None:
     deadline = time.monotonic() + 20
     while not host.is_settled and time.monotonic() < deadline:
         time.sleep(0.05)
-    host.run("systemctl unmask nova-compute; sed -i 's/ no / nopasswd /' /etc/simulated-sudoers")
+    host.run(f"rm -f {SYNC}; systemctl unmask nova-compute; sed -i 's/ no / nopasswd /' /etc/simulated-sudoers")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sriov.simulation import Nic, SimulatedHost
 
 NOVA_CONF = "/etc/nova/nova.conf"
+SYNC = "/usr/local/bin/sync"
 DROP_IN = "/etc/default/grub.d/zz-sriov.cfg"
 UNIT = "/etc/systemd/system/sriov-vfs-eth0.service"
 # a bare host's change, in order
@@ -108,6 +110,10 @@ def _meanwhile() -> list[Row]:
     def append(path: str) -> Callable[[SimulatedHost], object]:
         return lambda host: host.run(f"mkdir -p $(dirname {path}); echo '# by hand' >>{path}")
 
+    def failing_sync(kind: str) -> Callable[[SimulatedHost], object]:
+        stub = f'#!/bin/sh\n[ ! -{kind} "$2" ] || exit 1\nexec /usr/bin/sync "$@"\n'
+        return lambda host: host.run(f"printf %s {shlex.quote(stub)} >{SYNC}; chmod +x {SYNC}")
+
     revoke = "sed -i 's/nopasswd/no/' /etc/simulated-sudoers"
     return [
         Row("nova-conf-edited-meanwhile", "changed since it was read", NOVA, while_planned=append(NOVA_CONF)),
@@ -126,6 +132,13 @@ def _meanwhile() -> list[Row]:
             SERVICE,
             while_planned=lambda host: host.run("systemctl stop nova-compute; systemctl mask nova-compute"),
         ),
+        Row(
+            "disk-fails-at-new-files",
+            "before its first step: cannot write to the disk",
+            "the lock",
+            while_planned=failing_sync("f"),
+        ),
+        Row("disk-fails-at-the-end", "cannot write to the disk", SERVICE, while_planned=failing_sync("d")),
         Row("sudo-refuses-in-the-middle", "no root", "", while_planned=lambda host: host.run(revoke), user="ops"),
     ]
 
