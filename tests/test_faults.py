@@ -37,7 +37,13 @@ class Story:
 
 def _specs() -> list[HostSpec]:
     rows = [
-        HostSpec(row.name, nics=(row.nic,), users=(User("ops"),) if row.user == "ops" else (), reboot_seconds=0.05)
+        HostSpec(
+            row.name,
+            family=row.family,
+            nics=(row.nic,),
+            users=(User("ops"),) if row.user == "ops" else (),
+            reboot_seconds=0.05,
+        )
         for row in ROWS
     ]
     return [*rows, *(HostSpec(name, nics=(Nic(up=True),)) for name in HEALTHY)]

@@ -61,6 +61,7 @@ def stubs(spec: HostSpec) -> dict[str, str]:
     else:
         del found["bin/dpkg-query"]
         found["sbin/grubby"] = "grubby.sh"
+        found["bin/sh"] = "/bin/bash"  # which is sh there; on Debian it is dash
     return {place: str(HERE / "stubs" / script) for place, script in found.items()}
 
 

@@ -33,6 +33,7 @@ class Row:
     while_planned: Callable[[SimulatedHost], object] | None = None
     nic: Nic = field(default_factory=lambda: Nic(up=True))
     user: str = "root"
+    family: str = "debian"
 
 
 def begin(step: str) -> str:
@@ -143,4 +144,21 @@ def _meanwhile() -> list[Row]:
     ]
 
 
-ROWS = (*_connection(), *_disk(), *_programs(), *_lies(), *_meanwhile())
+def _bash() -> list[Row]:
+    """The other shell that is `sh` somewhere: what it does at a signal, at an end, at a full disk."""
+    return [
+        Row("bash-dropped-at-vfs", BROKEN, VFS, {"drop_at_marker": begin("vfs")}, family="rhel"),
+        Row("bash-dropped-at-nova", BROKEN, NOVA, {"drop_at_marker": begin("nova")}, family="rhel"),
+        Row("bash-full-var", "cannot write", "boot entries", {"disk_full": ("/var",)}, family="rhel"),
+        Row("bash-read-only-etc-nova", "cannot write in", NOVA, {"read_only": ("/etc/nova",)}, family="rhel"),
+        Row(
+            "bash-unit-fails",
+            "sriov-vfs-eth0 failed",
+            VFS,
+            {"failing_units": ("sriov-vfs-eth0.service",)},
+            family="rhel",
+        ),
+    ]
+
+
+ROWS = (*_connection(), *_disk(), *_programs(), *_lies(), *_meanwhile(), *_bash())
