@@ -24,6 +24,8 @@ TEXTS_KEPT = 500  # then all go, for most are of templates and testbeds of the p
 
 def name_of(template: str, values: tuple[tuple[str, Hashable], ...]) -> str:
     """The name of this text; empty where none is kept."""
+    if sys.dont_write_bytecode:
+        return ""
     try:
         return hashlib.sha256(f"{_made_by()} {template} {_exact(values)}".encode()).hexdigest()
     except (OSError, TypeError, UnicodeEncodeError):
@@ -52,15 +54,16 @@ def store(name: str, text: str) -> None:
 
         content = text.encode()
         number, new = tempfile.mkstemp(dir=folder)
-        with open(number, "wb") as file:
-            file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
-        os.replace(new, folder / name)
+        try:
+            with open(number, "wb") as file:
+                file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+            os.replace(new, folder / name)
+        except OSError:  # a full disk
+            os.unlink(new)
 
 
 def _folder() -> Path | None:
     """`~/.cache/sriov-fab`; None where others could write in it. OSError, RuntimeError if there is none."""
-    if sys.dont_write_bytecode:
-        return None
     folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sriov-fab"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     seen = folder.lstat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -110,6 +111,17 @@ def test_nothing_can_be_kept_and_nothing_is_lost(
     assert again() == render.render_once(UNIT, **VALUES)
 
 
+def test_full_disk_leaves_nothing_behind(
+    again: Callable[[], str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(source: str, target: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", no_space)
+    assert again() == render.render_once(UNIT, **VALUES)
+    assert list(folder.iterdir()) == []
+
+
 def test_number_of_texts_is_bounded(again: Callable[[], str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render_cache, "TEXTS_KEPT", 3)
     for number in range(10):
@@ -117,7 +129,7 @@ def test_number_of_texts_is_bounded(again: Callable[[], str], folder: Path, monk
         assert len(list(folder.iterdir())) <= 3
 
 
-def test_values_that_differ_in_kind_only_are_different() -> None:
+def test_values_that_differ_in_kind_only_are_different(folder: Path) -> None:
     names = {render_cache.name_of(UNIT, (("value", value),)) for value in ("1", 1, True, None, (), ("",), "()")}
     assert len(names) == 7
     assert render_cache.name_of(UNIT, (("value", 1.5),)) == ""
