@@ -24,7 +24,8 @@ def _rendered(template: str, values: tuple[tuple[str, Hashable], ...]) -> str:
     text = render_cache.load(name)
     if text is None:
         text = render_once(template, **dict(values))
-        render_cache.store(name, text)
+        if render_cache.name_of(template, values, anew=True) == name:  # not so in the middle of an upgrade
+            render_cache.store(name, text)
     return text
 
 

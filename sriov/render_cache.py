@@ -22,12 +22,13 @@ from sriov import layout
 TEXTS_KEPT = 500  # then all go, for most are of templates and testbeds of the past
 
 
-def name_of(template: str, values: tuple[tuple[str, Hashable], ...]) -> str:
-    """The name of this text; empty where none is kept."""
+def name_of(template: str, values: tuple[tuple[str, Hashable], ...], *, anew: bool = False) -> str:
+    """The name of this text; empty where none is kept. `anew`: by the files as they are now."""
     if sys.dont_write_bytecode:
         return ""
     try:
-        return hashlib.sha256(f"{_made_by()} {template} {_exact(values)}".encode()).hexdigest()
+        made_by = _made_by.__wrapped__() if anew else _made_by()
+        return hashlib.sha256(f"{made_by} {template} {_exact(values)}".encode()).hexdigest()
     except (OSError, TypeError, UnicodeEncodeError):
         return ""
 

@@ -105,16 +105,19 @@ def _words(step: Step) -> tuple[str, ...]:
 def _staged(plan: Plan) -> bytes:
     """Calls of `stage` and what fills the new files; in braces, so that the shell runs nothing of a part."""
     calls: list[bytes] = []
+    new: dict[str, list[str]] = {}
     for number, (_, step) in enumerate(steps(plan)):
         if isinstance(step, WriteFile):
-            umask = f"{0o666 & ~int(step.mode, 8):03o}"
-            calls.append(_call("stage", number, step.path, step.found, checksum(step.content), umask))
+            calls.append(_call("stage", number, step.path, step.found, checksum(step.content)))
             calls.append(b"fill " + _printf_format(step.content))
+            if step.found == ABSENT:
+                new.setdefault(step.mode, []).append(step.path)
         elif isinstance(step, RestoreFile):
-            calls.append(_call("stage", number, step.path, step.found, step.content, "077"))
+            calls.append(_call("stage", number, step.path, step.found, step.content))
             calls.append(_call("fill_from", step.run, step.number, step.found, step.content))
         elif isinstance(step, RemoveFile):
-            calls.append(_call("stage", number, step.path, step.found, ABSENT, "077"))
+            calls.append(_call("stage", number, step.path, step.found, ABSENT))
+    calls += [_call("modes", mode, *paths) for mode, paths in new.items()]
     return b"\n".join([b"{", *calls, b"settle", b"}\n"]) if calls else b""
 
 

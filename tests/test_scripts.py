@@ -100,9 +100,8 @@ def test_content_reaches_its_file_byte_for_byte(tmp_path: Path) -> None:
     fill = next(line for line in made.text.decode().split("\n") if line.startswith("fill() "))
     for shell in ("dash", "bash"):
         new = tmp_path / shell
-        program = (
-            f'LC_ALL=C; export LC_ALL; new={new}; stage() {{ echo "$2"; }}; settle() {{ :; }}; {fill}; eval "$(cat)"'
-        )
+        around = f'LC_ALL=C; export LC_ALL; new={new}; stage() {{ echo "$2"; }}; settle() {{ :; }}; modes() {{ :; }}'
+        program = f'{around}; {fill}; eval "$(cat)"'
         ended = subprocess.run([shell, "-c", program], input=made.payload, capture_output=True, check=True)
         assert (ended.stdout, ended.stderr) == (b"/etc/nova/it's $x.conf\n", b"")
         assert new.read_bytes() == content
