@@ -66,7 +66,7 @@ class Signature(NamedTuple):
         return next((parameter for parameter in self.parameters if parameter.name == name), None)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class _Call:
     """A task as called. `passed_on` are Fabric's own options that stand behind it."""
 

@@ -59,7 +59,7 @@ def side_by_side(place: Place, runs: Iterable[HostRun], phase: Phase) -> None:
         place.finish(*finished.get())
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Here:
     """Threads, each at the session of one host. What was read there is let go where nobody needs it any more."""
 

@@ -51,7 +51,7 @@ class Limits(NamedTuple):
     pause: float = 1.0
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class HostRun:
     """The state of one host. Only one thread works on it at a time."""
 
@@ -60,7 +60,7 @@ class HostRun:
     watch: Watch
     limits: Limits
     log: Log = lambda line: None
-    stop: threading.Event = field(default_factory=threading.Event, repr=False)
+    stop: threading.Event = field(default_factory=threading.Event)
     changes_hosts: bool = False
     run_id: str = ""
     who: str = ""
@@ -77,12 +77,12 @@ class HostRun:
     with_instances: bool = False
     has_begun: bool = False  # its change was sent
     waits_for_reboot: bool = False
-    _reboots_allowed: bool = field(default=True, repr=False)
-    _nonce: str = field(default="", repr=False)  # of the execution that waits for the reboot
-    _session: Session | None = field(default=None, repr=False)
-    _execution: Execution | None = field(default=None, repr=False)
-    _has_ended: bool = field(default=False, repr=False)
-    _begun: float = field(default_factory=time.monotonic, repr=False)
+    _reboots_allowed: bool = True
+    _nonce: str = ""  # of the execution that waits for the reboot
+    _session: Session | None = None
+    _execution: Execution | None = None
+    _has_ended: bool = False
+    _begun: float = field(default_factory=time.monotonic)
 
     def attempt(self, act: Callable[[HostRun], None]) -> None:
         """One act on this host; whatever goes wrong in it is its outcome."""

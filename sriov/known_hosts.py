@@ -38,7 +38,7 @@ def name_of(host: str, port: int) -> str:
     return host if port == 22 else f"[{host}]:{port}"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class KnownHosts:
     """`path` is where new keys go. Entries by plain name; the few that are hashed or patterns, in lists."""
 

@@ -80,7 +80,7 @@ def _transport(*args: Any, **kwargs: Any) -> paramiko.Transport:
     return transport
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Login:
     """How to log in everywhere: made once for a run, shared by all its sessions.
 
@@ -280,7 +280,7 @@ def _load_keys(paths: tuple[str, ...]) -> dict[str, Any]:
     return keys
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _SshSession:
     host: Host
     connection: Any
@@ -349,7 +349,7 @@ class _SshSession:
             self.connection.close()
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _SshExecution:
     host: Host
     channel: Any

@@ -95,7 +95,7 @@ def _expanded(text: str, variables: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], ""), text)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class _Entry:
     """A menu entry or a submenu; `arguments` None where no Linux is loaded."""
 

@@ -34,7 +34,7 @@ class Source(NamedTuple):
     prefix: str
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class FaultList:
     """Collects faults against places of one source; `checked()` raises them all, in the order of the file."""
 
