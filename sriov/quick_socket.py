@@ -6,6 +6,7 @@ import contextlib
 import socket
 
 _AT_ONCE = 32768  # bytes
+_SILENCE = 120  # seconds without a sign of the other side, be it that it only takes nothing any more
 
 
 class QuickSocket(socket.socket):
@@ -30,5 +31,7 @@ def open_socket(address: str, port: int, timeout: float) -> QuickSocket:
     quick = QuickSocket(plain.family, plain.type, plain.proto, plain.detach())
     quick.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     quick.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+    # without it a write to a host that froze has no end, for paramiko tries again for ever
+    quick.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE * 1000)
     quick.settimeout(timeout)
     return quick

@@ -127,6 +127,7 @@ class Login:
             connection,
             needs_sudo=connection.user != "root",
             password=lambda: password or self._sudo_password(connection),
+            patience=self.timeout * 3,
         )
 
     def _connection(self, host: Host) -> Any:
@@ -280,19 +281,36 @@ def _load_keys(paths: tuple[str, ...]) -> dict[str, Any]:
     return keys
 
 
+class _Answered(threading.Event):
+    """The word that a channel waits for. Left to itself paramiko waits for it for ever: on a host that freezes in
+    this moment, or that goes in the very moment before."""
+
+    def __init__(self, patience: float) -> None:
+        super().__init__()
+        self._patience = patience
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not super().wait(self._patience if timeout is None else timeout):
+            raise TimeoutError
+        return True
+
+
 @dataclass(eq=False, repr=False)
 class _SshSession:
     host: Host
     connection: Any
     needs_sudo: bool
     password: Callable[[], Secret | None]
+    patience: float
 
     def start(self, script: Script) -> Execution:
         # in braces, for of a text that arrives cut off the shell would run what it has of it; so it runs nothing
         text = b"{\n" + script.text + b"\n}\n"
         inner = f'eval "$(head -c {len(text)})"'
         try:
-            channel = self.connection.transport.open_session(timeout=30)
+            channel = self.connection.transport.open_session(timeout=self.patience)
+            channel.event = _Answered(self.patience)
+            channel.settimeout(self.patience)
             channel.set_combine_stderr(True)
             if self.needs_sudo:
                 self._become_root(channel, inner)
@@ -300,6 +318,8 @@ class _SshSession:
                 channel.exec_command(f"exec sh -c '{inner}'")
             execution = _SshExecution(self.host, channel)
             channel.sendall(text + script.payload)
+        except TimeoutError:
+            raise UnreachableError(self.host.name, f"nothing was heard from it for {self.patience:g} s") from None
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise UnreachableError(self.host.name, f"the connection broke: {_words(error)}") from None
         return execution
@@ -307,7 +327,6 @@ class _SshSession:
     def _become_root(self, channel: Any, inner: str) -> None:
         """sudo asks on standard error and reads standard input; nothing is sent before it is clear who reads."""
         prompt, ready = f"password-{secrets.token_hex(8)}:", f"root-{secrets.token_hex(8)}"
-        channel.settimeout(30)
         channel.exec_command(f"exec sudo -S -p '{prompt}' -- sh -c 'echo {ready}; {inner}'")
         seen, asked = "", False
         while ready not in seen:
