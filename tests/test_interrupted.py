@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import re
@@ -14,8 +13,8 @@ from collections.abc import Iterator
 import pytest
 from conftest import CHECKOUT, FAB
 from faults.bench import SHORT, Bench, leftovers, torn, tree
+from faults.lone_controller import begun, begun_until
 
-from sriov import controller
 from sriov.host_run import Status
 from sriov.report import exit_code
 from sriov.simulation import Fleet, HostSpec, Nic
@@ -24,6 +23,7 @@ pytestmark = pytest.mark.slow
 
 KILLED = tuple(f"compute{number}" for number in range(1, 9))
 MOMENTS = 50
+STARTS = 0.2  # seconds until a controller of its own connects
 SEED = 20
 
 
@@ -48,18 +48,6 @@ def bench(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Be
         yield Bench(fleet, tmp_path_factory.mktemp("interrupted"))
 
 
-def _kill_a_run_after(bench: Bench, seconds: float) -> None:
-    """A controller of its own, as a process that can be killed at any moment."""
-    child = os.fork()
-    if child == 0:
-        with contextlib.suppress(BaseException):
-            bench.converge(*KILLED, max_unavailable="100%", who=controller.name("r"))
-        os._exit(0)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-
-
 def test_killed_controllers_lose_nothing_and_one_plain_run_converges_all(bench: Bench, fleet: Fleet) -> None:
     chance = random.Random(SEED)
     bench.write({name: _wanted(0) for name in KILLED})
@@ -67,10 +55,11 @@ def test_killed_controllers_lose_nothing_and_one_plain_run_converges_all(bench: 
     for number in range(MOMENTS):
         bench.write({name: _wanted(number) for name in KILLED})
         if number == 20:  # by now no reboot is due: how long is a run that is left alone?
-            begun = time.monotonic()
+            start = time.monotonic()
             bench.converge(*KILLED)
-            length = time.monotonic() - begun
-        _kill_a_run_after(bench, chance.uniform(0.0, length or 3.0))
+            length = time.monotonic() - start
+        with begun(bench, *KILLED, max_unavailable="100%"):
+            time.sleep(STARTS + chance.uniform(0.0, length or 3.0))
     bench.write({name: _wanted(MOMENTS) for name in (*KILLED, "control")})
     runs = bench.converge(*KILLED, "control", max_unavailable="100%")
     assert {name: run.error for name, run in runs.items()} == dict.fromkeys(runs)
@@ -83,41 +72,11 @@ def test_killed_controllers_lose_nothing_and_one_plain_run_converges_all(bench: 
         assert fleet[name].numvfs("eth0") == fleet["control"].numvfs("eth0")
 
 
-def _kill_a_run_at(bench: Bench, name: str, words: str) -> None:
-    """Killed at the moment that it is told that a host begins this."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with contextlib.suppress(BaseException):
-            bench.converge(
-                name,
-                who=controller.name("r"),
-                at=lambda name, told: (told.startswith(words) and os.write(writing, b"!") and time.sleep(60)) or None,
-            )
-        os._exit(0)
-    os.close(writing)
-    assert os.read(reading, 1) == b"!"
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    os.close(reading)
-
-
 def test_lock_of_a_controller_that_is_not_heard_of_is_freed_as_the_error_says(bench: Bench, fleet: Fleet) -> None:
     """It is stopped while the host waits for its word: to the host that is a network that was lost."""
-
-    def stop(name: str, told: str) -> None:
-        if told == "rebooting":
-            os.kill(os.getpid(), signal.SIGSTOP)
-            time.sleep(60)  # the other threads are stopped a moment later
-
     bench.write({"unheard": _wanted(0)})
-    child = os.fork()
-    if child == 0:
-        with contextlib.suppress(BaseException):
-            bench.converge("unheard", who=controller.name("r"), at=stop)
-        os._exit(0)
-    try:
-        os.waitpid(child, os.WUNTRACED)
+    with begun_until(bench, "unheard", "rebooting") as pid:
+        os.kill(pid, signal.SIGSTOP)
         error = bench.converge("unheard")["unheard"].error
         assert error is not None
         process = re.search(r"another run is at work .* \(process (\d+) here\)", error.message)
@@ -126,16 +85,14 @@ def test_lock_of_a_controller_that_is_not_heard_of_is_freed_as_the_error_says(be
         assert fleet["unheard"].run(f"kill {process[1]}").returncode == 0
         run = bench.converge("unheard")["unheard"]
         assert (run.error, run.plan.is_converged, run.rebooted) == (None, True, True)
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
 
 
 def test_host_finishes_the_change_that_a_killed_controller_began(bench: Bench, fleet: Fleet) -> None:
     bench.write({"slow": _wanted(0)})
     bench.converge("slow")
     bench.write({"slow": _wanted(1)})
-    _kill_a_run_at(bench, "slow", "virtual-functions eth0")
+    with begun_until(bench, "slow", "virtual-functions eth0"):
+        pass  # killed at this moment
     deadline = time.monotonic() + 60
     while leftovers(fleet["slow"]) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -146,7 +103,8 @@ def test_next_run_waits_for_the_end_of_what_a_killed_controller_began(bench: Ben
     bench.write({"slow": _wanted(0)})
     bench.converge("slow")
     bench.write({"slow": _wanted(2)})
-    _kill_a_run_at(bench, "slow", "virtual-functions eth0")
+    with begun_until(bench, "slow", "virtual-functions eth0"):
+        pass  # killed at this moment
     bench.write({"slow": _wanted(1)})
     bench.events.clear()
     run = bench.converge("slow")["slow"]

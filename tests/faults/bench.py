@@ -29,6 +29,7 @@ class Bench:
 
     def __init__(self, fleet: Fleet, folder: Path) -> None:
         self.fleet = fleet
+        self.known_hosts = fleet.known_hosts_path
         self.path = folder / "testbed.py"
         self.events: list[tuple[str, str]] = []
         self.log: list[str] = []
@@ -36,6 +37,13 @@ class Bench:
         self.who = _ended_controller()
         self._lock = threading.Lock()
         self._run = 0
+
+    def __getstate__(self) -> dict[str, object]:
+        """What a run needs, for a process that cannot have the fleet."""
+        return {name: value for name, value in vars(self).items() if name not in ("fleet", "_lock")}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
 
     def write(self, sriov: Mapping[str, Ports], users: Mapping[str, str] | None = None) -> None:
         text = self.fleet.testbed(sriov)
