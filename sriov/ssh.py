@@ -1,4 +1,4 @@
-"""Sessions with hosts: the one user of fabric and paramiko in the library.
+"""Sessions with hosts, by fabric and paramiko.
 
 Fabric's Connection does what it is good at: `~/.ssh/config`, authentication, jump hosts. The socket is ours,
 for a plain one loses twice 40 ms a host to delayed acknowledgements; scripts go through the channel itself.
@@ -25,6 +25,7 @@ from fabric import Config, Connection
 
 from sriov.errors import ConnectError, HostError, UnreachableError, UsageError
 from sriov.facts import printable
+from sriov.jump_hosts import HostConnection, JumpError, JumpHosts
 from sriov.known_hosts import KnownHosts, UnknownHostKey, name_of
 from sriov.model import Host, Secret, Testbed
 from sriov.quick_socket import open_socket
@@ -36,6 +37,8 @@ _PATIENCE = 10  # times the silence that is borne: so long may an answer take th
 _KEEPALIVE = 30  # seconds
 # paramiko's words for a server that never sends its banner (transport.py, `_check_banner`)
 _SILENCE = ("No existing session", "Error reading SSH protocol banner")
+_NO_CHANNEL = "Timeout opening channel."  # and for a jump host that cannot reach the next one
+_TROUBLE = (OSError, EOFError, paramiko.SSHException)
 _TALKER = "does its login shell print without end?"
 _IS_IT_UP = "is the host up, and does `ssh` reach it? Run again then"
 
@@ -66,12 +69,6 @@ class Session(Protocol):
         """Ends the login; more than once does no harm."""
 
 
-class _Connection(Connection):  # type: ignore[misc] # fabric has no types
-    # Fabric assigns it in its constructor; undeclared, it would be written into the configuration that all
-    # connections share, and merging that again while another thread reads it makes its keys vanish for a while
-    inline_ssh_env = True
-
-
 def _transport(*args: Any, **kwargs: Any) -> paramiko.Transport:
     """As paramiko makes it, but AES-GCM comes first: the MAC of another cipher is checked in Python, byte by byte."""
     transport = paramiko.Transport(*args, **kwargs)
@@ -95,7 +92,7 @@ class Login:
     _config: Any = field(init=False)
     _keys: dict[str, Any] = field(init=False)
     _known: KnownHosts = field(init=False)
-    _jumps: dict[str, Any] = field(default_factory=dict, init=False)
+    _jumps: JumpHosts = field(init=False)
     _answers: dict[str, Secret | None] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -106,6 +103,7 @@ class Login:
         except (OSError, paramiko.ConfigParseError) as error:
             raise UsageError(f"{path or '~/.ssh/config'} cannot be read: {error}") from None
         self._keys = _load_keys(self.testbed.key_filename)
+        self._jumps = JumpHosts(self._dial)
         self._known = KnownHosts.load(self.accept_new_host_keys or self.testbed.accept_new_host_keys)
 
     def connect(self, host: Host) -> Session:
@@ -132,7 +130,7 @@ class Login:
 
     def _connection(self, host: Host) -> Any:
         try:
-            connection = _Connection(
+            connection = HostConnection(
                 host.address,
                 user=host.user or None,
                 port=host.port,
@@ -142,18 +140,18 @@ class Login:
             )
         except (ValueError, paramiko.SSHException) as error:
             raise ConnectError(host.name, f"its login cannot be understood: {error}") from None
+        except RecursionError:
+            raise ConnectError(
+                host.name, "its jump hosts lead to each other", hint="see ProxyJump in ~/.ssh/config"
+            ) from None
         return connection
 
     def _open(self, connection: Any, host: Host) -> None:
-        self._prepare(connection, host.password)
         try:
-            jump = connection.gateway
-            if isinstance(jump, Connection):
-                connection.gateway = self._jump(jump, host)
-            elif jump is None:
-                connection.connect_kwargs["sock"] = open_socket(connection.host, connection.port, self.timeout)
-            connection.open()
-        except (OSError, EOFError, paramiko.SSHException) as error:
+            self._dial(connection, host.password)
+        except JumpError as failure:
+            raise self._no_jump(failure, host) from None
+        except _TROUBLE as error:
             if not _is_refusal(error):
                 raise self._explained(error, connection, host) from None
             again = None if host.password else self._asked(_login_question(connection))
@@ -166,18 +164,29 @@ class Login:
             self._open_again(connection, host, again)
 
     def _open_again(self, connection: Any, host: Host, password: Secret) -> None:
-        connection.connect_kwargs["password"] = password.reveal()
         try:
-            if connection.gateway is None:
-                connection.connect_kwargs["sock"] = open_socket(connection.host, connection.port, self.timeout)
-            connection.open()
-        except (OSError, EOFError, paramiko.SSHException) as error:
+            self._dial(connection, password)
+        except (JumpError, *_TROUBLE) as error:
             raise ConnectError(host.name, f"{connection.user}@{connection.host} was refused: {_words(error)}") from None
+
+    def _dial(self, connection: Any, password: Secret | None = None) -> None:
+        """The login itself, through jump hosts where it must be. Raises JumpError and what paramiko raises."""
+        self._prepare(connection, password)
+        if isinstance(connection.gateway, Connection):
+            connection.gateway = self._jumps.through(connection.gateway)
+        elif connection.gateway is None:
+            connection.connect_kwargs["sock"] = open_socket(connection.host, connection.port, self.timeout)
+        connection.open()
 
     def _prepare(self, connection: Any, password: Secret | None) -> None:
         # of its own: Fabric hands out those of the configuration, which all connections share
         kwargs = connection.connect_kwargs = dict(connection.connect_kwargs)
-        kwargs.update(transport_factory=_transport, banner_timeout=self.timeout * 2, auth_timeout=self.timeout * 3)
+        kwargs.update(
+            transport_factory=_transport,
+            banner_timeout=self.timeout * 2,
+            auth_timeout=self.timeout * 3,
+            channel_timeout=self.timeout,  # of a jump host, to reach the next one
+        )
         keys = list(self._keys.items())
         if keys:
             kwargs["pkey"] = keys[0][1]
@@ -189,27 +198,15 @@ class Login:
         connection.client.set_missing_host_key_policy(self._known.policy)
         self._known.introduce(connection.client.get_host_keys(), connection.host, connection.port)
 
-    def _jump(self, jump: Any, host: Host) -> Any:
-        """One connection to a jump host for all who go through it."""
-        name = f"{jump.user}@{jump.host}:{jump.port}"
-        with self._lock:
-            shared = self._jumps.setdefault(name, jump)
-            if not shared.is_connected:
-                self._prepare(shared, None)
-                try:
-                    if isinstance(shared.gateway, Connection):
-                        shared.gateway = jump.gateway
-                        self._prepare(shared.gateway, None)
-                    shared.open()
-                except (OSError, EOFError, paramiko.SSHException) as error:
-                    if not _is_refusal(error):
-                        raise self._explained(error, shared, host) from None
-                    raise ConnectError(
-                        host.name,
-                        f"its jump host {name} refused the login",
-                        hint="`ssh` to the jump host must work without a password",
-                    ) from None
-        return shared
+    def _no_jump(self, failure: JumpError, host: Host) -> HostError:
+        jump = failure.connection
+        if not _is_refusal(failure.error):
+            return self._explained(failure.error, jump, host)
+        return ConnectError(
+            host.name,
+            f"its jump host {jump.user}@{jump.host}:{jump.port} refused the login",
+            hint="`ssh` to the jump host must work without a password",
+        )
 
     def _sudo_password(self, connection: Any) -> Secret | None:
         """The one that was typed for the login, if one was: sudo asks for the user's own."""
@@ -244,14 +241,13 @@ class Login:
             return UnreachableError(
                 host.name, f"the name {connection.host} cannot be resolved", hint="mend the name in the testbed, or DNS"
             )
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeoutError) or str(error) == _NO_CHANNEL:
             return UnreachableError(host.name, f"{where} does not answer within {self.timeout:g} s", hint=_IS_IT_UP)
         words = "it takes the connection and says nothing" if str(error) in _SILENCE else _words(error)
         return UnreachableError(host.name, f"no SSH with {where}: {words}", hint=_IS_IT_UP)
 
     def close(self) -> None:
-        for jump in self._jumps.values():
-            jump.close()
+        self._jumps.close()
 
 
 def _login_question(connection: Any) -> str:
@@ -320,7 +316,7 @@ class _SshSession:
             channel.sendall(text + script.payload)
         except TimeoutError:
             raise UnreachableError(self.host.name, f"nothing was heard from it for {self.patience:g} s") from None
-        except (OSError, EOFError, paramiko.SSHException) as error:
+        except _TROUBLE as error:
             raise UnreachableError(self.host.name, f"the connection broke: {_words(error)}") from None
         return execution
 
@@ -397,7 +393,7 @@ class _SshExecution:
         return bytes(self._seen)
 
     def answer(self, text: bytes) -> None:
-        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+        with contextlib.suppress(*_TROUBLE):
             self.channel.sendall(text)
             self.channel.shutdown_write()
 
