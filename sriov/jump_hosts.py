@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from fabric import Connection
 
+_HOP = re.compile(
+    r"(?:ssh://)?(?:(?P<user>.+)@)?(?:\[(?P<inner>[^\]]+)\]|(?P<host>[^:/]+|[0-9a-f:]+))(?::(?P<port>\d+))?/?",
+    re.IGNORECASE,
+)
+
 
 class HostConnection(Connection):  # type: ignore[misc] # fabric has no types
-    """Fabric's, with jump hosts in the order of ssh_config(5): the first one named is the first one met."""
+    """Fabric's, with jump hosts as in ssh_config(5): the first one named is the first one met."""
 
     # Fabric assigns it in its constructor; undeclared, it would be written into the configuration that all
     # connections share, and merging that again while another thread reads it makes its keys vanish for a while
     inline_ssh_env = True
 
+    def resolve_connect_kwargs(self, connect_kwargs: Any) -> dict[str, Any]:
+        # given none, Fabric writes each host's `IdentityFile` into that configuration, where they pile up
+        own = {"allow_agent": True, **self.config.connect_kwargs, **(connect_kwargs or {})}
+        return dict(super().resolve_connect_kwargs(own))
+
     def get_gateway(self) -> Any:
-        jumps = self.ssh_config.get("proxyjump")
-        if jumps is None:
-            return super().get_gateway()
+        """Of `ProxyJump` and `ProxyCommand` the one that comes first counts, and `none` is none."""
+        jumps = self.ssh_config.get("proxyjump", "none")
+        first = next((key for key in self.ssh_config if key in ("proxyjump", "proxycommand")), "")
+        if first == "proxycommand" or jumps.lower() == "none":
+            return self.ssh_config.get("proxycommand", self.config.gateway)
         gateway = None
-        for jump in jumps.split(",") if jumps.lower() != "none" else ():
-            jump = jump.strip().removeprefix("ssh://")
-            if self.derive_shorthand(jump)["host"] in (self.original_host, self.host):
-                return None  # `Host *` has a ProxyJump: it is not for the jump host itself
-            gateway = HostConnection(jump, config=self.config.clone(), gateway=gateway)
+        for jump in jumps.split(","):
+            hop = _HOP.fullmatch(jump.strip())
+            if hop is None:
+                raise ValueError(f"ProxyJump {jump}")
+            host, user, port = hop["inner"] or hop["host"], hop["user"], int(hop["port"] or 0)
+            if self._is(host, user, port):
+                return None  # what `Host *` says is not for the jump host itself
+            gateway = HostConnection(host, user=user, port=port or None, config=self.config, gateway=gateway)
         return gateway
+
+    def _is(self, host: str, user: str | None, port: int) -> bool:
+        return host in (self.original_host, self.host) and user in (None, self.user) and port in (0, self.port)
 
 
 class JumpError(Exception):
@@ -45,16 +66,25 @@ class JumpHosts:
         self._dial = dial
         self._lock = threading.Lock()
         self._logins: dict[str, _Login] = {}
+        weakref.finalize(self, _close, self._logins)
 
     def through(self, jump: Any) -> Any:
         """An open connection to that jump host. Raises JumpError."""
         with self._lock:
-            login = self._logins.setdefault(f"{jump.user}@{jump.host}:{jump.port}", _Login(jump))
+            login = self._logins.setdefault(_way(jump), _Login(jump))
         login.open(self._dial)
         return login.connection
 
-    def close(self) -> None:
-        for login in self._logins.values():
+
+def _way(jump: Any) -> str:
+    """A jump host and all that is before it: the same address elsewhere is another host."""
+    before = jump.gateway
+    return f"{_way(before) if isinstance(before, Connection) else before} {jump.user}@{jump.host}:{jump.port}"
+
+
+def _close(logins: dict[str, _Login]) -> None:
+    for login in logins.values():
+        with contextlib.suppress(Exception):
             login.connection.close()
 
 

@@ -26,7 +26,8 @@ from fabric import Config, Connection
 from sriov.errors import ConnectError, HostError, UnreachableError, UsageError
 from sriov.facts import printable
 from sriov.jump_hosts import HostConnection, JumpError, JumpHosts
-from sriov.known_hosts import KnownHosts, UnknownHostKey, name_of
+from sriov.known_hosts import KnownHosts
+from sriov.login_errors import TROUBLE, RefusedError, explained, is_refusal, words_of
 from sriov.model import Host, Secret, Testbed
 from sriov.quick_socket import open_socket
 from sriov.script import Script
@@ -35,12 +36,7 @@ OUTPUT_LIMIT = 64 << 20  # bytes of one execution; a host that sends more is cut
 _GREETING_LIMIT = 64 << 10  # characters before sudo has begun
 _PATIENCE = 10  # times the silence that is borne: so long may an answer take that comes drop by drop
 _KEEPALIVE = 30  # seconds
-# paramiko's words for a server that never sends its banner (transport.py, `_check_banner`)
-_SILENCE = ("No existing session", "Error reading SSH protocol banner")
-_NO_CHANNEL = "Timeout opening channel."  # and for a jump host that cannot reach the next one
-_TROUBLE = (OSError, EOFError, paramiko.SSHException)
 _TALKER = "does its login shell print without end?"
-_IS_IT_UP = "is the host up, and does `ssh` reach it? Run again then"
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False  # what it would print, we say better
@@ -109,12 +105,7 @@ class Login:
     def connect(self, host: Host) -> Session:
         """A session with root on this host; ConnectError says why there is none."""
         connection = self._connection(host)
-        try:
-            self._open(connection, host)
-        except BaseException:
-            with contextlib.suppress(Exception):
-                connection.close()
-            raise
+        self._open(connection, host)
         connection.transport.set_keepalive(_KEEPALIVE)
         # who has once logged in without a question is refused later only by a host that is still booting
         with self._lock:
@@ -136,7 +127,6 @@ class Login:
                 port=host.port,
                 config=self._config,
                 connect_timeout=self.timeout,
-                connect_kwargs={},
             )
         except (ValueError, paramiko.SSHException) as error:
             raise ConnectError(host.name, f"its login cannot be understood: {error}") from None
@@ -148,65 +138,62 @@ class Login:
 
     def _open(self, connection: Any, host: Host) -> None:
         try:
-            self._dial(connection, host.password)
-        except JumpError as failure:
-            raise self._no_jump(failure, host) from None
-        except _TROUBLE as error:
-            if not _is_refusal(error):
-                raise self._explained(error, connection, host) from None
-            again = None if host.password else self._asked(_login_question(connection))
-            if again is None:
-                raise ConnectError(
-                    host.name,
-                    f"{connection.user}@{connection.host} was refused: no key, agent or password was accepted",
-                    hint="set env.key_filename, env.passwords or ssh-agent so that `ssh` works, then run again",
-                ) from None
-            self._open_again(connection, host, again)
+            try:
+                self._dial(connection, host.password)
+            except RefusedError:
+                self._dial(connection, self._typed_password(connection, host))
+        except RefusedError as error:
+            raise ConnectError(host.name, f"{connection.user}@{connection.host} was refused: {error}") from None
+        except (JumpError, *TROUBLE) as error:
+            raise explained(error, connection, host, self.timeout, self._known) from None
 
-    def _open_again(self, connection: Any, host: Host, password: Secret) -> None:
-        try:
-            self._dial(connection, password)
-        except (JumpError, *_TROUBLE) as error:
-            raise ConnectError(host.name, f"{connection.user}@{connection.host} was refused: {_words(error)}") from None
+    def _typed_password(self, connection: Any, host: Host) -> Secret:
+        typed = None if host.password else self._asked(_login_question(connection))
+        if typed is None:
+            raise ConnectError(
+                host.name,
+                f"{connection.user}@{connection.host} was refused: no key, agent or password was accepted",
+                hint="set env.key_filename, env.passwords or ssh-agent so that `ssh` works, then run again",
+            )
+        return typed
 
     def _dial(self, connection: Any, password: Secret | None = None) -> None:
-        """The login itself, through jump hosts where it must be. Raises JumpError and what paramiko raises."""
+        """The login itself, through jump hosts where it must be. Raises RefusedError, JumpError, paramiko's errors."""
         self._prepare(connection, password)
         if isinstance(connection.gateway, Connection):
             connection.gateway = self._jumps.through(connection.gateway)
         elif connection.gateway is None:
             connection.connect_kwargs["sock"] = open_socket(connection.host, connection.port, self.timeout)
-        connection.open()
+        try:
+            connection.open()
+        except BaseException as error:
+            refuses = is_refusal(error, connection.client.get_transport())
+            with contextlib.suppress(Exception):
+                connection.client.close()  # for Fabric closes only what has been logged in to
+            if refuses:
+                raise RefusedError(words_of(error)) from None
+            raise
 
     def _prepare(self, connection: Any, password: Secret | None) -> None:
-        # of its own: Fabric hands out those of the configuration, which all connections share
-        kwargs = connection.connect_kwargs = dict(connection.connect_kwargs)
+        kwargs = connection.connect_kwargs
         kwargs.update(
             transport_factory=_transport,
             banner_timeout=self.timeout * 2,
             auth_timeout=self.timeout * 3,
             channel_timeout=self.timeout,  # of a jump host, to reach the next one
         )
-        keys = list(self._keys.items())
-        if keys:
-            kwargs["pkey"] = keys[0][1]
-            more = [path for path, _ in keys[1:]]
-            if more:
-                kwargs["key_filename"] = [*more, *kwargs.get("key_filename", [])]
+        files = kwargs.get("key_filename", [])
+        if self._keys:
+            first, *more = self._keys
+            kwargs["pkey"] = self._keys[first]
+            files = [*more, *files]
+        paths = dict.fromkeys(os.path.expanduser(file) for file in files)
+        # as ssh: what cannot be read is no key
+        kwargs["key_filename"] = [path for path in paths if os.path.isfile(path) and os.access(path, os.R_OK)]
         if password:
             kwargs["password"] = password.reveal()
         connection.client.set_missing_host_key_policy(self._known.policy)
         self._known.introduce(connection.client.get_host_keys(), connection.host, connection.port)
-
-    def _no_jump(self, failure: JumpError, host: Host) -> HostError:
-        jump = failure.connection
-        if not _is_refusal(failure.error):
-            return self._explained(failure.error, jump, host)
-        return ConnectError(
-            host.name,
-            f"its jump host {jump.user}@{jump.host}:{jump.port} refused the login",
-            hint="`ssh` to the jump host must work without a password",
-        )
 
     def _sudo_password(self, connection: Any) -> Secret | None:
         """The one that was typed for the login, if one was: sudo asks for the user's own."""
@@ -220,47 +207,9 @@ class Login:
                 self._answers[prompt] = self.ask(prompt)
             return self._answers[prompt]
 
-    def _explained(self, error: Exception, connection: Any, host: Host) -> HostError:
-        where = f"{connection.host}:{connection.port}"
-        if isinstance(error, paramiko.BadHostKeyException):
-            name = name_of(connection.host, connection.port)
-            return ConnectError(
-                host.name,
-                f"the host key of {where} has changed: it is not the one in {self._known.path}",
-                hint=f"if the host was installed anew: ssh-keygen -R '{name}' -f {self._known.path}; "
-                "if not, somebody may stand between",
-            )
-        if isinstance(error, UnknownHostKey):
-            return ConnectError(
-                host.name,
-                f"the host key of {where} is unknown ({error.fingerprint})",
-                hint=f"compare it, then: ssh-keyscan -p {connection.port} {connection.host} >> {self._known.path}; "
-                "or pass --accept-new-host-keys",
-            )
-        if isinstance(error, socket.gaierror):
-            return UnreachableError(
-                host.name, f"the name {connection.host} cannot be resolved", hint="mend the name in the testbed, or DNS"
-            )
-        if isinstance(error, TimeoutError) or str(error) == _NO_CHANNEL:
-            return UnreachableError(host.name, f"{where} does not answer within {self.timeout:g} s", hint=_IS_IT_UP)
-        words = "it takes the connection and says nothing" if str(error) in _SILENCE else _words(error)
-        return UnreachableError(host.name, f"no SSH with {where}: {words}", hint=_IS_IT_UP)
-
-    def close(self) -> None:
-        self._jumps.close()
-
 
 def _login_question(connection: Any) -> str:
     return f"password of {connection.user} on {connection.host}"
-
-
-def _is_refusal(error: BaseException) -> bool:
-    """paramiko has no class of its own for having neither key, agent nor password to offer."""
-    return isinstance(error, paramiko.AuthenticationException) or "No authentication methods" in str(error)
-
-
-def _words(error: BaseException) -> str:
-    return printable(str(error)) or type(error).__name__
 
 
 def _load_keys(paths: tuple[str, ...]) -> dict[str, Any]:
@@ -273,7 +222,7 @@ def _load_keys(paths: tuple[str, ...]) -> dict[str, Any]:
                 f"the key {path} is encrypted", hint="add it to ssh-agent and leave env.key_filename out"
             ) from None
         except (OSError, ValueError, paramiko.SSHException) as error:
-            raise UsageError(f"env.key_filename: the key {path} cannot be read: {_words(error)}") from None
+            raise UsageError(f"env.key_filename: the key {path} cannot be read: {words_of(error)}") from None
     return keys
 
 
@@ -316,8 +265,8 @@ class _SshSession:
             channel.sendall(text + script.payload)
         except TimeoutError:
             raise UnreachableError(self.host.name, f"nothing was heard from it for {self.patience:g} s") from None
-        except _TROUBLE as error:
-            raise UnreachableError(self.host.name, f"the connection broke: {_words(error)}") from None
+        except TROUBLE as error:
+            raise UnreachableError(self.host.name, f"the connection broke: {words_of(error)}") from None
         return execution
 
     def _become_root(self, channel: Any, inner: str) -> None:
@@ -393,7 +342,7 @@ class _SshExecution:
         return bytes(self._seen)
 
     def answer(self, text: bytes) -> None:
-        with contextlib.suppress(*_TROUBLE):
+        with contextlib.suppress(*TROUBLE):
             self.channel.sendall(text)
             self.channel.shutdown_write()
 

@@ -25,6 +25,7 @@ LADDER = (
     "sriov.quick_socket",
     "sriov.known_hosts",
     "sriov.jump_hosts",
+    "sriov.login_errors",
     "sriov.pci_rules",
     "sriov.testbed",
     "sriov.resource",
@@ -59,8 +60,8 @@ LADDER = (
 THIRD_PARTIES = {
     "jinja2": ("sriov.template_engine",),
     "yaml": ("sriov.testbed.yaml_source",),
-    "paramiko": ("sriov.ssh", "sriov.known_hosts"),
-    "fabric": ("sriov.ssh", "sriov.jump_hosts", "fabfile"),
+    "paramiko": ("sriov.ssh", "sriov.known_hosts", "sriov.login_errors"),
+    "fabric": ("sriov.ssh", "sriov.jump_hosts", "sriov.login_errors", "fabfile"),
     "invoke": ("fabfile",),
     "rich": ("sriov.terminal",),
     "openstack": ("sriov.cloud", "fabfile.cloud_running"),

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 KILLED = tuple(f"compute{number}" for number in range(1, 9))
 MOMENTS = 50
-STARTS = 0.2  # seconds until a controller of its own connects
+STARTS = 0.1  # seconds until a controller of its own connects
 SEED = 20
 
 

@@ -70,6 +70,23 @@ def test_unknown_key_of_a_jump_host_is_refused(operator: Operator, name: str) ->
     assert visit.connections["compute1"] == 0
 
 
+def test_jump_hosts_in_either_order_are_gone_through_side_by_side(operator: Operator) -> None:
+    """Each of the two is on another way there, so nobody waits for what the other one holds."""
+    write(operator, BOTH.replace("*", "1") + "Host compute2\n  ProxyJump inner,outer\n", "compute1", "compute2")
+    visit = operator.fab("status")
+    assert visit.code == 0, visit.said
+    assert [visit.connections[name] for name in ("outer", "inner")] == [2, 2]
+
+
+def test_two_ways_to_one_address_are_two_jump_hosts() -> None:
+    """Sites number their hosts alike."""
+    jumps = JumpHosts(lambda connection: None)
+    config = Config(ssh_config=paramiko.SSHConfig.from_text("Host a\n ProxyJump x,gate\nHost b\n ProxyJump y,gate"))
+    a, again, b = (jumps.through(HostConnection(name, config=config).gateway) for name in ("a", "a", "b"))
+    assert a is again
+    assert a is not b
+
+
 def _gateways(config: str, name: str) -> list[str]:
     connection: Any = HostConnection(name, config=Config(ssh_config=paramiko.SSHConfig.from_text(config)))
     found = []
@@ -87,10 +104,28 @@ def _gateways(config: str, name: str) -> list[str]:
         ("Host far\n ProxyJump two\nHost two\n ProxyJump one", ["two", "one"]),
         ("Host far\n ProxyJump none\nHost *\n ProxyJump one", []),
         ("Host *\n ProxyJump one\nHost one\n HostName 10.0.0.1", ["10.0.0.1"]),
+        ("Host far\n HostName one\n Port 2201\n ProxyJump one:2200", ["one"]),
+        ("Host far\n ProxyJump admin@[fd00::1]:2222,SSH://two:22/,fd00::3", ["fd00::3", "two", "fd00::1"]),
+        ("Host far\n ProxyCommand none\nHost *\n ProxyJump one", []),
     ],
 )
 def test_last_jump_host_is_the_one_before_the_host(config: str, wanted: list[str]) -> None:
     assert _gateways(config, "far") == wanted
+
+
+def test_proxy_command_that_comes_first_counts() -> None:
+    for text in (
+        "Host far\n ProxyCommand nc %h %p\n ProxyJump one",
+        "Host far\n ProxyJump none\n ProxyCommand nc %h %p",
+    ):
+        config = Config(ssh_config=paramiko.SSHConfig.from_text(text))
+        assert HostConnection("far", config=config).gateway == "nc far 22"
+
+
+def test_keys_of_one_host_are_not_offered_to_the_next() -> None:
+    config = Config(ssh_config=paramiko.SSHConfig.from_text("Host a\n IdentityFile /a\nHost b\n IdentityFile /b"))
+    found = [HostConnection(name, config=config).connect_kwargs["key_filename"] for name in ("a", "b", "a", "b")]
+    assert found == [["/a"], ["/b"], ["/a"], ["/b"]]
 
 
 def test_jump_hosts_that_lead_to_each_other_are_told(operator: Operator) -> None:
@@ -102,6 +137,14 @@ def test_jump_hosts_that_lead_to_each_other_are_told(operator: Operator) -> None
     visit = operator.fab("status")
     assert visit.code != 0
     assert "its jump hosts lead to each other" in visit.said
+
+
+def test_jump_host_that_refuses_is_named(operator: Operator) -> None:
+    write(operator, "Host compute*\n  ProxyJump outer\nHost outer\n  User stranger\n", "compute1")
+    outer = operator.fleet["outer"]
+    visit = operator.fab("status")
+    assert visit.code == 2
+    assert f"its jump host stranger@{outer.address}:{outer.port} refused the login" in visit.said
 
 
 @contextlib.contextmanager
@@ -121,14 +164,17 @@ def test_dead_host_behind_a_jump_host_ends_at_the_connect_timeout(operator: Oper
         write(operator, f"Host dead\n  HostName {address}\n  Port {port}\n  ProxyJump outer\n", "dead", "compute1")
         visit = operator.fab("status", "--timeout", "2")
     assert visit.code == 1
-    assert f"{dead} does not answer within 2 s" in visit.said
+    assert (
+        f"{dead} (behind {operator.fleet['outer'].address}:{operator.fleet['outer'].port}) does not answer within 2 s"
+        in visit.said
+    )
     assert visit.connections["compute1"] == 1
 
 
 class _Line:
     """Stands for a connection to a jump host."""
 
-    user, host, port, is_connected = "root", "jump", 22, False
+    user, host, port, gateway, is_connected = "root", "jump", 22, None, False
 
 
 def test_dead_jump_host_is_waited_for_once_by_all_who_need_it() -> None:
@@ -136,11 +182,11 @@ def test_dead_jump_host_is_waited_for_once_by_all_who_need_it() -> None:
 
     def dial(connection: object) -> None:
         tries.append(connection)
-        time.sleep(0.5)  # all the others have come by now
+        time.sleep(1)  # all the others have come by now
         raise TimeoutError
 
     jumps = JumpHosts(dial)
-    together = threading.Barrier(20)
+    together = threading.Barrier(8)
 
     def go() -> JumpError | None:
         together.wait()
@@ -150,9 +196,9 @@ def test_dead_jump_host_is_waited_for_once_by_all_who_need_it() -> None:
             return error
         return None
 
-    with ThreadPoolExecutor(20) as pool:
-        failures = [future.result() for future in [pool.submit(go) for _ in range(20)]]
-    assert [type(failure.error) for failure in failures if failure] == [TimeoutError] * 20
+    with ThreadPoolExecutor(8) as pool:
+        failures = [future.result() for future in [pool.submit(go) for _ in range(8)]]
+    assert [type(failure.error) for failure in failures if failure] == [TimeoutError] * 8
     assert len(tries) == 1
     with pytest.raises(JumpError):
         jumps.through(_Line())

@@ -8,10 +8,14 @@ import threading
 import time
 from pathlib import Path
 
+import paramiko
 import pytest
 from conftest import CHECKOUT, FAB, Operator, Visit
 
+from sriov.errors import ConnectError
+from sriov.model import Host, Testbed
 from sriov.simulation import Fleet, HostSpec, User
+from sriov.ssh import Login
 
 PORT = [{"interface": "eth0", "VF": 7, "physnets": ["physnet1"]}]
 SUDO, SHARED, ROOT = "planted-sudo-passw0rd", "planted $'\"shared pass", "planted-root-passw0rd"
@@ -108,6 +112,37 @@ def test_jump_host_of_ssh_config_is_gone_through_once(operator: Operator, fleet:
     passed(visit)
     assert visit.connections["jump"] == 1
     assert visit.executions["jump"] == 0
+
+
+def test_key_files_that_are_missing_or_not_taken_hold_nobody_up(
+    operator: Operator, fleet: Fleet, changed: Visit, tmp_path: Path
+) -> None:
+    other = tmp_path / "id_rsa"
+    paramiko.RSAKey.generate(2048).write_private_key_file(str(other))
+    (operator.home / ".ssh/config").write_text(f"Host *\n  IdentityFile {tmp_path}/missing\n  IdentityFile {other}\n")
+    write(operator, fleet["compute1"].login)
+    passed(operator.fab("status"))
+    write(operator, fleet["compute1"].login, key=False)
+    visit = operator.fab("status")
+    assert visit.code == 2
+    assert "was refused: no key, agent or password was accepted" in visit.said
+
+
+def test_refused_logins_leave_no_connection(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    monkeypatch.setenv("SRIOV_KNOWN_HOSTS", str(fleet.known_hosts_path))
+    there = fleet["compute1"]
+    login = Login(Testbed(path="", hosts=()))
+    for _ in range(3):
+        with pytest.raises(ConnectError, match="no key, agent or password was accepted"):
+            login.connect(Host(there.login, there.address, "root", there.port))
+    deadline = time.monotonic() + 10
+    while (
+        left := [t for t in threading.enumerate() if isinstance(t, paramiko.Transport)]
+    ) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == []
 
 
 def test_new_host_keys_are_recorded_once_if_the_operator_says_so(operator: Operator, fleet: Fleet) -> None:

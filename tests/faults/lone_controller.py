@@ -20,7 +20,7 @@ from .bench import Bench
 
 PATIENCE = 60.0  # seconds
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["pytest", __name__])
+_processes.set_forkserver_preload(["pytest", "sriov.provision", "sriov.ssh", "sriov.simulation"])
 
 
 @contextlib.contextmanager
