@@ -38,6 +38,12 @@ def unit_name(text: str) -> Verbatim:
     return Verbatim(_escaped(".") + plain[1:] if plain.startswith(".") else plain)
 
 
+def from_unit_name(part: str) -> str:
+    """The text that such a part stands for."""
+    escaped = re.compile(r"(?:\\x[0-9a-f]{2})+")
+    return escaped.sub(lambda found: bytes.fromhex(found[0].replace("\\x", "")).decode(errors="replace"), part)
+
+
 def _escaped(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in character.encode())
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from sriov.facts import ABSENT, Facts, Replaced, checksum
 from sriov.plan import Plan, missing_tools
 from sriov.resource import Change, Command, Effect, Problem, RemoveFile, Request, RestoreFile, Severity, Step
-from sriov.resources import kernel_arguments, services, virtual_functions
+from sriov.resources import kernel_arguments, ml2_options, services, virtual_functions
 
 _NAME = "rollback"
 
@@ -28,7 +28,9 @@ def make(request: Request, facts: Facts) -> Plan:
                 problems.append(answer)
             else:
                 changes.append(answer)
-    items = tuple(item for item in services.wishes(request, facts) if not isinstance(item, Problem))
+    touched = frozenset(change.target for change in changes)
+    wishes = (*services.wishes(request, facts, touched), *ml2_options.readers(request, facts, touched))
+    items = tuple(item for item in wishes if not isinstance(item, Problem))
     restarts = services.changes(request, facts, items, tuple(changes))
     changes += [restart for restart in restarts if isinstance(restart, Change)]
     if changes:

@@ -196,4 +196,7 @@ def test_arguments_are_compared_as_the_kernel_reads_them(
 
 def test_an_argument_without_value_is_the_bare_name() -> None:
     assert lacking("quiet nosmt", (KernelArgument("nosmt"),)) == ()
+    assert lacking("iommu=off iommu=pt", (KernelArgument("iommu", "pt"),)) == ("iommu=pt",)
+    assert lacking("iommu=noagp,off iommu=pt", (KernelArgument("iommu", "pt"),)) == ("iommu=pt",)
+    assert lacking("iommu=soft iommu=pt", (KernelArgument("iommu", "pt"),)) == ()
     assert lacking("quiet nosmt=force", (KernelArgument("nosmt"),)) == ("nosmt",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Operator, Visit
+from conftest import Operator, Visit, starts
 from test_ml2 import AGENT, ML2, NEUTRON_CONF, reads
 
 from sriov import script, testbed
@@ -143,6 +143,17 @@ def test_host_without_agent_is_refused_before_anything_is_touched(first: Visit, 
     assert visit.code == 2
     assert f"{AGENT}: no such file" in visit.said
     assert visit.touched == frozenset()
+
+
+def test_rollback_restarts_who_reads_what_came_back(first: Visit, operator: Operator) -> None:
+    """The last run under ML2 wrote neutron's files alone."""
+    for name, service in {**AGENTS, "openstack1": "neutron-server"}.items():
+        host = operator.fleet[name]
+        before = starts(host)[service]
+        visit = operator.fab(f"rollback:{host.login}")
+        assert visit.code == 0, visit.said
+        assert starts(host)[service] == before + 1, name
+    assert operator.fab("setup_all").code == 0
 
 
 def test_files_are_byte_for_byte_as_before_when_sriov_is_gone(

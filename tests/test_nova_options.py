@@ -260,6 +260,14 @@ def test_edit_leaves_older_entries_that_match_other_devices(entry: str) -> None:
     assert whitelist(after.files, 26) == [json.loads(entry), ENTRIES[0]]
 
 
+def test_edit_takes_what_a_kernel_does_not_tell_of_its_vfs_for_a_match() -> None:
+    """Older ones have no sriov_vf_device."""
+    before = (conf(b'[DEFAULT]\npci_passthrough_whitelist = {"vendor_id": "8086", "product_id": "154c"}\n'),)
+    assert edit(before, 26, NovaWanted((ETH0,))).problems == ()
+    assert edit(before, 26, NovaWanted((ETH0._replace(ids=("8086:10fb", "8086:")),))).problems != ()
+    assert edit(before, 26, NovaWanted((ETH0._replace(ids=("8086:10fb", "15b3:")),))).problems == ()
+
+
 def test_edit_goes_before_a_wildcard_under_the_same_name() -> None:
     after = edit((conf(b'[pci]\ndevice_spec = {"vendor_id": "8086"}\n'),), 26, NovaWanted((ETH0,)))
     assert whitelist(after.files, 26) == [ENTRIES[0], {"vendor_id": "8086"}]

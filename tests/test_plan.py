@@ -9,7 +9,7 @@ import pytest
 from sriov import plan
 from sriov.facts import Facts, Port, Unit, VirtualFunction
 from sriov.model import Host, PhysicalFunction, Role, Testbed
-from sriov.resource import Request
+from sriov.resource import Command, RemoveFile, Request
 from sriov.resources import kernel_arguments
 
 GOLDEN = Path(__file__).parent / "golden/plan"
@@ -120,3 +120,26 @@ def test_reboot_that_brought_nothing_is_not_made_again() -> None:
     assert made.reboot is kernel_arguments.RebootState.FUTILE
     assert not made.will_reboot
     assert "the kernel lacks intel_iommu=on iommu=pt after a reboot" in str(made.blocked[0])
+
+
+def test_mac_of_two_ports_is_refused_with_their_names() -> None:
+    ports = tuple(BARE.ports[0]._replace(interface=name, mac="00:11:22:33:44:55") for name in ("eth0", "eth1"))
+    by_mac = ETH0._replace(interface="", mac="00:11:22:33:44:55")
+    made = plan.make(request(by_mac), BARE._replace(ports=ports))
+    assert "2 ports have this address: eth0, eth1" in str(made.impossible[0])
+
+
+def test_iommu_of_amd_that_is_switched_off_is_told_before_a_reboot() -> None:
+    _, amd = CASES["amd"]
+    made = plan.make(request(ETH0), amd._replace(cmdline=f"{amd.cmdline} amd_iommu=off"))
+    assert [problem.target for problem in made.impossible] == ["amd_iommu=off"]
+    assert plan.make(request(ETH0), amd._replace(cmdline=f"{amd.cmdline} amd_iommu=pgtbl_v2")).impossible == ()
+
+
+def test_ledger_of_grubby_goes_last() -> None:
+    """What grubby could not take out, the next run still knows as ours."""
+    entry = {"/boot/loader/entries/a.conf": b"title a\nlinux /vmlinuz\noptions root=x intel_iommu=on iommu=pt\n"}
+    ledger = {"/var/lib/sriov/grubby": b"intel_iommu=on iommu=pt\n\n"}
+    found = BARE._replace(tools=frozenset({"grubby"}), files={NOVA_CONF: b"", **entry, **ledger})
+    (change,) = (change for change in plan.make(request(), found).changes if change.target == "boot entries")
+    assert [type(step) for step in change.steps] == [Command, RemoveFile]

@@ -64,3 +64,8 @@ def test_unit_names_its_port_and_comes_before_whoever_looks_at_vfs() -> None:
 def test_value_that_is_missing_is_an_error_here_and_no_empty_word_there() -> None:
     with pytest.raises(jinja2.UndefinedError):
         render.render("sriov-vfs.service", interface="eth0")
+
+
+@given(st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=15))
+def test_interface_is_known_by_the_name_of_its_unit(name: str) -> None:
+    assert quoting.from_unit_name(str(quoting.unit_name(name))) == name

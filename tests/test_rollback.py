@@ -21,7 +21,7 @@ FIVE = ({"interface": "eth0", "VF": 5, "physnets": ["physnet1"]},)
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
-    names = ("whole", "named", "edited", "used", "cut", "fresh", "many", "damaged", "crashed")
+    names = ("whole", "named", "edited", "used", "cut", "fresh", "many", "damaged", "crashed", "removed")
     with Fleet([HostSpec(name, nics=(Nic(up=True),), cmdline="iommu=pt") for name in names]) as running:
         yield running
 
@@ -177,3 +177,20 @@ def test_runs_are_pruned_to_a_bound_and_hold_manifest_and_log(bench: Bench, flee
         (line["target"], bench.who, kept[-1]) for line in on_host
     ]
     assert any("+device_spec" in text for line in here for text in line["diff"])
+
+
+def test_rollback_of_a_removal_brings_vfs_unit_and_service_back(bench: Bench, fleet: Fleet) -> None:
+    """Although the testbed has the port no more: it is the run that is taken back, not the testbed."""
+    host = fleet["removed"]
+    bench.write({"removed": SEVEN})
+    assert bench.converge("removed", may_reboot=False)["removed"].error is None
+    before = tree(host)
+    bench.write({})
+    assert bench.converge("removed", may_reboot=False)["removed"].error is None
+    assert host.numvfs("eth0") == 0
+    starts = host.services["nova-compute.service"]["starts"]
+    back = _back(bench, "removed")
+    assert (back.status, back.error) == (Status.CHANGED, None)
+    assert torn(tree(host), before) == []
+    assert (host.numvfs("eth0"), _enabled(fleet, "removed")) == (7, b"enabled\n")
+    assert host.services["nova-compute.service"]["starts"] == starts + 1

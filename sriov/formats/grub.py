@@ -57,12 +57,14 @@ def _of_kernel(arguments: str) -> tuple[str, ...]:
 
 
 def lacking(arguments: str, wanted: Iterable[KernelArgument]) -> tuple[str, ...]:
-    """What of `wanted` is not in force, as `name=value`. The last token of a name counts, as for the kernel."""
+    """What of `wanted` is not in force, as `name=value`. The last token of a name counts, as for the kernel; but
+    `iommu=off` switches off for good, whatever comes after it (arch/x86/kernel/pci-dma.c)."""
     found = _of_kernel(arguments)
     missing = []
     for argument in wanted:
         same = [token for token in found if argument.names(token)]
-        if not same or not argument.holds(same[-1]):
+        is_off = argument.name == "iommu" and any("off" in _parted(token)[1].split(",") for token in same)
+        if not same or is_off or not argument.holds(same[-1]):
             missing.append(str(argument))
     return tuple(missing)
 

@@ -213,7 +213,9 @@ def _matches(entry: Entry, spec: DeviceSpec) -> bool:
         return False
     vendor, product = identity_patterns(entry)
     known = [identity.lower().partition(":") for identity in spec.ids]
-    return not known or any(vendor.match(found[0]) and product.match(found[2]) for found in known)
+    return not known or any(
+        (not found[0] or vendor.match(found[0])) and (not found[2] or product.match(found[2])) for found in known
+    )
 
 
 def _earlier_matches(

@@ -27,6 +27,13 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
         return
     arguments, table, setting = _VENDORS[facts.cpu_vendor]
     yield from arguments
+    if arguments is _AMD and (off := _switched_off(facts)):
+        yield Problem(
+            "iommu",
+            off,
+            "it stands on the kernel command line and switches the IOMMU off",
+            f"take {off} out of /etc/default/grub or wherever it was set, and reboot",
+        )
     if table not in facts.acpi_tables:
         yield Problem(
             "iommu",
@@ -36,6 +43,12 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
         )
     elif not grub.lacking(facts.cmdline, arguments):
         yield from _signs(request, facts, setting)
+
+
+def _switched_off(facts: Facts) -> str:
+    """The token that keeps AMD's driver from starting; none of ours would undo it."""
+    driver = KernelArgument("amd_iommu")
+    return next((t for t in grub.tokens(facts.cmdline) if driver.names(t) and t.endswith("=off")), "")
 
 
 def _signs(request: Request, facts: Facts, setting: str) -> Iterator[Problem]:

@@ -114,10 +114,14 @@ def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -
         remove = grub.conflicting(entry, wanted)
         text = " ".join(dict.fromkeys([*ours, *lacking])) + "\n" + " ".join(dict.fromkeys([*taken, *remove])) + "\n"
         step = _grubby(remove, tuple(lacking))
-        write: Step = WriteFile(_GRUBBY_LEDGER, checksum(facts.files.get(_GRUBBY_LEDGER)), text.encode())
+        write = WriteFile(_GRUBBY_LEDGER, checksum(facts.files.get(_GRUBBY_LEDGER)), text.encode())
+        steps: tuple[Step, ...] = (write, step)
     elif not wanted and ours:
-        step = _grubby(tuple(ours), tuple(taken))
-        write = RemoveFile(_GRUBBY_LEDGER, checksum(facts.files.get(_GRUBBY_LEDGER)))
+        # the ledger goes last: if grubby fails, the next run knows what is left to take out
+        steps = (
+            _grubby(tuple(ours), tuple(taken)),
+            RemoveFile(_GRUBBY_LEDGER, checksum(facts.files.get(_GRUBBY_LEDGER))),
+        )
     else:
         return
     yield Change(
@@ -125,7 +129,7 @@ def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -
         "boot entries",
         found=_words(entry, wanted) if wanted else _text(ours),
         wanted=_text(wanted) or "as before us",
-        steps=(write, step),
+        steps=steps,
         effect=Effect.REBOOT if grub.lacking(facts.cmdline, wanted) else Effect.NONE,
         diff=("--- boot entries (grubby)", *(f"+{a}" for a in lacking)),
     )

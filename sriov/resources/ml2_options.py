@@ -87,6 +87,15 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             yield from (FreshService(names, reads) for names in _server_units(facts))
 
 
+def readers(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[FreshService]:
+    """The services that read one of these files, which become others."""
+    for role in roles(request):
+        reads = _paths(role, facts)
+        if touched & {*reads}:
+            units = (AGENT_UNITS,) if role is Role.COMPUTE else _server_units(facts)
+            yield from (FreshService(names, reads) for names in units)
+
+
 def _server_units(facts: Facts) -> tuple[tuple[str, ...], ...]:
     split = tuple((name,) for name in SPLIT_SERVER_UNITS if facts.unit(name))
     return (SERVER_UNITS,) if facts.unit(SERVER_UNITS[0]) or not split else split

@@ -26,15 +26,16 @@ def unit_names(roles: frozenset[Role]) -> tuple[str, ...]:
     return (*(COMPUTE_UNITS if Role.COMPUTE in roles else ()), *(SCHEDULER_UNITS if Role.OPENSTACK in roles else ()))
 
 
-def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
+def wishes(request: Request, facts: Facts, touched: frozenset[str] = frozenset()) -> Iterator[Item | Problem]:
+    """`touched`: files that become others, whoever it is for; who reads them has to begin anew."""
     for role, names, reader in (
         (Role.COMPUTE, COMPUTE_UNITS, nova_options.COMPUTE),
         (Role.OPENSTACK, SCHEDULER_UNITS, nova_options.SCHEDULER),
     ):
         if role not in request.roles:
             continue
-        if nova_options.is_concerned(request, facts, role) or restart_is_due(facts, names):
-            reads = tuple(path for path in facts.files if nova_options.read_by(reader, path))
+        reads = tuple(path for path in (*facts.files, *touched) if nova_options.read_by(reader, path))
+        if nova_options.is_concerned(request, facts, role) or restart_is_due(facts, names) or touched & {*reads}:
             yield FreshService(names, reads, watches_vfs=role is Role.COMPUTE)
 
 

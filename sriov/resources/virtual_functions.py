@@ -59,7 +59,7 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     named = set()
     for pf in request.physical_functions:
         port = facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac)
-        problem = _impossible(pf, port)
+        problem = _ambiguous(pf, facts) or _impossible(pf, port)
         if problem:
             yield problem
         elif port:
@@ -84,11 +84,26 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
 
 
 def interface_of(path: str, facts: Facts) -> str:
-    """The port that a unit file of ours is for; empty for any other path."""
+    """The port that a unit file of ours is for, also if it is not there any more; empty for any other path."""
     if not path.startswith(_FOLDER + UNIT_PREFIX):
         return ""
+    if path not in facts.files:
+        return quoting.from_unit_name(path.removeprefix(_FOLDER + UNIT_PREFIX).removesuffix(".service"))
     text = facts.text(path)
     return next((line[12:].strip() for line in text.split("\n") if line.startswith("# interface ")), "")
+
+
+def _ambiguous(pf: PhysicalFunction, facts: Facts) -> Problem | None:
+    """The ports of a bond have one address, that of the first: nothing tells which of them is meant."""
+    same = [port.interface for port in facts.ports if pf.mac and port.mac == pf.mac and not port.is_virtual_function]
+    if len(same) < 2:
+        return None
+    return Problem(
+        _NAME,
+        pf.label,
+        f"{len(same)} ports have this address: {', '.join(same)} (are they in a bond?)",
+        "name the port by 'interface' or 'pci'",
+    )
 
 
 def _impossible(pf: PhysicalFunction, port: Port | None) -> Problem | None:
