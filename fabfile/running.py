@@ -168,10 +168,16 @@ def _log(path: str) -> Callable[[str], None]:
     except OSError as error:
         raise UsageError(f"--log {path} cannot be written: {error.strerror}") from None
     lock = threading.Lock()
+    failures: list[OSError] = []
 
     def write(line: str) -> None:
         with lock:
-            file.write(line + "\n")
+            try:
+                file.write(line + "\n")
+            except OSError as error:  # no reason to lose a host in the middle of its change; told once
+                if not failures:
+                    print(f"warning: --log {path} has lost lines: {error.strerror}", file=sys.stderr)
+                failures.append(error)
 
     return write
 

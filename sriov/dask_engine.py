@@ -86,7 +86,7 @@ class DaskEngine(Executor):
         while not self._closed.wait(min(5.0, self._lonely / 4)):
             with self._lock:
                 wanted = set(self._pending.values())
-            offers = _offers(self._client) if wanted else []
+            offers = _offers(self._client, self._lonely) if wanted else []
             for resource in wanted:
                 if any(not resource or offer.get(resource, 0) >= 1 for offer in offers):
                     alone_since.pop(resource, None)
@@ -111,12 +111,24 @@ def _with_events(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return fn(*args, **kwargs)
 
 
-def _offers(client: Any) -> list[dict[str, float]]:
+def _offers(client: Any, patience: float) -> list[dict[str, float]]:
     """The resources of each worker; none at all where the scheduler does not answer."""
-    try:
-        return [worker["resources"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()]
-    except Exception:  # distributed's errors of a lost scheduler are of many kinds
-        return []
+    workers = _within(patience, lambda: client.scheduler_info(n_workers=-1)["workers"])
+    return [worker["resources"] for worker in (workers or {}).values()]
+
+
+def _within(patience: float, ask: Callable[[], Any]) -> Any:
+    """What it answers; None if it does not in time, for distributed's errors of what is lost are of many kinds."""
+    found: list[Any] = []
+
+    def run() -> None:
+        with contextlib.suppress(Exception):
+            found.append(ask())
+
+    asking = threading.Thread(target=run, daemon=True)  # who hangs is not waited for
+    asking.start()
+    asking.join(patience)
+    return found[0] if found else None
 
 
 @contextlib.contextmanager
@@ -220,16 +232,7 @@ def _ask_workers(
     client: Any, patience: float, function: Callable[..., object], *arguments: object
 ) -> dict[str, object]:
     """What a function answers on each worker at once; nothing where they do not all answer in time."""
-    found: dict[str, object] = {}
-
-    def ask() -> None:
-        with contextlib.suppress(Exception):  # of whoever is lost
-            found.update(client.run(function, *arguments, on_error="return"))
-
-    asking = threading.Thread(target=ask, daemon=True)  # a worker that hangs is not waited for
-    asking.start()
-    asking.join(patience)
-    return found
+    return _within(patience, lambda: client.run(function, *arguments, on_error="return")) or {}
 
 
 def _check_versions(client: Any) -> None:

@@ -47,7 +47,9 @@ class Elsewhere:
     _under_way: dict[str, tuple[HostRun, Phase, Future[Any]]] = field(default_factory=dict)
     _heard: dict[str, Message] = field(default_factory=dict)  # the last of each host whose step is under way
     _logged: set[tuple[str, str, str]] = field(default_factory=set)  # host, resource, target
-    _over: threading.Event = field(default_factory=threading.Event)  # whoever still waits is to wait no more
+    _claimed: set[Future[Any]] = field(default_factory=set)
+    _is_interrupted: bool = False
+    _over: threading.Event = field(default_factory=threading.Event)  # what became of each step is known
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -56,6 +58,10 @@ class Elsewhere:
             self.executor.listen(self._hear)
 
     def start(self, run: HostRun, phase: Phase) -> Future[Any]:
+        future: Future[Any] = Future()
+        if self._is_interrupted:
+            future.cancel()
+            return future
         if phase is Phase.APPLY:
             run.has_begun = True
         step = Step(
@@ -65,16 +71,22 @@ class Elsewhere:
         try:
             future = self.executor.submit(carry_out, step)
         except Exception as error:  # an executor that broke with an earlier host refuses in words of its own
-            future = Future()
             future.set_exception(error)
         with self._lock:
             self._heard.pop(run.name, None)
             self._under_way[run.name] = (run, phase, future)
+            is_late = self._is_interrupted
+        if is_late and not self._take_back(run, phase, future) and isinstance(self.executor, Cluster):
+            self.executor.interrupt(self.run)
         return future
 
     def finish(self, run: HostRun, future: Future[Any]) -> None:
-        if self._under_way.get(run.name, (None, None, None))[2] is not future:
-            return  # taken back
+        self._finish(run, future)
+
+    def _finish(self, run: HostRun, future: Future[Any]) -> bool:
+        """Whether it was for this caller to do."""
+        if not self._claim(run, future):
+            return False
         try:
             outcome = future.result()
         except CancelledError:
@@ -88,15 +100,24 @@ class Elsewhere:
         with self._lock:
             del self._under_way[run.name]
             self._heard.pop(run.name, None)
+        return True
+
+    def _claim(self, run: HostRun, future: Future[Any]) -> bool:
+        """Whether the caller is the one to say what came of the step: nobody has, and it was not taken back."""
+        with self._lock:
+            entry = self._under_way.get(run.name)
+            is_mine = entry is not None and entry[2] is future and future not in self._claimed
+            self._claimed.add(future)
+        return is_mine
 
     def now(self, run: HostRun, phase: Phase) -> None:
         future = self.start(run, phase)
         done = threading.Event()
         future.add_done_callback(lambda future: done.set())
-        while not done.wait(1.0):
-            if self._over.is_set():
-                return
-        self.finish(run, future)
+        while not done.wait(1.0) and not self._over.is_set():
+            pass
+        if not done.is_set() or not self._finish(run, future):
+            self._over.wait()  # who interrupts the run says what became of it
 
     def _hear(self, message: Message) -> None:
         """Each word once, whether it comes live or with the outcome; none of a step whose outcome is here."""
@@ -113,18 +134,22 @@ class Elsewhere:
 
     def interrupt(self) -> None:
         with self._lock:
+            self._is_interrupted = True
             waiting = tuple(self._under_way.values())
-        if isinstance(self.executor, Cluster):
-            self.executor.interrupt(self.run)
-        begun = [entry for entry in waiting if entry[0].name in self._heard or not self._take_back(*entry)]
-        wait([future for _, _, future in begun], timeout=_GRACE)
-        self._over.set()
-        for run, _, future in begun:
-            if future.done():
-                self.finish(run, future)
-                continue
-            words = self._heard[run.name].words if run.name in self._heard else "its step"
-            run.fail(HostError(run.name, f"interrupted during: {words}", hint="run again; its worker ends by itself"))
+        try:
+            if isinstance(self.executor, Cluster):
+                self.executor.interrupt(self.run)
+            begun = [entry for entry in waiting if entry[0].name in self._heard or not self._take_back(*entry)]
+            wait([future for _, _, future in begun], timeout=_GRACE)
+            for run, _, future in begun:
+                if future.done():
+                    self._finish(run, future)
+                elif self._claim(run, future):
+                    words = self._heard[run.name].words if run.name in self._heard else "its step"
+                    hint = "run again; its worker ends by itself"
+                    run.fail(HostError(run.name, f"interrupted during: {words}", hint=hint))
+        finally:
+            self._over.set()
 
     def _take_back(self, run: HostRun, phase: Phase, future: Future[Any]) -> bool:
         """Whether the step could be kept from beginning; the run is then as it was before."""

@@ -104,12 +104,14 @@ def telling(tell: Callable[[Message], None]) -> Iterator[None]:
 
 
 _at_work: dict[str, list[HostRun]] = {}
+_ended: set[str] = set()  # runs, a word each
 _lock = threading.Lock()
 
 
 def interrupt(run: str) -> None:
     """The steps of that run in this process end: each host finishes the change that it is at, no more."""
     with _lock:
+        _ended.add(run)
         found = tuple(_at_work.get(run, ()))
     for host in found:
         host.stop.set()
@@ -150,6 +152,8 @@ def carry_out(step: Step) -> Outcome:
 def _registered(run: str, host: HostRun) -> Iterator[None]:
     with _lock:
         _at_work.setdefault(run, []).append(host)
+        if run in _ended:
+            host.stop.set()
     try:
         yield
     finally:

@@ -126,10 +126,18 @@ class HostRun:
         """Connects, probes, plans."""
         self._begun = time.monotonic()
         self.watch(self.label, "connecting")
-        self._session = self.connect(self.request.host)
+        self._log_in()
         self.watch(self.label, "probing")
         self._probe()
         self._judge_first_look()
+
+    def _log_in(self) -> None:
+        self._session = self.connect(self.request.host)
+        self._heed_interruption("its changes began")  # which closes sessions, but not one that was not there yet
+
+    def _heed_interruption(self, what_was_next: str) -> None:
+        if self.stop.is_set():
+            raise HostError(self.name, f"interrupted before {what_was_next}", hint="run again")
 
     def look_when_up(self) -> None:
         """As look(), at a host that may be in a reboot which an earlier attempt at this step began."""
@@ -200,6 +208,7 @@ class HostRun:
 
     def apply(self) -> None:
         """Execution 2: the steps, then the probe again, then perhaps the wait for a reboot."""
+        self._heed_interruption("its changes began")
         assert self._session is not None  # noqa: S101 - look() has connected
         self.has_begun = True
         for warning in self.plan.warnings:
@@ -287,21 +296,34 @@ class HostRun:
         """Reboots, waits for another boot_id, then for everything to be as wanted, each with a bound."""
         assert self.facts is not None  # noqa: S101 - apply() has set both
         assert self._execution is not None  # noqa: S101
+        if self.stop.is_set():
+            return
         old = self.facts.boot_id
         execution, self._execution, self.waits_for_reboot = self._execution, None, False
         self.watch(self.label, "rebooting")
         execution.answer(f"reboot {self.plan.boot_mark}\n".encode())
+        answer = b""
         with contextlib.suppress(HostError):  # a host that goes down may not have the time to say so
             answer = execution.read(f"\n@{self._nonce} rebooting\n".encode(), 60)
-            late = [words for name, words, _ in facts_module.sections(answer, self._nonce) if name == "instance"]
-            if late:
-                self.hold_back(f"not rebooted, for an instance was started meanwhile: {late[0]}")
-                return
+        said = {name: words for name, words, _ in facts_module.sections(answer, self._nonce)}
+        if "unmarked" in said:
+            raise HostError(
+                self.name,
+                "not rebooted: /var/lib/sriov/rebooted cannot be written, by which a reboot in vain is known",
+                hint="is the disk full or read-only?",
+                step="the reboot",
+            )
+        if "instance" in said:
+            self.hold_back(f"not rebooted, for an instance was started meanwhile: {said['instance']}")
+            return
         if self._session is not None:
             self._session.wait_closed(60)
         self.close()
-        self._reconnect(old)
-        self.come_back(old)
+        unheard = min(self.limits.settle, self.limits.reboot) / 2
+        if self._reconnect(old, None if "rebooting" in said else unheard):
+            self.come_back(old)
+        else:
+            self.hold_back("not rebooted, for its connection was lost while it waited for its turn")
 
     def come_back(self, old: str) -> None:
         """It runs another boot than `old`: waits until it is as wanted, with a bound, and proves it."""
@@ -316,21 +338,24 @@ class HostRun:
             )
         self._conclude()
 
-    def _reconnect(self, old_boot: str) -> None:
-        deadline = time.monotonic() + self.limits.reboot
+    def _reconnect(self, old_boot: str, patience: float | None = None) -> bool:
+        """Until it runs another boot than this; False if it is up with the old one for so many seconds."""
+        begun = time.monotonic()
         while True:
             self._pause()  # a host on its way down may still take a connection
             try:
-                self._session = self.connect(self.request.host)
+                self._log_in()
                 self._probe()
                 if self.facts is not None and self.facts.boot_id != old_boot:
-                    return
+                    return True
                 self.close()
                 reason = "it still runs the old boot"
+                if patience is not None and time.monotonic() > begun + patience:
+                    return False
             except HostError as error:
                 self.close()
                 reason = error.message  # also a refused login: pam_nologin(8) refuses until the boot is over
-            if time.monotonic() > deadline:
+            if time.monotonic() > begun + self.limits.reboot:
                 raise RebootError(
                     self.name,
                     f"did not come back within {self.limits.reboot:g} s of its reboot: {reason}",
@@ -345,7 +370,7 @@ class HostRun:
             self._pause()
             try:
                 self._probe()
-            except UnreachableError:  # the network may come up anew while the host does
+            except HostError:  # the network may come up anew while the host does
                 self.close()
                 self._reconnect(old_boot)
 
@@ -383,9 +408,9 @@ class HostRun:
         self._has_ended = status is not Status.DIFFERS
 
     def close(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        session, self._session = self._session, None  # also whoever interrupts the run closes it
+        if session is not None:
+            session.close()
 
     def _end(self, words: str) -> None:
         self.seconds = time.monotonic() - self._begun

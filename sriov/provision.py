@@ -1,23 +1,26 @@
 """The imperative shell: hosts side by side, from probe to proof; reboots in waves, decided in one place.
 
 Phases: probe all -> stop if anything is impossible anywhere -> apply side by side -> reboots -> verify.
-What is done to one host stands in `sriov/host_run.py`, and where it is done in `sriov/engine.py`; this module only
-says who, when and how many at once.
+What is done to one host stands in `sriov/host_run.py`, where it is done in `sriov/engine.py`, and the reboots in
+`sriov/waves.py`; this module only says who and when.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
 from sriov import drain
 from sriov.engine import Here, Phase, Place, side_by_side
 from sriov.errors import UsageError
-from sriov.host_run import Connect, HostRun, Limits, Log, Status, Watch
+from sriov.host_run import Connect, HostRun, Limits, Log, Watch
 from sriov.resource import Request
+from sriov.waves import Waves, each
 
 
 class Options(NamedTuple):
@@ -57,7 +60,7 @@ def look(
     """Probes and plans; touches nothing. The sessions are closed. `keeps_files`: facts hold the files that were read
     also where they come from elsewhere."""
     stop = threading.Event()
-    runs = tuple(HostRun(request, connect, watch, options.limits, stop=stop) for request in requests)
+    runs = tuple(HostRun(request, connect, _safely(watch), options.limits, stop=stop) for request in requests)
     run_id = f"look-{secrets.token_hex(4)}"
     _work(runs, options, run_id, keeps_files, lambda place, pool: side_by_side(place, runs, Phase.LOOK))
     return runs
@@ -79,7 +82,7 @@ def converge(
     options.waves(1)  # a wrong value is told before anything is touched
     stop = threading.Event()
     runs = tuple(
-        HostRun(request, connect, watch, options.limits, log, stop, changes_hosts=True, run_id=run_id, who=who)
+        HostRun(request, connect, _safely(watch), options.limits, log, stop, changes_hosts=True, run_id=run_id, who=who)
         for request in requests
     )
     _work(runs, options, run_id, False, lambda place, pool: _converge(place, pool, runs, options))
@@ -108,14 +111,15 @@ def _work(
     try:
         work(place, pool)
     except KeyboardInterrupt:
-        for run in runs:
-            run.stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-        _close(runs)  # whoever waits for a host's answer wakes up
-        place.interrupt()
-        pool.shutdown()
-        for run in runs:
-            run.interrupt()
+        with _undisturbed():
+            for run in runs:
+                run.stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            _close(runs)  # whoever waits for a host's answer wakes up
+            place.interrupt()
+            pool.shutdown()
+            for run in runs:
+                run.interrupt()
     finally:
         pool.shutdown()
         _close(runs)
@@ -136,37 +140,33 @@ def _converge(place: Place, pool: Executor, runs: tuple[HostRun, ...], options: 
             run.attempt(HostRun.rest)
     waiting = tuple(run for run in busy if run.waits_for_reboot)
     if options.drain is not None:
-        _each(pool, (run for run in runs if not run.waits_for_reboot), lambda run: drain.refill(options.drain, run))
-    _reboot(place, pool, waiting, options)
+        each(pool, (run for run in runs if not run.waits_for_reboot), lambda run: drain.refill(options.drain, run))
+    width = options.waves(len(waiting))
+    Waves(place, pool, width, options.drain, options.reboot_with_instances).run(waiting)
 
 
-def _each(pool: Executor, runs: Iterable[HostRun], act: Callable[[HostRun], None]) -> None:
-    for future in [pool.submit(run.attempt, act) for run in runs]:
-        future.result()
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Further signals to end change nothing: the end has begun, and the report would be lost."""
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if is_main else ()
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
 
 
-def _reboot(place: Place, pool: Executor, waiting: tuple[HostRun, ...], options: Options) -> None:
-    """One host first; if it comes back as wanted, the others, so many at once. The first failure stops the rest."""
-    failed = threading.Event()
-    slots = threading.Semaphore(options.waves(len(waiting)))
+def _safely(watch: Watch) -> Watch:
+    """Nothing is lost where nobody can be told any more, as behind `| head`."""
 
-    def in_turn(run: HostRun) -> None:
-        with slots:
-            if failed.is_set():
-                run.hold_back("not rebooted, for another host did not come back as wanted")
-                return
-            run.attempt(lambda run: _drain_and_reboot(place, run, options))
-            if run.status is Status.FAILED:
-                failed.set()
+    def tell(label: str, words: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            watch(label, words)
 
-    for some in (waiting[:1], waiting[1:]):
-        _each(pool, some, in_turn)
-
-
-def _drain_and_reboot(place: Place, run: HostRun, options: Options) -> None:
-    if drain.empty(options.drain, run, options.reboot_with_instances):
-        place.now(run, Phase.REBOOT)
-        drain.refill(options.drain, run)
+    return tell
 
 
 def _close(runs: tuple[HostRun, ...]) -> None:

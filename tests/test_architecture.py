@@ -49,6 +49,7 @@ LADDER = (
     "sriov.elsewhere",
     "sriov.dask_engine",
     "sriov.drain",
+    "sriov.waves",
     "sriov.provision",
     "sriov.report",
     "sriov.printer",

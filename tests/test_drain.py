@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class Cloud:
         self.stay, self.refuses = stay, refuses
         self.asked: list[str] = []
 
-    def empty(self, host: Host, watch: Callable[[str], None]) -> tuple[str, ...]:
+    def empty(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
         self.asked.append(f"empty {host.hostname}")
         if self.refuses:
             raise CloudError("nova has no nova-compute of that name")

@@ -203,3 +203,20 @@ def test_interruption_between_change_and_reboot_leaves_the_reboot_due(bench: Ben
     assert "interrupted" in error.message
     assert len(fleet["silent"].boots) == 1
     assert bench.converge("silent")["silent"].rebooted
+
+
+def test_second_interruption_does_not_lose_the_report(bench: Bench, fleet: Fleet) -> None:
+    """As of a hasty operator, or of a CI system that sends SIGTERM a moment after SIGINT."""
+    bench.write({"slow": [{"interface": "eth0", "VF": 4, "physnets": ["physnet1"]}]})
+
+    def interrupt_twice(name: str, words: str) -> None:
+        if words.startswith("virtual-functions eth0"):
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.3)
+
+    runs = bench.converge("slow", at=interrupt_twice)
+    assert exit_code(runs.values()) == 1
+    assert "interrupted during: virtual-functions eth0" in str(runs["slow"].error)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert bench.converge("slow")["slow"].plan.is_converged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace as Thing
 from typing import Any
 
@@ -56,15 +57,31 @@ def drain(compute: Compute) -> NovaDrain:
 
 def test_empty_disables_with_the_run_in_the_reason_and_moves_all() -> None:
     compute = Compute(servers=("vm1", "vm2"))
-    assert drain(compute).empty(HOST, lambda words: None) == ()
+    assert drain(compute).empty(HOST, lambda words: None, threading.Event()) == ()
     assert (compute.service.status, compute.service.disabled_reason) == ("disabled", REASON + "run7")
     assert {server.compute_host for server in compute.list} == {"compute2"}
 
 
 def test_empty_names_the_instance_that_nova_does_not_move() -> None:
-    assert drain(Compute(servers=("vm1",), moves=False)).empty(HOST, lambda words: None) == (
+    assert drain(Compute(servers=("vm1",), moves=False)).empty(HOST, lambda words: None, threading.Event()) == (
         "vm1 (nova could not migrate it)",
     )
+
+
+def test_interruption_ends_the_wait_for_an_instance_that_does_not_move() -> None:
+    stop = threading.Event()
+    compute = Compute(servers=("vm1", "vm2"), moves=False)
+    compute.migrations = lambda **query: [Thing(created_at="2030-01-01", status="running")]  # type: ignore[method-assign]
+    patient = NovaDrain(Thing(compute=compute), "run7", Waits(migration=600, pause=600))  # type: ignore[arg-type]
+    told = []
+
+    def watch(words: str) -> None:
+        told.append(words)
+        threading.Timer(0.2, stop.set).start()
+
+    with pytest.raises(CloudError, match="interrupted while vm1 was led away"):
+        patient.empty(HOST, watch, stop)
+    assert told == ["leading vm1 away"]
 
 
 def test_refill_enables_what_an_earlier_run_of_ours_disabled() -> None:
@@ -76,7 +93,7 @@ def test_refill_enables_what_an_earlier_run_of_ours_disabled() -> None:
 @pytest.mark.parametrize("reason", ["disk is being replaced", ""])
 def test_what_somebody_else_disabled_stays_so_with_his_reason(reason: str) -> None:
     compute = Compute("disabled", reason)
-    drain(compute).empty(HOST, lambda words: None)
+    drain(compute).empty(HOST, lambda words: None, threading.Event())
     drain(compute).refill(HOST)
     assert (compute.service.status, compute.service.disabled_reason) == ("disabled", reason)
 

@@ -21,7 +21,7 @@ BRIEF = Limits(probe=30, apply=30, reboot=6, settle=10, pause=0.1)
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
-    names = (*NAMES, *GUESTS, "first", "second", "stubborn", "beside")
+    names = (*NAMES, *GUESTS, "first", "second", "stubborn", "beside", "early", "cut", "full", "mute")
     with Fleet([HostSpec(name, nics=(Nic(up=True),)) for name in names]) as running:
         yield running
 
@@ -125,3 +125,39 @@ def test_reboot_that_was_not_allowed_is_done_without_an_error(bench: Bench, flee
     runs = bench.converge("guests-meanwhile", may_reboot=False)
     assert runs["guests-meanwhile"].notes == ("a reboot is needed and was not allowed",)
     assert exit_code(runs.values()) == 0
+
+
+def test_host_whose_connection_was_lost_while_it_waited_is_pending_and_the_others_go_on(
+    bench: Bench, fleet: Fleet
+) -> None:
+    def cut(name: str, words: str) -> None:
+        if (name, words) == ("early", "rebooting"):
+            fleet["cut"].drop_connections()
+
+    runs = bench.converge("early", "cut", limits=BRIEF._replace(reboot=12), at=cut)
+    assert runs["early"].status is Status.CHANGED
+    assert runs["cut"].status is Status.PENDING, runs["cut"].error
+    assert "its connection was lost while it waited for its turn" in runs["cut"].notes[0]
+    assert len(fleet["cut"].boots) == 1
+    assert bench.converge("cut")["cut"].rebooted
+
+
+def test_host_that_cannot_note_its_reboot_is_not_rebooted(bench: Bench, fleet: Fleet) -> None:
+    def fill(name: str, words: str) -> None:
+        if words == "waiting for its reboot":
+            fleet["full"].fail(read_only=("/var/lib/sriov",))
+
+    error = bench.converge("full", at=fill)["full"].error
+    assert error is not None
+    assert "/var/lib/sriov/rebooted cannot be written" in error.message
+    assert len(fleet["full"].boots) == 1
+    fleet["full"].mend()
+    assert bench.converge("full")["full"].rebooted
+
+
+def test_progress_that_nobody_reads_loses_no_host(bench: Bench, fleet: Fleet) -> None:
+    def nobody(name: str, words: str) -> None:
+        raise BrokenPipeError
+
+    run = bench.converge("mute", at=nobody)["mute"]
+    assert (run.status, run.error) == (Status.CHANGED, None)

@@ -6,6 +6,7 @@ it what an earlier one left disabled, and nobody else's decision is ever undone.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class NovaDrain:
     run_id: str
     waits: Waits = Waits()
 
-    def empty(self, host: Host, watch: Callable[[str], None]) -> tuple[str, ...]:
+    def empty(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
         """Disables nova-compute, then leads each running instance away, one after the other.
 
         An instance that nova does not migrate (a VF without support for it, no room elsewhere) stays.
@@ -54,10 +55,14 @@ class NovaDrain:
                 )
         stay = []
         for server in self._running(service.host):
+            if stop.is_set():
+                raise CloudError("interrupted")
             watch(f"leading {server.name} away")
             try:
-                self._lead_away(server, service.host)
+                self._lead_away(server, service.host, stop)
             except CloudError as error:
+                if stop.is_set():
+                    raise
                 stay.append(f"{server.name} ({error.message})")
         return tuple(stay)
 
@@ -92,14 +97,15 @@ class NovaDrain:
             servers = list(self.cloud.compute.servers(all_projects=True, compute_host=host))
         return [server for server in servers if server.status in _RUNNING]
 
-    def _lead_away(self, server: Server, host: str) -> None:
+    def _lead_away(self, server: Server, host: str, stop: threading.Event) -> None:
         """Returns when the instance is elsewhere or gone; CloudError says why it stays."""
         if server.status != "MIGRATING":
             with told("live migration"):
                 self.cloud.compute.live_migrate_server(server, block_migration="auto")
         deadline = time.monotonic() + self.waits.migration
         while True:
-            time.sleep(self.waits.pause)
+            if stop.wait(self.waits.pause):
+                raise CloudError(f"interrupted while {server.name} was led away")
             with told("live migration"):
                 now = self.cloud.compute.find_server(server.id, all_projects=True)
             if now is None or now.compute_host != host or now.status in ("SHUTOFF", "DELETED"):
