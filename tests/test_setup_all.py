@@ -195,6 +195,16 @@ def test_file_edited_by_hand_later_restarts_its_reader_once(cloud: Operator, fle
     assert not cloud.fab("verify").code
 
 
+def test_log_that_cannot_be_written_is_told_and_loses_no_host(cloud: Operator, fleet: Fleet) -> None:
+    for name in ("compute1", "both"):
+        fleet[name].run(f"echo '# again' >>{NOVA_CONF}")
+    visit = cloud.fab("setup_all", "--log", "/dev/full")
+    assert visit.code == 0, visit.said
+    assert visit.said.count("--log /dev/full has lost lines: No space left on device") == 1
+    assert "Exception" not in visit.said
+    assert visit.restarted["compute1"] == ("nova-compute",)
+
+
 def test_modification_time_in_the_future_does_not_restart_for_ever(cloud: Operator, fleet: Fleet) -> None:
     later = time.time() + 10_000
     os.utime(fleet["openstack1"].path(NOVA_CONF), (later, later))
