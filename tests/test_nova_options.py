@@ -329,8 +329,11 @@ def test_edit_extends_the_list_in_force_over_files_and_names() -> None:
         conf(b"[DEFAULT]\nscheduler_default_filters = BazFilter,\n  ComputeFilter\n", "/etc/nova/nova.conf.d/x.conf"),
     )
     after = edit(files, 23, NovaWanted(None, (nova.PCI_FILTER,))).files
-    assert after[0] == files[0]
     assert filters(after, 23) == ["BazFilter", "ComputeFilter", nova.PCI_FILTER]
+    # a service that is started with --config-file reads the folders first
+    assert filters(after[::-1], 23) == ["FooFilter", "BarFilter", nova.PCI_FILTER]
+    assert edit(after, 23, NovaWanted(None, (nova.PCI_FILTER,))).files == after
+    assert edit(after, 23, NOTHING).files == files
     later = edit(files, 24, NovaWanted(None, (nova.PCI_FILTER,))).files
     assert later[1] == files[1]
     assert filters(later, 24) == ["FooFilter", "BarFilter", nova.PCI_FILTER]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sriov.formats import blocks, nova, oslo
-from sriov.formats.nova_values import items, joined, winning
+from sriov.formats.nova_values import Setting, items, joined, winning
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -15,21 +15,33 @@ def apply(
 ) -> tuple[tuple[oslo.Document, ...], tuple[str, ...]]:
     """Documents without blocks of ours -> documents with them, and what nova-scheduler would die of."""
     names = nova.filter_names(release)
-    setting = winning(documents, names)
-    present = items(setting.option.value) if setting else nova.default_filters(release)
-    place = f"{setting.place}: {setting.name}" if setting else "the filters of this release"
-    target = exact if exact is not None else (*present, *(name for name in wanted if name not in present))
-    origin = "the filters wanted" if exact is not None else place
-    problems = _refused(target, release, origin) + _available_problems(documents, release)
-    if target != present and not problems:
-        if setting:
+    settings = _in_force(documents, names)
+    problems = _available_problems(documents, release)
+    targets = []
+    for setting in settings or (None,):
+        present = items(setting.option.value) if setting else nova.default_filters(release)
+        place = f"{setting.place}: {setting.name}" if setting else "the filters of this release"
+        target = exact if exact is not None else (*present, *(name for name in wanted if name not in present))
+        problems = _refused(target, release, "the filters wanted" if exact is not None else place) + problems
+        targets.append((setting, target, target != present))
+    for setting, target, differs in targets if not problems else ():
+        if differs and setting:
             body = (f"{setting.name.key} = {','.join(target)}",)
             new = blocks.replace(setting.document, blocks.FILTERS, setting.option, body)
             documents = tuple(new if document is setting.document else document for document in documents)
-        else:
+        elif differs:
             body = (f"{names[0].key} = {','.join(target)}",)
             documents = (blocks.insert(documents[0], blocks.FILTERS, names[0].section, body), *documents[1:])
-    return _apply_available(documents, release, target), problems
+    return _apply_available(documents, release, targets[0][1]), problems
+
+
+def _in_force(documents: tuple[oslo.Document, ...], names: tuple[nova.OptionName, ...]) -> tuple[Setting, ...]:
+    """The setting that counts; two where one stands in a drop-in folder and one in a file. For which of them counts
+    only the service's command line tells: files that it names are read after the folders, else before them."""
+    named = tuple(document for document in documents if ".conf.d/" not in document.path)
+    folders = tuple(document for document in documents if document not in named)
+    found = [winning(order, names) for order in ((*named, *folders), (*folders, *named))]
+    return tuple(dict.fromkeys(setting for setting in found if setting))
 
 
 def _refused(filters: tuple[str, ...], release: int, origin: str) -> tuple[str, ...]:
