@@ -125,6 +125,7 @@ def test_reboot_that_brought_nothing_is_not_made_again() -> None:
 def test_mac_of_two_ports_is_refused_with_their_names() -> None:
     ports = tuple(BARE.ports[0]._replace(interface=name, mac="00:11:22:33:44:55") for name in ("eth0", "eth1"))
     by_mac = ETH0._replace(interface="", mac="00:11:22:33:44:55")
+    assert plan.make(request(by_mac), BARE._replace(ports=(ports[0], ports[0]))).impossible == ()
     made = plan.make(request(by_mac), BARE._replace(ports=ports))
     assert "2 ports have this address: eth0, eth1" in str(made.impossible[0])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 
@@ -28,7 +29,13 @@ LIMITS = Limits(20, 20, 20, 20, 0.1)
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
     names = [(f"{what}-{family}", family) for what in ("restarted", "killed") for family in FAMILIES]
-    names += [("linked", "debian"), ("foreign", "debian"), ("modes", "debian")]
+    names += [
+        ("linked", "debian"),
+        ("foreign", "debian"),
+        ("modes", "debian"),
+        ("mounted", "debian"),
+        ("busy", "debian"),
+    ]
     with Fleet([HostSpec(name, family=family, nics=(Nic(up=True),)) for name, family in names]) as running:
         yield running
 
@@ -156,3 +163,31 @@ def test_new_files_have_their_mode_whatever_their_folder_gives(bench: Bench, fle
     assert (folder / "sriov-vfs-eth0.service").stat().st_mode & 0o777 == 0o644
     assert host.path(DROP_IN).stat().st_mode & 0o777 == 0o644
     assert host.path(DROP_IN).parent.stat().st_mode & 0o777 == 0o755
+
+
+def test_file_that_something_is_mounted_on_is_told_before_anything_is_touched(bench: Bench, fleet: Fleet) -> None:
+    """As in a container that is given one file of its host."""
+    host = fleet["mounted"]
+    host.run("cp /etc/nova/nova.conf /root/outside && mount --bind /root/outside /etc/nova/nova.conf")
+    before = tree(host)
+    bench.write({"mounted": SEVEN})
+    run = bench.converge("mounted", may_reboot=False)["mounted"]
+    assert "/etc/nova/nova.conf cannot be replaced, for something is mounted on it" in str(run.error)
+    assert tree(host) == before
+    assert host.numvfs("eth0") == 0
+    host.run("umount /etc/nova/nova.conf")
+    assert bench.converge("mounted", may_reboot=False)["mounted"].error is None
+
+
+def test_driver_that_is_busy_for_a_moment_makes_its_vfs_all_the_same(bench: Bench, fleet: Fleet) -> None:
+    host = fleet["busy"]
+    host.fail(enable_errno="EAGAIN")
+    bench.write({"busy": SEVEN})
+
+    def mend(name: str, words: str) -> None:
+        if words.startswith("virtual-functions"):
+            threading.Timer(1.5, host.mend).start()
+
+    run = bench.converge("busy", may_reboot=False, at=mend)["busy"]
+    assert run.error is None
+    assert host.numvfs("eth0") == 7

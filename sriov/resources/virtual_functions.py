@@ -95,7 +95,8 @@ def interface_of(path: str, facts: Facts) -> str:
 
 def _ambiguous(pf: PhysicalFunction, facts: Facts) -> Problem | None:
     """The ports of a bond have one address, that of the first: nothing tells which of them is meant."""
-    same = [port.interface for port in facts.ports if pf.mac and port.mac == pf.mac and not port.is_virtual_function]
+    ports = (port for port in facts.ports if pf.mac and port.mac == pf.mac and not port.is_virtual_function)
+    same = list(dict.fromkeys(port.interface for port in ports))  # the probe tells of a port once for each reason
     if len(same) < 2:
         return None
     return Problem(
