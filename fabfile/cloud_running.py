@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import sys
@@ -17,12 +18,13 @@ from sriov.cloud import binding, claims, networks, ports, servers, session, want
 from sriov.cloud import smoke as smoking
 from sriov.cloud.checks import Check, Outcome, junit
 from sriov.errors import CloudError, UsageError
+from sriov.interruption import end_as_ctrl_c_does
 from sriov.model import Role, Testbed
 from sriov.script import Script
 
 from .findings import explanation
 from .operator_task import Options
-from .running import end_on_sigterm, load, login
+from .running import load, login
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -94,7 +96,7 @@ def smoke(options: Options) -> int:
     vlan = wanted.vlan_number(given["vlan"]) if "vlan" in given else 0
     cidr = wanted.subnet_range(given.get("cidr", _SMOKE_CIDR))
     _check_writable(given.get("junit", ""))
-    end_on_sigterm()
+    end_as_ctrl_c_does()
     cloud = session.login(bed)
     image, flavor = smoking.choose(cloud, given.get("image", ""), given.get("flavor", ""))
     suites: list[tuple[str, tuple[Check, ...]]] = []
@@ -182,7 +184,8 @@ def watcher(options: Options, name: str) -> servers.Watch:
     def watch(words: str) -> None:
         if not options.json and words != last[0]:
             last[0] = words
-            print(f"{time.monotonic() - begun:7.1f}s  {name}  {words}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError, ValueError):  # nothing is lost where nobody reads any more
+                print(f"{time.monotonic() - begun:7.1f}s  {name}  {words}", file=sys.stderr, flush=True)
 
     return watch
 

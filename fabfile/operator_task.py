@@ -14,6 +14,7 @@ its message on stderr (with --json: as the document on stdout) and its exit code
 
 from __future__ import annotations
 
+import errno
 import inspect
 import json
 import os
@@ -147,6 +148,13 @@ def operator_task(
             options = _options(context, given, signature.parameters)
             try:
                 code = body(options)
+                sys.stdout.flush()
+            except OSError as error:
+                if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
+                    raise
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries once more at its end
+                words = f"the report could not be written: {os.strerror(error.errno)}"
+                fail(SriovError(words, hint="`fab status` and `fab verify` say how things are"), as_json=False)
             except SriovError as error:
                 if options.debug:
                     sys.excepthook(type(error), error, error.__traceback__)
@@ -183,7 +191,7 @@ def install(names: Mapping[str, Any]) -> None:
     of_all = [f"--hosts={hosts.value}"] if hosts.value else []
     of_all += ["--debug"] if program.args.debug.value else []
     try:
-        if program.args.dry.value or {"-R", "--dry"} & {*unparsed}:
+        if program.args.dry.value or any(re.fullmatch("--dry|-[A-Za-z]*R[A-Za-z]*", word) for word in unparsed):
             raise CallError("there is no --dry here: `fab plan` says what would change and touches nothing")
         unparsed[:] = native([*of_all, *unparsed], tasks, core)
     except CallError as error:

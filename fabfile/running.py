@@ -6,17 +6,16 @@ import contextlib
 import json
 import resource
 import secrets
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType
 
 from sriov import controller, provision, report, screen, testbed
 from sriov.drain import Drain
 from sriov.errors import UsageError
 from sriov.host_run import Connect, HostRun, Limits
+from sriov.interruption import end_as_ctrl_c_does
 from sriov.model import Host, Role, Secret, Testbed
 from sriov.printer import Printer
 from sriov.resource import Request
@@ -44,7 +43,7 @@ def rollback(options: Options) -> int:
 def _change(task: str, options: Options, bed: Testbed, requests: tuple[Request, ...]) -> int:
     log = _log(options.log)
     run_id = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
-    end_on_sigterm()
+    end_as_ctrl_c_does()
     limits = _limits(options)._replace(drain=_drain(bed, run_id) if "drain" in options.own else None)
     with _working(bed, requests, options, limits) as (progress, connect, limits):
         runs = provision.converge(requests, connect, limits, progress.told, run_id, controller.name(run_id), log)
@@ -93,7 +92,7 @@ def look_at(
     bed: Testbed, requests: tuple[Request, ...], options: Options, *, reads_files: bool = True
 ) -> tuple[HostRun, ...]:
     """`reads_files`: the files of the hosts are asked for too, not only what comes of them."""
-    end_on_sigterm()
+    end_as_ctrl_c_does()
     with _working(bed, requests, options, _limits(options), reads_files) as (progress, connect, limits):
         return provision.look(requests, connect, limits, progress.told, keeps_files=reads_files)
 
@@ -227,12 +226,3 @@ def _drain(bed: Testbed, run_id: str) -> Drain:
     from sriov.cloud import nova_drain, session
 
     return nova_drain.NovaDrain(session.login(bed), run_id)
-
-
-def end_on_sigterm() -> None:
-    """SIGTERM ends the run as Ctrl-C does: sessions are closed, the report is written."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)

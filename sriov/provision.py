@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from sriov import drain
 from sriov.engine import Here, Phase, Place, side_by_side
 from sriov.errors import UsageError
 from sriov.host_run import Connect, HostRun, Limits, Log, Watch
+from sriov.interruption import undisturbed
 from sriov.resource import Request
 from sriov.waves import Waves, each
 
@@ -111,7 +111,7 @@ def _work(
     try:
         work(place, pool)
     except KeyboardInterrupt:
-        with _undisturbed():
+        with undisturbed():
             for run in runs:
                 run.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -143,20 +143,6 @@ def _converge(place: Place, pool: Executor, runs: tuple[HostRun, ...], options: 
         each(pool, (run for run in runs if not run.waits_for_reboot), lambda run: drain.refill(options.drain, run))
     width = options.waves(len(waiting))
     Waves(place, pool, width, options.drain, options.reboot_with_instances).run(waiting)
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Further signals to end change nothing: the end has begun, and the report would be lost."""
-    is_main = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if is_main else ()
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            if handler is not None:
-                signal.signal(number, handler)
 
 
 def _safely(watch: Watch) -> Watch:

@@ -22,6 +22,7 @@ LADDER = (
     "sriov.render",
     "sriov.formats",
     "sriov.facts",
+    "sriov.interruption",
     "sriov.quick_socket",
     "sriov.known_hosts",
     "sriov.jump_hosts",

@@ -99,3 +99,36 @@ def test_what_does_not_exist_is_named_before_anything_is_made(wanted: WantedServ
     with pytest.raises(CloudError, match=words):
         launch(cloud, wanted)
     assert cloud.made == []
+
+
+class Deleted(Cloud):
+    """The VM `vm1` that a launch made, if it is still there, and the port of that launch."""
+
+    def __init__(self, server: str, device_id: str) -> None:
+        super().__init__("ACTIVE")
+        self.server: Any = Thing(id=server, status="ACTIVE") if server else None
+        self.port.name, self.port.description, self.port.device_id = "vm1-port", servers.OURS + "vm1", device_id
+        self.deleted: list[str] = []
+
+    def find_server(self, name: str) -> Any:
+        return self.server
+
+    def find_port(self, name: str) -> Any:
+        return self.port if name == "vm1-port" else None
+
+    def delete_server(self, number: str, ignore_missing: bool) -> None:
+        self.deleted.append(number)
+        self.server = None
+
+    def delete_port(self, number: str, ignore_missing: bool = True) -> None:
+        self.deleted.append(number)
+
+
+@pytest.mark.parametrize(
+    ("server", "device_id", "deleted"),
+    [("s1", "s1", ["s1", "p1"]), ("s1", "", ["s1", "p1"]), ("", "", ["p1"]), ("", "s9", []), ("s1", "s9", ["s1"])],
+)
+def test_port_that_another_vm_has_is_not_deleted(server: str, device_id: str, deleted: list[str]) -> None:
+    cloud = Deleted(server, device_id)
+    servers.delete(cloud, "vm1", lambda words: None, WAITS)  # type: ignore[arg-type]
+    assert cloud.deleted == deleted

@@ -161,3 +161,14 @@ def test_bash_completes_tasks_and_options(typed: str, word: str, offered: list[s
         ["bash", "-c", program], cwd=CHECKOUT, env={**os.environ, "PATH": path}, capture_output=True, text=True
     )
     assert (sorted(ended.stdout.split()), ended.stderr) == (offered, "")
+
+
+def test_report_that_cannot_be_written_is_told_without_a_traceback(operator: Operator, pending: Visit) -> None:
+    environment = {**os.environ, "HOME": str(operator.home), "PYTHONDONTWRITEBYTECODE": "1"}
+    words = [str(FAB), "plan", "--testbed", str(operator.bed)]
+    with open("/dev/full", "w") as full:
+        found = subprocess.run(words, cwd=CHECKOUT, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+    assert found.returncode == 1
+    assert "the report could not be written: No space left on device" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert "Exception ignored" not in found.stderr

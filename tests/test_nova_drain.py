@@ -102,3 +102,13 @@ def test_host_that_nova_does_not_know_is_told_with_those_that_it_knows() -> None
     stranger = Host("root@10.0.0.9", "10.0.0.9", hostname="other")
     with pytest.raises(CloudError, match=r"no nova-compute of the name 10\.0\.0\.9 or other .*compute1"):
         drain(Compute()).refill(stranger)
+
+
+def test_host_is_found_by_its_address_under_the_name_that_its_service_has() -> None:
+    """A hypervisor's own name is libvirt's, which is the long one."""
+    compute = Compute()
+    compute.service.host = "node7"
+    long = Thing(name="node7.example.org", host_ip="10.0.0.7", service_details={"host": "node7"})
+    compute.hypervisors = lambda **query: [long]  # type: ignore[method-assign]
+    drain(compute).empty(Host("root@10.0.0.7", "10.0.0.7"), lambda words: None, threading.Event())
+    assert compute.service.status == "disabled"

@@ -62,6 +62,16 @@ def test_yaml_says_the_same_as_python(tmp_path: Path) -> None:
     assert load_text(tmp_path, text, "testbed.yaml").hosts == python.hosts
 
 
+def test_yaml_merge_may_be_overridden(tmp_path: Path) -> None:
+    text = (
+        "roledefs: {compute: [root@a]}\n"
+        "sriov:\n  root@a:\n  - &seven {interface: eth0, VF: 7, physnets: [p]}\n"
+        "  - {<<: *seven, interface: eth1, VF: 3}\n"
+    )
+    (host,) = load_text(tmp_path, text, "testbed.yaml").hosts
+    assert [(pf.interface, pf.num_vfs) for pf in host.physical_functions] == [("eth0", 7), ("eth1", 3)]
+
+
 def test_yaml_takes_mac_pci_and_release_without_quotes(tmp_path: Path) -> None:
     text = (
         "roledefs: {compute: [a]}\nopenstack_release: 2024.1\n"

@@ -81,7 +81,9 @@ class NovaDrain:
             found = [service for service in services if names & {service.host, service.host.partition(".")[0]}]
             if not found:
                 by_address = [
-                    each.name for each in self.cloud.compute.hypervisors(details=True) if each.host_ip in names
+                    (each.service_details or {}).get("host") or each.name  # the name is libvirt's, often the long one
+                    for each in self.cloud.compute.hypervisors(details=True)
+                    if each.host_ip in names
                 ]
                 found = [service for service in services if service.host in by_address]
         if len(found) != 1:

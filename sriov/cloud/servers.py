@@ -141,6 +141,9 @@ def _check(
         differences.append(("image", (server.image or {}).get("id") or "none", wanted.image))
     if found_flavor not in flavor:
         differences.append(("flavor", found_flavor, wanted.flavor))
+    if wanted.port not in names and server.status == "BUILD":  # its port may not have heard of it yet
+        of_launch = ports.find(cloud, wanted.port) or ports.find(cloud, wanted.name + PORT_SUFFIX)
+        names |= {wanted.port: of_launch} if of_launch is not None else {}
     if wanted.port not in names and server.status != "ERROR":
         shown = ", ".join(sorted(port.name or port.id for port in attached)) or "none"
         differences.append(("port", shown, wanted.port))
@@ -217,7 +220,9 @@ def delete(cloud: Connection, name: str, watch: Watch, waits: Waits | None = Non
         _wait_gone(cloud, server.id, name, watch, waits)
         deleted += ("server",)
     port = ports.find(cloud, name + PORT_SUFFIX)
-    if port is not None and port.description == OURS + name:
+    # an administrator sees the ports of all projects, and a port may have been given to another VM meanwhile
+    is_free = port is not None and port.device_id in ("", None, server.id if server is not None else "")
+    if port is not None and is_free and port.description == OURS + name:
         ports.delete(cloud, port.id)
         deleted += ("port",)
     return deleted

@@ -16,6 +16,7 @@ from sriov.cloud.host_checks import Expected
 from sriov.cloud.session import told
 from sriov.cloud.wanted import WantedNetwork, WantedPort, WantedServer
 from sriov.errors import CloudError, SriovError
+from sriov.interruption import undisturbed
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -138,6 +139,10 @@ class Smoke:
 
     def _clean_up(self) -> None:
         """Server, port, network; each is tried although another failed, and what is left is named."""
+        with undisturbed():
+            self._take_away()
+
+    def _take_away(self) -> None:
         left = []
         self._begun = time.monotonic()
         self.watch("cleaning up")
@@ -151,6 +156,7 @@ class Smoke:
             except SriovError as error:
                 left.append(f"the {what} {self.plan.name} ({error.message})")
         words = f"left behind: {'; '.join(left)}" if left else "VM, port and network are gone"
+        self.watch(words)  # of an interrupted run this is all that is told
         self._add(judged("nothing is left behind", not left, words))
 
     def _delete_port(self) -> None:
@@ -172,7 +178,7 @@ class _StopError(Exception):
 
 
 def choose(cloud: Connection, image: str, flavor: str) -> tuple[str, str]:
-    """Image and flavor to use: as named, else the smallest active image, and the smallest flavor that it fits.
+    """Ids of image and flavor: as named, else of the smallest active image, and of the smallest flavor that it fits.
 
     Raises CloudError if there is none.
     """
@@ -193,4 +199,4 @@ def choose(cloud: Connection, image: str, flavor: str) -> tuple[str, str]:
             hint="`openstack flavor list` shows them; name one with --flavor",
         )
     smallest = min(fitting, key=lambda found: (found.ram, found.vcpus, found.disk or 0, str(found.name)))
-    return str(chosen.name or chosen.id), str(smallest.name or smallest.id)
+    return str(chosen.id), str(smallest.id)  # several may have one name

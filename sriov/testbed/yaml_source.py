@@ -38,10 +38,9 @@ _Loader.add_implicit_resolver(_FLOAT, re.compile(r"[-+]?[0-9]+\.[0-9]+$"), list(
 def read(path: Path) -> Source:
     """Parse the file. Raises TestbedError, with the line, if it is no YAML, no mapping, or has a key twice."""
     content = read_bytes(path)
-    node, values = _parse(content, path)
+    node, values, faults = _parse(content, path)
     if not isinstance(node, yaml.MappingNode) or not isinstance(values, dict):
         raise line_error(str(path), 1, "is no mapping of keys", "begin with `roledefs:`, as testbeds/example.yaml does")
-    faults = tuple(_repeated_keys(node, str(path)))
     if faults:
         raise TestbedError(str(path), faults)
     for key in values:
@@ -50,13 +49,16 @@ def read(path: Path) -> Source:
     return Source(str(path), values, _line_finder(node), "")
 
 
-def _parse(content: bytes, path: Path) -> tuple[yaml.Node | None, object]:
+def _parse(content: bytes, path: Path) -> tuple[yaml.Node | None, object, tuple[Fault, ...]]:
     line, what = None, ""
     loader = None
     try:
         loader = _Loader(content)
         node = loader.get_single_node()
-        return node, loader.construct_document(node) if node else None
+        if node is None:
+            return None, None, ()
+        faults = tuple(_repeated_keys(node, str(path)))  # now, for a merge (`<<`) adds keys that may be overridden
+        return node, loader.construct_document(node), faults
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
