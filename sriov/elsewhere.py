@@ -47,7 +47,7 @@ class Elsewhere:
     _under_way: dict[str, tuple[HostRun, Phase, Future[Any]]] = field(default_factory=dict)
     _heard: dict[str, Message] = field(default_factory=dict)  # the last of each host whose step is under way
     _logged: set[tuple[str, str, str]] = field(default_factory=set)  # host, resource, target
-    _claimed: set[Future[Any]] = field(default_factory=set)
+    _claimed: set[Future[Any]] = field(default_factory=set)  # of those under way
     _is_interrupted: bool = False
     _over: threading.Event = field(default_factory=threading.Event)  # what became of each step is known
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -99,6 +99,7 @@ class Elsewhere:
             self._fill(run, outcome)
         with self._lock:
             del self._under_way[run.name]
+            self._claimed.discard(future)
             self._heard.pop(run.name, None)
         return True
 
@@ -106,9 +107,10 @@ class Elsewhere:
         """Whether the caller is the one to say what came of the step: nobody has, and it was not taken back."""
         with self._lock:
             entry = self._under_way.get(run.name)
-            is_mine = entry is not None and entry[2] is future and future not in self._claimed
+            if entry is None or entry[2] is not future or future in self._claimed:
+                return False
             self._claimed.add(future)
-        return is_mine
+            return True
 
     def now(self, run: HostRun, phase: Phase) -> None:
         future = self.start(run, phase)
