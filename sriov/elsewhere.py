@@ -155,10 +155,15 @@ class Elsewhere:
 
     def _take_back(self, run: HostRun, phase: Phase, future: Future[Any]) -> bool:
         """Whether the step could be kept from beginning; the run is then as it was before."""
+        with self._lock:
+            self._claimed.add(future)  # else whoever waits for it would take it for lost
         if not future.cancel():
+            with self._lock:
+                self._claimed.discard(future)
             return False
         with self._lock:
             self._under_way.pop(run.name, None)
+            self._claimed.discard(future)
         run.has_begun = run.has_begun and phase is not Phase.APPLY
         return True
 

@@ -25,9 +25,18 @@ def end_as_ctrl_c_does() -> None:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Further signals change nothing: the end has begun, and what it does would be lost."""
+    """One more signal changes nothing: the end has begun, and what it does would be lost. Who insists is obeyed."""
     is_main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _NUMBERS if is_main}
+    heard = 0
+
+    def pass_over(number: int, frame: FrameType | None) -> None:
+        nonlocal heard
+        heard += 1
+        if heard > 1:
+            raise KeyboardInterrupt
+
+    numbers = [number for number in _NUMBERS if is_main and signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, pass_over) for number in numbers}
     try:
         yield
     finally:

@@ -82,7 +82,9 @@ def _unit(
             yield blocked
             return
         clear = (virtual_functions.clear_command(request, port),)
-    steps: tuple[Step, ...] = (*clear, restore, Command(("start_unit", unit, interface)))
+    steps: tuple[Step, ...] = (*clear, restore)
+    if port is not None:  # a card that is gone has nothing to start; its unit waits for it
+        steps += (Command(("start_unit", unit, interface)),)
     if replaced.before == ABSENT:
         steps = (Command(("stop_unit", unit)), *clear, restore, virtual_functions.RELOAD)
     yield Change(

@@ -5,6 +5,7 @@ Progress goes to standard error, the report to standard output. Plain lines wher
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -70,7 +71,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            with contextlib.suppress(OSError, ValueError):  # of a terminal that is gone
+                self._live.stop()
 
     def aside(self, ask: Callable[[str], Secret | None]) -> Callable[[str], Secret | None]:
         """The same question, put while the live lines stand still: they would wipe it off the screen."""

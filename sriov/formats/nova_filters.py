@@ -22,7 +22,8 @@ def apply(
         present = items(setting.option.value) if setting else nova.default_filters(release)
         place = f"{setting.place}: {setting.name}" if setting else "the filters of this release"
         target = exact if exact is not None else (*present, *(name for name in wanted if name not in present))
-        problems = _refused(target, release, "the filters wanted" if exact is not None else place) + problems
+        refused = _refused(target, release, "the filters wanted" if exact is not None else place)
+        problems = tuple(dict.fromkeys((*refused, *problems)))
         targets.append((setting, target, target != present))
     for setting, target, differs in targets if not problems else ():
         if differs and setting:

@@ -66,7 +66,7 @@ def _disk() -> list[Row]:
         Row("full-var", "cannot write", GRUB, {full: ("/var",)}),
         Row("full-boot", "No space|full", GRUB, {full: ("/boot",)}),
         Row("full-run", "/run full", "the lock", {full: ("/run",)}),
-        Row("read-only-etc-nova", "cannot write in /etc/nova", NOVA, {readonly: ("/etc/nova",)}),
+        Row("read-only-etc-nova", "nova.conf cannot be written", NOVA, {readonly: ("/etc/nova",)}),
         Row("read-only-etc-systemd", "cannot", VFS, {readonly: ("/etc/systemd/system",)}),
         Row("read-only-etc-default", "cannot", GRUB, {readonly: ("/etc/default",)}),
         Row("read-only-var-lib", "cannot write", GRUB, {readonly: ("/var/lib",)}),
@@ -150,7 +150,9 @@ def _bash() -> list[Row]:
         Row("bash-dropped-at-vfs", BROKEN, VFS, {"drop_at_marker": begin("vfs")}, family="rhel"),
         Row("bash-dropped-at-nova", BROKEN, NOVA, {"drop_at_marker": begin("nova")}, family="rhel"),
         Row("bash-full-var", "cannot write", "boot entries", {"disk_full": ("/var",)}, family="rhel"),
-        Row("bash-read-only-etc-nova", "cannot write in", NOVA, {"read_only": ("/etc/nova",)}, family="rhel"),
+        Row(
+            "bash-read-only-etc-nova", "nova.conf cannot be written", NOVA, {"read_only": ("/etc/nova",)}, family="rhel"
+        ),
         Row(
             "bash-unit-fails",
             "sriov-vfs-eth0 failed",
