@@ -20,7 +20,7 @@ from .operator_task import COUNT, DRAIN, PHYSNET, RUN, Options, install, operato
 @operator_task(positional=("reboot",), own=(DRAIN,))
 def setup_all(options: Options) -> int:
     """Bring every compute and openstack host of the testbed to SR-IOV. Example: fab setup_all:reboot=False"""
-    from .running import converge
+    from .commands import converge
 
     return converge("setup_all", options)
 
@@ -28,7 +28,7 @@ def setup_all(options: Options) -> int:
 @operator_task(hosts=Hosts.REQUIRED, own=(DRAIN,))
 def add_vrouter_node(options: Options) -> int:
     """The compute side of these hosts: IOMMU, VFs, whitelist. Example: fab add_vrouter_node:root@10.0.0.2"""
-    from .running import converge
+    from .commands import converge
 
     return converge("add_vrouter_node", options, only="compute")
 
@@ -36,7 +36,7 @@ def add_vrouter_node(options: Options) -> int:
 @operator_task(hosts=Hosts.REQUIRED)
 def setup_openstack_node(options: Options) -> int:
     """The scheduler side of these hosts: PciPassthroughFilter. Example: fab setup_openstack_node:root@10.0.0.1"""
-    from .running import converge
+    from .commands import converge
 
     return converge("setup_openstack_node", options, only="openstack")
 
@@ -44,7 +44,7 @@ def setup_openstack_node(options: Options) -> int:
 @operator_task(hosts=Hosts.OPTIONAL)
 def plan(options: Options) -> int:
     """Say what would change, with its effect and a diff; touch nothing. Example: fab plan root@10.0.0.2"""
-    from .running import look
+    from .commands import look
 
     return look("plan", options)
 
@@ -52,7 +52,7 @@ def plan(options: Options) -> int:
 @operator_task(hosts=Hosts.OPTIONAL)
 def verify(options: Options) -> int:
     """Prove the state of these hosts or all; name what has drifted. Example: fab verify --json"""
-    from .running import look
+    from .commands import look
 
     return look("verify", options)
 
@@ -60,7 +60,7 @@ def verify(options: Options) -> int:
 @operator_task(hosts=Hosts.OPTIONAL)
 def status(options: Options) -> int:
     """One row per host and physical function: VFs, physical networks, kernel, services. Example: fab status"""
-    from .running import look
+    from .commands import look
 
     return look("status", options)
 
@@ -68,7 +68,7 @@ def status(options: Options) -> int:
 @operator_task(hosts=Hosts.OPTIONAL)
 def capacity(options: Options) -> int:
     """VFs by network and host as host, whitelist and cloud have them; who has which; orphans. Example: fab capacity"""
-    from .findings import capacity as run
+    from .capacity_commands import capacity as run
 
     return run(options)
 
@@ -76,7 +76,7 @@ def capacity(options: Options) -> int:
 @operator_task(positional=("physnet", "count"), own=(PHYSNET, COUNT))
 def explain(options: Options) -> int:
     """Why no valid host? Each step as nova decides it, the failing one named. Example: fab explain:physnet1,2"""
-    from .findings import explain as run
+    from .capacity_commands import explain as run
 
     return run(options)
 
@@ -84,7 +84,7 @@ def explain(options: Options) -> int:
 @operator_task(hosts=Hosts.REQUIRED)
 def discover(options: Options) -> int:
     """Read the hardware and print an env.sriov stanza to paste. Example: fab discover:root@10.0.0.2"""
-    from .running import discover as run
+    from .commands import discover as run
 
     return run(options)
 
@@ -92,7 +92,7 @@ def discover(options: Options) -> int:
 @operator_task(hosts=Hosts.REQUIRED, own=(RUN,))
 def rollback(options: Options) -> int:
     """Put back what the last run (or --run ID) replaced on these hosts. Example: fab rollback:root@10.0.0.2"""
-    from .running import rollback as run
+    from .commands import rollback as run
 
     return run(options)
 

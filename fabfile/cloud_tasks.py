@@ -9,7 +9,7 @@ from .parameters import CIDR, FLAVOR, IMAGE, IP, JUNIT, MAC, NAME, NETWORK, PORT
 @operator_task(positional=("name", "physnet", "vlan", "cidr"), own=(NAME, PHYSNET, VLAN, CIDR))
 def create_sriov_network(options: Options) -> int:
     """A VLAN network on a physical network. Example: fab create_sriov_network:vn1,physnet1,100,10.1.0.0/24"""
-    from .cloud_running import create_network
+    from .cloud_commands import create_network
 
     return create_network(options)
 
@@ -17,7 +17,7 @@ def create_sriov_network(options: Options) -> int:
 @operator_task(positional=("network", "name"), own=(NETWORK, NAME, IP, MAC, TRUSTED))
 def create_sriov_port(options: Options) -> int:
     """A port for a VF in a network. Example: fab create_sriov_port:vn1,port1 --ip 10.1.0.7"""
-    from .cloud_running import create_port
+    from .cloud_commands import create_port
 
     return create_port(options)
 
@@ -25,7 +25,7 @@ def create_sriov_port(options: Options) -> int:
 @operator_task(positional=("name", "port", "image", "flavor"), own=(NAME, PORT, IMAGE, FLAVOR))
 def launch_sriov_vm(options: Options) -> int:
     """A VM with a VF, followed until it runs. Example: fab launch_sriov_vm:vm1,port1,debian-12,m1.small"""
-    from .cloud_running import launch
+    from .cloud_commands import launch
 
     return launch(options)
 
@@ -33,7 +33,7 @@ def launch_sriov_vm(options: Options) -> int:
 @operator_task(positional=("name",), own=(NAME,))
 def delete_sriov_vm(options: Options) -> int:
     """Delete a VM, and the port if its launch made it. Example: fab delete_sriov_vm:vm1"""
-    from .cloud_running import delete
+    from .cloud_commands import delete
 
     return delete(options)
 
@@ -41,7 +41,7 @@ def delete_sriov_vm(options: Options) -> int:
 @operator_task(positional=("name",), own=(NAME,))
 def show_sriov_port(options: Options) -> int:
     """Each part of a port's binding, right or wrong, with its meaning. Example: fab show_sriov_port:port1"""
-    from .cloud_running import show_port
+    from .cloud_commands import show_port
 
     return show_port(options)
 
@@ -49,6 +49,6 @@ def show_sriov_port(options: Options) -> int:
 @operator_task(positional=("physnet",), own=(PHYSNET, VLAN, CIDR, IMAGE, FLAVOR, JUNIT))
 def smoke(options: Options) -> int:
     """Network, port and VM, checked on cloud and host, then removed. Example: fab smoke:physnet1 --junit smoke.xml"""
-    from .cloud_running import smoke as run
+    from .cloud_commands import smoke as run
 
     return run(options)

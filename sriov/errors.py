@@ -8,7 +8,6 @@
     └── HostError              1  one host could not be brought on; says what state it is in
         ├── ConnectError       1  no session, or no root on it: nothing was touched by this run
         │   └── UnreachableError  1  the host does not answer (the others go on)
-        ├── ImpossibleError    1  the probe shows that the wanted state cannot be reached; nothing was touched
         ├── ApplyError         1  a step failed; earlier steps stand, later ones were not begun
         └── RebootError        1  the host did not come back, or came back without what was wanted
 
@@ -18,7 +17,15 @@ a password or a key.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """Text from outside, fit for a message: without terminal escapes and control characters."""
+    return _ESCAPES.sub("", text)
 
 
 class SriovError(Exception):
@@ -94,10 +101,6 @@ class ConnectError(HostError):
 
 class UnreachableError(ConnectError):
     """The host does not answer, or the connection broke."""
-
-
-class ImpossibleError(HostError):
-    """What is wanted cannot be had on this host as it is."""
 
 
 class ApplyError(HostError):

@@ -12,11 +12,13 @@ from typing import Any
 
 from faults.bench import Ports
 
-from sriov import provision, report, testbed
-from sriov.engine_step import WorkerLogin
-from sriov.host_run import HostRun, Limits
+from sriov import testbed
 from sriov.model import Testbed
-from sriov.resource import Request
+from sriov.report import documents as report
+from sriov.resources.contract import Request
+from sriov.run import converge as provision
+from sriov.run.engine_step import WorkerLogin
+from sriov.run.host_run import HostRun, Limits
 from sriov.simulation import Fleet
 
 LIMITS = Limits(probe=30, apply=30, reboot=40, settle=20, pause=0.1)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sriov.pci_rules import Hardware
+from sriov.scheduling.pci_rules import Hardware
 
 HERE = Path(__file__).parent / "nova"
 

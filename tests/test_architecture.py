@@ -1,79 +1,39 @@
-"""Who may import whom: a module imports only what stands below it, and each third party has its own door."""
+"""Who may import whom: rooms import only what stands below them, and each third party has its own door.
+
+A room is a file or folder directly below `sriov/` (`formats/oslo` and `formats/nova` are rooms of their own), or
+`fabfile/`. Its floor follows from its imports: one above the highest room that it imports. The table in
+docs/architecture.md is held against that.
+"""
 
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-# from the bottom up; a package stands for all its modules, which may import each other
-LADDER = (
-    "sriov.errors",
-    "sriov.model",
-    "sriov.layout",
-    "sriov.quoting",
-    "sriov.template_engine",
-    "sriov.render_cache",
-    "sriov.render",
-    "sriov.formats",
-    "sriov.facts",
-    "sriov.interruption",
-    "sriov.quick_socket",
-    "sriov.known_hosts",
-    "sriov.jump_hosts",
-    "sriov.login_errors",
-    "sriov.pci_rules",
-    "sriov.testbed",
-    "sriov.resource",
-    "sriov.resources",
-    "sriov.offer",
-    "sriov.capacity",
-    "sriov.explain_steps",
-    "sriov.explain",
-    "sriov.cloud",
-    "sriov.plan",
-    "sriov.rollback",
-    "sriov.script",
-    "sriov.ssh",
-    "sriov.controller",
-    "sriov.step_progress",
-    "sriov.reboot_rule",
-    "sriov.refusal",
-    "sriov.host_run",
-    "sriov.engine",
-    "sriov.engine_step",
-    "sriov.elsewhere",
-    "sriov.dask_engine",
-    "sriov.drain",
-    "sriov.waves",
-    "sriov.provision",
-    "sriov.report",
-    "sriov.printer",
-    "sriov.terminal",
-    "sriov.screen",
-    "sriov.findings_screen",
-    "fabfile",
-)
+DOCUMENT = ROOT / "docs/architecture.md"
+APART = ("sriov", "sriov.__main__")
 THIRD_PARTIES = {
-    "jinja2": ("sriov.template_engine",),
+    "jinja2": ("sriov.rendering.templates",),
     "yaml": ("sriov.testbed.yaml_source",),
-    "paramiko": ("sriov.ssh", "sriov.known_hosts", "sriov.login_errors"),
-    "fabric": ("sriov.ssh", "sriov.jump_hosts", "sriov.login_errors", "fabfile"),
+    "paramiko": ("sriov.ssh",),
+    "fabric": ("sriov.ssh", "fabfile"),
     "invoke": ("fabfile",),
-    "rich": ("sriov.terminal",),
-    "openstack": ("sriov.cloud", "fabfile.cloud_running"),
+    "rich": ("sriov.report.terminal",),
+    "openstack": ("sriov.cloud", "fabfile.cloud_commands"),
     "keystoneauth1": ("sriov.cloud",),
     "requests": ("sriov.cloud",),
     "asyncssh": ("sriov.simulation",),
-    "distributed": ("sriov.dask_engine",),
+    "distributed": ("sriov.run.dask",),
 }
 # it plays the hosts: what it knew of the product, it would not prove
-SIMULATION_USES = ("sriov.errors", "sriov.layout", "sriov.simulation")
+SIMULATION_USES = ("errors", "layout")
 
 
 def module_of(path: Path) -> str:
@@ -81,6 +41,7 @@ def module_of(path: Path) -> str:
 
 
 MODULES = {module_of(path): path for folder in ("sriov", "fabfile") for path in sorted((ROOT / folder).rglob("*.py"))}
+Graph = Mapping[str, frozenset[str]]
 
 
 def imported(module: str) -> Iterator[str]:
@@ -97,33 +58,53 @@ def imported(module: str) -> Iterator[str]:
             yield from (name if name in MODULES else origin for name in names)
 
 
-def is_within(module: str, place: str) -> bool:
-    return module == place or module.startswith(f"{place}.")
+def room_of(module: str) -> str:
+    """`sriov.formats.oslo.blocks` -> `formats/oslo`; empty for what is no room."""
+    first, *rest = module.split(".")
+    if first == "fabfile":
+        return "fabfile"
+    if first != "sriov" or module in APART:
+        return ""
+    return "/".join(rest[:2]) if rest[:2] in (["formats", "oslo"], ["formats", "nova"]) else rest[0]
 
 
-def rung(module: str) -> int | None:
-    return next((number for number, place in enumerate(LADDER) if is_within(module, place)), None)
+def floors(graph: Graph) -> dict[str, int]:
+    """One above the highest that it imports; ValueError names what imports each other in a circle."""
+    found: dict[str, int] = {}
+    while len(found) < len(graph):
+        ready = [name for name in graph if name not in found and graph[name] <= found.keys()]
+        if not ready:
+            raise ValueError(f"a circle among {sorted(graph.keys() - found.keys())}")
+        found |= {name: 1 + max((found[other] for other in graph[name]), default=0) for name in ready}
+    return found
 
 
-def test_every_module_has_its_rung() -> None:
-    apart = ("sriov", "sriov.__main__")
-    assert [m for m in MODULES if rung(m) is None and m not in apart and not is_within(m, "sriov.simulation")] == []
+def _graph(pairs: Iterable[tuple[str, str]], names: Iterable[str]) -> Graph:
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for one, other in pairs:
+        if one != other:
+            found[one].add(other)
+    return {name: frozenset(others) for name, others in found.items()}
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if rung(module) is not None])
-def test_module_imports_only_what_stands_below_it(module: str) -> None:
-    for other in imported(module):
-        if other.split(".")[0] in ("sriov", "fabfile") and other != "sriov":
-            below = rung(other)
-            assert below is not None, f"{module} imports {other}"
-            assert below <= (rung(module) or 0), f"{module} imports {other}"
+@functools.cache
+def rooms() -> Graph:
+    pairs = [(room_of(m), room_of(o)) for m in MODULES for o in imported(m) if room_of(m) and o in MODULES]
+    return _graph([pair for pair in pairs if pair[1]], sorted({room_of(m) for m in MODULES} - {""}))
+
+
+def test_rooms_import_only_downward_and_the_ladder_is_that_of_the_document() -> None:
+    floor = floors(rooms())
+    # within a floor by name, from the top down
+    order = sorted(rooms(), key=lambda room: (-floor[room], room))
+    rows = [f"| {floor[room]} | `{room}` | {', '.join(sorted(rooms()[room])) or '-'} |" for room in order]
+    table = "\n".join(["| floor | room | imports |", "|---|---|---|", *rows])
+    assert table in DOCUMENT.read_text(), f"the table of docs/architecture.md must be\n{table}"
 
 
 def test_simulation_stands_apart() -> None:
-    for module in (module for module in MODULES if is_within(module, "sriov.simulation")):
-        for other in imported(module):
-            if other.startswith("sriov."):
-                assert any(is_within(other, place) for place in SIMULATION_USES), f"{module} imports {other}"
+    assert rooms()["simulation"] <= {*SIMULATION_USES}
+    assert [room for room, uses in rooms().items() if "simulation" in uses] == []
 
 
 def test_third_parties_come_in_by_their_own_door() -> None:
@@ -132,18 +113,20 @@ def test_third_parties_come_in_by_their_own_door() -> None:
             top = other.split(".")[0]
             if top not in sys.stdlib_module_names and top not in ("sriov", "fabfile"):
                 doors = THIRD_PARTIES.get(top, ())
-                assert any(is_within(module, door) for door in doors), f"{module} imports {other}"
+                assert any(f"{module}.".startswith(f"{door}.") for door in doors), f"{module} imports {other}"
 
 
-def test_a_wrong_call_does_not_wait_for_the_transport() -> None:
-    late = "{'jinja2', 'rich', 'sriov.ssh', 'asyncssh', 'distributed'}"
-    code = f"import fabfile, sys; print(sorted({late} & set(sys.modules)))"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert ended.stdout == "[]\n"
-
-
-def test_a_run_does_not_import_what_only_a_cluster_a_terminal_or_a_new_text_needs() -> None:
-    late = "{'distributed', 'dask', 'tornado', 'sriov.elsewhere', 'rich', 'jinja2'}"
-    code = f"import fabfile.running, sys; print(sorted({late} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("module", "late"),
+    [
+        ("fabfile", {"jinja2", "rich", "sriov.ssh", "asyncssh", "distributed", "sriov.run"}),
+        ("fabfile.commands", {"distributed", "dask", "tornado", "rich", "jinja2"}),
+        ("sriov.report.screen", {"paramiko", "fabric", "jinja2", "rich"}),
+        ("sriov.report.documents", {"paramiko", "fabric", "jinja2", "rich"}),
+        ("sriov.run.converge", {"paramiko", "fabric", "jinja2", "rich", "distributed"}),
+    ],
+)
+def test_import_does_not_wait_for_what_is_not_needed(module: str, late: set[str]) -> None:
+    code = f"import {module}, sys; print(sorted({late!r} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from conftest import CHECKOUT, FAB, Operator, Visit
 
-from sriov import report, testbed
+from sriov import testbed
+from sriov.report import documents as report
 from sriov.simulation import Fleet, HostSpec
 
 SEVEN = [

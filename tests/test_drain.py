@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from sriov import provision
 from sriov.errors import CloudError
-from sriov.host_run import HostRun, Limits, Status
 from sriov.model import Host
-from sriov.resource import Request
+from sriov.resources.contract import Request
+from sriov.run import converge as provision
+from sriov.run.host_run import HostRun, Limits, Status
 from sriov.simulation import Fleet, HostSpec
-from sriov.ssh import Login
+from sriov.ssh.login import Login
 from sriov.testbed import load
 
 ENTRY = [{"interface": "eth0", "VF": 3, "physnets": ["physnet1"]}]

@@ -12,13 +12,14 @@ import pytest
 from engine_runs import LIMITS, Told, simulated
 from faults.bench import leftovers
 
-from sriov import controller, engine_step
-from sriov.engine import Phase
-from sriov.engine_step import Step, WorkerLogin, carry_out
 from sriov.errors import ConnectError
-from sriov.host_run import Status
 from sriov.model import CloudLogin, Host, Secret, Testbed
-from sriov.resource import Request
+from sriov.resources.contract import Request
+from sriov.run import engine_step
+from sriov.run import lock_owner as controller
+from sriov.run.engine import Phase
+from sriov.run.engine_step import Step, WorkerLogin, carry_out
+from sriov.run.host_run import Status
 from sriov.simulation import Fleet, HostSpec, Nic, User
 
 pytestmark = pytest.mark.slow

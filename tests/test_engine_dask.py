@@ -23,13 +23,14 @@ from conftest import CHECKOUT
 from engine_cluster import Cluster, make_certificate, settings, worker_name
 from engine_runs import LIMITS, Told, Yard, simulated
 
-from sriov import dask_engine, testbed
-from sriov.engine import Phase
-from sriov.engine_step import Step, WorkerLogin
+from sriov import testbed
 from sriov.errors import UsageError
-from sriov.host_run import Status
 from sriov.model import Host, Secret
-from sriov.resource import Request
+from sriov.resources.contract import Request
+from sriov.run import dask as dask_engine
+from sriov.run.engine import Phase
+from sriov.run.engine_step import Step, WorkerLogin
+from sriov.run.host_run import Status
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost
 
 pytestmark = pytest.mark.slow

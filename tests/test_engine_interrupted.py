@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from sriov import engine_step
-from sriov.elsewhere import Elsewhere
-from sriov.engine import Phase
-from sriov.engine_step import Outcome, Step, carry_out
-from sriov.host_run import HostRun, Limits, Status
 from sriov.model import Host, Testbed
-from sriov.plan import Plan
-from sriov.resource import Request
+from sriov.planning.plan import Plan
+from sriov.resources.contract import Request
+from sriov.run import engine_step
+from sriov.run.elsewhere import Elsewhere
+from sriov.run.engine import Phase
+from sriov.run.engine_step import Outcome, Step, carry_out
+from sriov.run.host_run import HostRun, Limits, Status
 
 
 class Manual(Executor):

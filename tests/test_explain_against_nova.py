@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import pytest
 from nova_judge import Case, Verdict, python, verdicts
 
-from sriov.formats.nova_options import ConfigFile, DeviceSpec, NovaWanted, edit, effective
-from sriov.formats.nova_whitelist import Entry, entries_of
-from sriov.pci_rules import Device, Hardware, Kind, supports, taker
+from sriov.formats.nova.edit import DeviceSpec, NovaWanted, edit, effective
+from sriov.formats.nova.whitelist import Entry, entries_of
+from sriov.formats.oslo.options import ConfigFile
+from sriov.scheduling.pci_rules import Device, Hardware, Kind, supports, taker
 
 pytestmark = pytest.mark.nova
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sriov import facts
 from sriov.errors import HostError
-from sriov.facts import Facts, Port, Unit, VirtualFunction
+from sriov.facts import model as facts
+from sriov.facts.model import Facts, Port, Unit, VirtualFunction
 
 NONCE = "0123456789abcdef0123456789abcdef"
 PROBE = (Path(__file__).parent / "golden/facts/compute.probe").read_bytes().replace(b"NONCE", NONCE.encode())

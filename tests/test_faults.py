@@ -11,9 +11,9 @@ import pytest
 from faults.bench import SEVEN, Bench, Tree, leftovers, torn, tree, untrue_lines
 from faults.table import NOVA_CONF, ROWS, STEPS, SYNC, Row
 
-from sriov import script
-from sriov.host_run import HostRun, Limits, Status
-from sriov.report import exit_code
+from sriov.planning import script
+from sriov.report.documents import exit_code
+from sriov.run.host_run import HostRun, Limits, Status
 from sriov.simulation import Fleet, HostSpec, Nic, User
 
 pytestmark = pytest.mark.slow

@@ -13,8 +13,8 @@ import pytest
 
 from sriov.errors import UnreachableError
 from sriov.model import Host, Secret, Testbed
-from sriov.script import Script
-from sriov.ssh import Login, Session
+from sriov.ssh.login import Login
+from sriov.transport import Script, Session
 
 
 class Frozen(paramiko.ServerInterface):

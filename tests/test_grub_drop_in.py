@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sriov.formats.grub import KernelArgument, conflicting, lacking, tokens
-from sriov.render import render
+from sriov.rendering.templates import render
 
 WANTED = (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))
 DROP_IN = render("grub-drop-in.cfg", arguments=tuple((argument.name, argument.value) for argument in WANTED))

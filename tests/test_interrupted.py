@@ -15,8 +15,8 @@ from conftest import CHECKOUT, FAB
 from faults.bench import SHORT, Bench, leftovers, torn, tree
 from faults.lone_controller import begun, begun_until
 
-from sriov.host_run import Status
-from sriov.report import exit_code
+from sriov.report.documents import exit_code
+from sriov.run.host_run import Status
 from sriov.simulation import Fleet, HostSpec, Nic
 
 pytestmark = pytest.mark.slow

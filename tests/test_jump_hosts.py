@@ -15,8 +15,8 @@ import pytest
 from conftest import Operator
 from fabric import Config
 
-from sriov.jump_hosts import HostConnection, JumpError, JumpHosts
 from sriov.simulation import Fleet, HostSpec
+from sriov.ssh.jump_hosts import HostConnection, JumpError, JumpHosts
 
 PORT = [{"interface": "eth0", "VF": 7, "physnets": ["physnet1"]}]
 

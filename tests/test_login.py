@@ -15,7 +15,7 @@ from conftest import CHECKOUT, FAB, Operator, Visit
 from sriov.errors import ConnectError
 from sriov.model import Host, Testbed
 from sriov.simulation import Fleet, HostSpec, User
-from sriov.ssh import Login
+from sriov.ssh.login import Login
 
 PORT = [{"interface": "eth0", "VF": 7, "physnets": ["physnet1"]}]
 SUDO, SHARED, ROOT = "planted-sudo-passw0rd", "planted $'\"shared pass", "planted-root-passw0rd"

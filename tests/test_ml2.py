@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from oslo_config import cfg
 
 from sriov.errors import FormatError
-from sriov.formats.ml2_options import DRIVER, AgentWanted, ServerWanted, diff, edit_agent, edit_server
-from sriov.formats.nova_options import ConfigFile
+from sriov.formats.neutron import DRIVER, AgentWanted, ServerWanted, diff, edit_agent, edit_server
+from sriov.formats.oslo.options import ConfigFile
 
 NEUTRON_CONF = "/etc/neutron/neutron.conf"
 ML2 = "/etc/neutron/plugins/ml2/ml2_conf.ini"

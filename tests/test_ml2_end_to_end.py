@@ -6,8 +6,9 @@ import pytest
 from conftest import Operator, Visit, starts
 from test_ml2 import AGENT, ML2, NEUTRON_CONF, reads
 
-from sriov import script, testbed
-from sriov.resource import Request
+from sriov import testbed
+from sriov.planning import script
+from sriov.resources.contract import Request
 from sriov.simulation import Fleet, HostSpec, SimulatedHost
 
 pytestmark = pytest.mark.slow

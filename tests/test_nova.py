@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sriov.errors import UsageError
-from sriov.formats import nova
+from sriov.formats.nova import releases as nova
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from test_nova_options import (
     whitelist,
 )
 
-from sriov.formats.nova import PCI_FILTER
-from sriov.formats.nova_options import ConfigFile
+from sriov.formats.nova.releases import PCI_FILTER
+from sriov.formats.oslo.options import ConfigFile
 from sriov.simulation import Fleet, HostSpec, SimulatedHost
 
 pytestmark = pytest.mark.slow

@@ -13,18 +13,10 @@ from hypothesis import strategies as st
 from oslo_config import cfg
 
 from sriov.errors import FormatError
-from sriov.formats import nova
-from sriov.formats.nova_options import (
-    ConfigFile,
-    DeviceSpec,
-    Edited,
-    NovaWanted,
-    diff,
-    edit,
-    effective,
-    reports_in_placement,
-)
-from sriov.formats.nova_whitelist import entries_of
+from sriov.formats.nova import releases as nova
+from sriov.formats.nova.edit import DeviceSpec, Edited, NovaWanted, diff, edit, effective, reports_in_placement
+from sriov.formats.nova.whitelist import entries_of
+from sriov.formats.oslo.options import ConfigFile
 
 logging.getLogger("oslo_config.cfg").setLevel(logging.ERROR)  # it warns of each old name that it reads
 
@@ -437,8 +429,8 @@ def test_edit_refuses_bytes_that_only_python_2_reads_where_nova_runs_on_python_3
 
 def test_diff_shows_only_lines_of_ours() -> None:
     text = b'[DEFAULT]\npassword = secret\n[pci]\npassword = secret\ndevice_spec = {"devname": "eth0"}\nx = secret\n'
-    before = (conf(text),)
-    shown = diff(before, edit(before, 31, FULL).files)
+    before = conf(text)
+    shown = diff(before, edit((before,), 31, FULL).files[0])
     assert shown[:2] == ("--- /etc/nova/nova.conf", "+++ /etc/nova/nova.conf")
     assert '-device_spec = {"devname": "eth0"}' in shown
     assert '+device_spec = {"devname": "eth0", "physical_network": "physnet1"}' in shown

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oslo_config import cfg
 
 from sriov.errors import FormatError
-from sriov.formats import oslo
+from sriov.formats.oslo import document as oslo
 
 PIECES = (
     b"[DEFAULT]", b"[default]", b"[PCI]", b"[ pci]", b"[]", b"[x", b"[DEFAULT] # x", b"a = 1", b"A:b=c", b"a: 2 ",

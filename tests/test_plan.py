@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sriov import plan
-from sriov.facts import Facts, Port, Unit, VirtualFunction
+from sriov.facts.model import Facts, Port, Unit, VirtualFunction
 from sriov.model import Host, PhysicalFunction, Role, Testbed
-from sriov.resource import Command, RemoveFile, Request
+from sriov.planning import plan
 from sriov.resources import kernel_arguments
+from sriov.resources.contract import Command, RemoveFile, Request
 
 GOLDEN = Path(__file__).parent / "golden/plan"
 ETH0 = PhysicalFunction(7, ("physnet1",), interface="eth0")

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.text import Text
 
-from sriov import screen
-from sriov.printer import Printer
+from sriov.report import screen
+from sriov.report.printer import Printer
 
 HEADER = ("host", "result")
 ROWS = [("compute1", ("as wanted", "green")), ("c2", ""), ("主機", ("FAILED", "bold red"))]

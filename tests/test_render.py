@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sriov import quoting, render
 from sriov.errors import SriovError
+from sriov.rendering import quoting
+from sriov.rendering.templates import render
 from sriov.resources import virtual_functions
 
 PRINTABLE = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=40)
@@ -49,7 +50,7 @@ def test_unit_word_means_itself_to_systemd(text: str, word: str) -> None:
 @pytest.mark.parametrize("value", ["a\nExecStart=/bin/true", "a\rb", "a\x7f"])
 def test_control_character_is_refused(template: str, value: str) -> None:
     with pytest.raises(SriovError, match="control character"):
-        render.render(template, interface=value, num_vfs=7, before=())
+        render(template, interface=value, num_vfs=7, before=())
 
 
 def test_unit_names_its_port_and_comes_before_whoever_looks_at_vfs() -> None:
@@ -63,7 +64,7 @@ def test_unit_names_its_port_and_comes_before_whoever_looks_at_vfs() -> None:
 
 def test_value_that_is_missing_is_an_error_here_and_no_empty_word_there() -> None:
     with pytest.raises(jinja2.UndefinedError):
-        render.render("sriov-vfs.service", interface="eth0")
+        render("sriov-vfs.service", interface="eth0")
 
 
 @given(st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=15))

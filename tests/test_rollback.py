@@ -10,9 +10,9 @@ import pytest
 from faults.bench import SEVEN, Bench, leftovers, torn, tree, untrue_lines
 from faults.table import begin
 
-from sriov.host_run import HostRun, Limits, Status
-from sriov.report import exit_code
-from sriov.resource import Request
+from sriov.report.documents import exit_code
+from sriov.resources.contract import Request
+from sriov.run.host_run import HostRun, Limits, Status
 from sriov.simulation import Fleet, HostSpec, Nic
 
 RUNS = "/var/lib/sriov/runs"

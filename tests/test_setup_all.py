@@ -11,8 +11,8 @@ import pytest
 from conftest import Operator, Visit
 from test_nova_options import nova_reads
 
-from sriov.formats.nova import PCI_FILTER
-from sriov.formats.nova_options import ConfigFile
+from sriov.formats.nova.releases import PCI_FILTER
+from sriov.formats.oslo.options import ConfigFile
 from sriov.simulation import Fleet, HostSpec, SimulatedHost
 
 SEVEN = [

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 import pytest
 from faults.bench import SEVEN, Bench, leftovers, torn, tree, untrue_lines
 
-from sriov import facts, refusal, script
-from sriov.host_run import Limits
-from sriov.plan import Plan
-from sriov.resource import Change, WriteFile
+from sriov.facts import model as facts
+from sriov.planning import answers as refusal
+from sriov.planning import script
+from sriov.planning.plan import Plan
+from sriov.resources.contract import Change, WriteFile
+from sriov.run.host_run import Limits
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost
 
 pytestmark = pytest.mark.slow

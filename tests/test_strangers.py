@@ -11,13 +11,13 @@ import pytest
 from faults.bench import SEVEN, Bench
 
 from sriov.errors import ConnectError, SriovError, UnreachableError
-from sriov.facts import sections
-from sriov.host_run import Limits
+from sriov.facts.parser import sections
 from sriov.model import Host, Secret, Testbed
-from sriov.report import exit_code
-from sriov.script import Script
+from sriov.report.documents import exit_code
+from sriov.run.host_run import Limits
 from sriov.simulation import Fleet, HostSpec, User
-from sriov.ssh import Login
+from sriov.ssh.login import Login
+from sriov.transport import Script
 
 pytestmark = pytest.mark.slow
 

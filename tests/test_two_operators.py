@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 from faults.bench import SEVEN, Bench, Tree, leftovers, torn, tree
 
-from sriov.host_run import HostRun, Status
+from sriov.run.host_run import HostRun, Status
 from sriov.simulation import Fleet, HostSpec, Nic
 
 NAMES = tuple(f"compute{number}" for number in range(1, 9))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 from faults.bench import Bench, leftovers
 
-from sriov.host_run import HostRun, Status
-from sriov.resource import Request
+from sriov.resources.contract import Request
+from sriov.run.host_run import HostRun, Status
 from sriov.simulation import Fleet, HostSpec, Nic
 
 pytestmark = pytest.mark.slow

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from sriov import drain
-from sriov.engine import Phase
 from sriov.errors import CloudError, HostError
-from sriov.host_run import HostRun, Limits, Status
 from sriov.model import Host, Role, Testbed
-from sriov.resource import Request
-from sriov.waves import Waves
+from sriov.resources.contract import Request
+from sriov.run import drain
+from sriov.run.engine import Phase
+from sriov.run.host_run import HostRun, Limits, Status
+from sriov.run.waves import Waves
 
 COMPUTE = frozenset({Role.COMPUTE})
 

@@ -8,8 +8,8 @@ import pytest
 from faults.bench import SEVEN, Bench
 
 from sriov.errors import RebootError
-from sriov.host_run import Limits, Status
-from sriov.report import exit_code
+from sriov.report.documents import exit_code
+from sriov.run.host_run import Limits, Status
 from sriov.simulation import Fleet, HostSpec, Nic
 
 pytestmark = pytest.mark.slow

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from sriov.cloud.drift import Claim, CloudView, Server, Service
 from sriov.cloud.session import told
-from sriov.errors import CloudError
-from sriov.facts import printable
+from sriov.errors import CloudError, printable
 from sriov.model import Host, Testbed
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sriov import offer as offers
-from sriov import pci_rules
-from sriov.capacity import Orphan
-from sriov.facts import Facts
+from sriov.facts.model import Facts
 from sriov.model import Host
-from sriov.offer import Offer
-from sriov.pci_rules import Kind
-from sriov.resource import Request
+from sriov.resources.contract import Request
+from sriov.scheduling import host_devices as offers
+from sriov.scheduling import pci_rules
+from sriov.scheduling.capacity import Orphan
+from sriov.scheduling.host_devices import Offer
+from sriov.scheduling.pci_rules import Kind
 
 _NAMED = 5  # ports that a message names before it counts the rest
 

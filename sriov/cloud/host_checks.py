@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sriov import render
 from sriov.cloud.checks import Check, judged, not_made
-from sriov.facts import printable
+from sriov.errors import printable
+from sriov.rendering.templates import render
 
 IN_DOMAIN = "libvirt's domain holds the VF with its VLAN"
 ON_LINK = "the port of the card shows the VF's MAC address and VLAN"
@@ -43,9 +43,7 @@ class Expected:
 
 def question(expected: Expected) -> str:
     """The script to run on the host."""
-    return render.render(
-        "smoke.sh", pci_slot=expected.pci_slot, server_id=expected.server_id, instance=expected.instance
-    )
+    return render("smoke.sh", pci_slot=expected.pci_slot, server_id=expected.server_id, instance=expected.instance)
 
 
 def of_host(output: str, expected: Expected) -> tuple[Check, ...]:

@@ -11,8 +11,7 @@ from sriov.cloud import ports
 from sriov.cloud.networks import refuse_differences
 from sriov.cloud.session import told
 from sriov.cloud.wanted import WantedPort, WantedServer
-from sriov.errors import CloudError
-from sriov.facts import printable
+from sriov.errors import CloudError, printable
 
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server

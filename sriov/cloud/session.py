@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sriov.errors import CloudError, SriovError, UsageError
-from sriov.facts import printable
+from sriov.errors import CloudError, SriovError, UsageError, printable
 from sriov.model import Testbed
 
 if TYPE_CHECKING:

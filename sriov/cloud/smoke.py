@@ -16,7 +16,7 @@ from sriov.cloud.host_checks import Expected
 from sriov.cloud.session import told
 from sriov.cloud.wanted import WantedNetwork, WantedPort, WantedServer
 from sriov.errors import CloudError, SriovError
-from sriov.interruption import undisturbed
+from sriov.run.signals import undisturbed
 
 if TYPE_CHECKING:
     from openstack.connection import Connection

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sriov.facts import Facts
+from sriov.facts.model import Facts
 from sriov.formats import grub
 from sriov.formats.grub import KernelArgument
-from sriov.resource import Item, Problem, Request, Severity
+from sriov.resources.contract import Item, Problem, Request, Severity
 
 _INTEL = (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))
 _AMD = (KernelArgument("iommu", "pt"),)

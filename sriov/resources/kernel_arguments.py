@@ -14,12 +14,23 @@ import enum
 import hashlib
 from collections.abc import Iterator
 
-from sriov import render
-from sriov.facts import ABSENT, Facts, Replaced, checksum
+from sriov.facts.model import ABSENT, Facts, Replaced, checksum
 from sriov.formats import grub
 from sriov.formats.grub import KernelArgument
 from sriov.model import Role
-from sriov.resource import Change, Command, Effect, Item, Problem, RemoveFile, Request, Severity, Step, WriteFile
+from sriov.rendering.templates import render
+from sriov.resources.contract import (
+    Change,
+    Command,
+    Effect,
+    Item,
+    Problem,
+    RemoveFile,
+    Request,
+    Severity,
+    Step,
+    WriteFile,
+)
 
 DROP_IN = "zz-sriov.cfg"
 _DROP_IN_PATH = f"/etc/default/grub.d/{DROP_IN}"
@@ -81,7 +92,7 @@ def _with_drop_in(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) 
     elif before is None and not lacking:
         return  # somebody else's configuration has them
     else:
-        after = render.render("grub-drop-in.cfg", arguments=tuple((a.name, a.value) for a in wanted)).encode()
+        after = render("grub-drop-in.cfg", arguments=tuple((a.name, a.value) for a in wanted)).encode()
     if after == before and not lacking:
         return
     steps: list[Step] = []

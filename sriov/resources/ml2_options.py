@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sriov.errors import FormatError
-from sriov.facts import Facts
-from sriov.formats import ml2_options as options
-from sriov.formats import nova
-from sriov.formats.ml2_options import AgentWanted, ServerWanted
-from sriov.formats.nova_options import ConfigFile
+from sriov.facts.model import Facts
+from sriov.formats import neutron as options
+from sriov.formats.neutron import AgentWanted, ServerWanted
+from sriov.formats.nova import releases
+from sriov.formats.oslo.options import ConfigFile
 from sriov.model import ML2, Role
-from sriov.resource import Change, FreshService, Item, Ml2Options, Problem, Request, restart_is_due
 from sriov.resources import nova_options
+from sriov.resources.contract import Change, FreshService, Item, Ml2Options, Problem, Request, restart_is_due
 
 _NAME = "ml2-options"
 NEUTRON_CONF = "/etc/neutron/neutron.conf"
@@ -146,7 +146,7 @@ def _edited(
     request: Request, facts: Facts, item: Ml2Options, present: Mapping[str, ConfigFile]
 ) -> tuple[ConfigFile, ...]:
     release = nova_options.release_of(request, facts)
-    any_bytes = isinstance(release, int) and nova.reads_any_bytes(release)
+    any_bytes = isinstance(release, int) and releases.reads_any_bytes(release)
     if item.server is not None:
         files = tuple(present[path] for path in _paths(Role.OPENSTACK, facts))
         return options.edit_server(files, ML2_CONF, item.server, any_bytes=any_bytes)

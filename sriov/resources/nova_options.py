@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sriov.errors import FormatError, SriovError
-from sriov.facts import Facts, checksum
-from sriov.formats import nova_options as options
-from sriov.formats.nova import release_number
-from sriov.formats.nova_options import ConfigFile, DeviceSpec, NovaWanted
+from sriov.facts.model import Facts, checksum
+from sriov.formats.nova import edit as options
+from sriov.formats.nova.edit import NovaWanted
+from sriov.formats.nova.releases import release_number
+from sriov.formats.nova.whitelist import DeviceSpec
+from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
-from sriov.resource import Change, Effect, Item, NovaOptions, Problem, Request, WriteFile
+from sriov.resources.contract import Change, Effect, Item, NovaOptions, Problem, Request, WriteFile
 
 NOVA_CONF = "/etc/nova/nova.conf"
 COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
@@ -176,7 +178,7 @@ def changes(
             yield Problem(_NAME, "nova's files", str(problem), "mend this line and run again")
         for before, after in zip(files, edited.files, strict=True):
             if before.text != after.text:
-                yield file_change(_NAME, before, after, options.diff((before,), (after,)))
+                yield file_change(_NAME, before, after, options.diff(before, after))
 
 
 def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tuple[str, ...]) -> Change:

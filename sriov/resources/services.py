@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sriov.facts import Facts, Unit
+from sriov.facts.model import Facts, Unit
 from sriov.model import Role
-from sriov.resource import Change, Command, Effect, FreshService, Item, Problem, Request, restart_is_due
 from sriov.resources import nova_options
+from sriov.resources.contract import Change, Command, Effect, FreshService, Item, Problem, Request, restart_is_due
 from sriov.resources.virtual_functions import UNIT_PREFIX
 
 _NAME = "services"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sriov import quoting, render
-from sriov.facts import Facts, Port, VirtualFunction, checksum
+from sriov.facts.model import Facts, Port, VirtualFunction, checksum
 from sriov.model import PhysicalFunction, Role
-from sriov.resource import (
+from sriov.rendering import quoting
+from sriov.rendering.templates import render
+from sriov.resources.contract import (
     Change,
     Command,
     Effect,
@@ -49,7 +50,7 @@ def unit_path(interface: str) -> str:
 
 
 def unit_text(interface: str, num_vfs: int) -> bytes:
-    return render.render("sriov-vfs.service", interface=interface, num_vfs=num_vfs, before=_BEFORE).encode()
+    return render("sriov-vfs.service", interface=interface, num_vfs=num_vfs, before=_BEFORE).encode()
 
 
 def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:

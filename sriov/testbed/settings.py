@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..errors import SriovError
-from ..formats.nova import release_number
+from ..formats.nova.releases import release_number
 from ..model import CONTRAIL, NETWORK_BACKENDS, Secret
 from . import host_strings
 from .entries import nearest

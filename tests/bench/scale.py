@@ -17,9 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sriov import provision, testbed
-from sriov.resource import Request
-from sriov.ssh import Login
+from sriov import testbed
+from sriov.resources.contract import Request
+from sriov.run import converge as provision
+from sriov.ssh.login import Login
 
 from . import pose
 from .fleet import ROOT, BenchFleet

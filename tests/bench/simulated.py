@@ -17,11 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sriov import provision, report, screen
 from sriov.model import Host, PhysicalFunction, Role, Testbed
-from sriov.resource import Request
-from sriov.script import Script
-from sriov.ssh import Execution, Session
+from sriov.report import documents as report
+from sriov.report import screen
+from sriov.resources.contract import Request
+from sriov.run import converge as provision
+from sriov.transport import Execution, Script, Session
 
 from .pose import NUM_VFS, PORTS
 

@@ -9,12 +9,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sriov import controller, facts, provision, testbed
-from sriov.host_run import HostRun, Limits
-from sriov.provision import Options
-from sriov.resource import Request
+from sriov import testbed
+from sriov.facts import model as facts
+from sriov.resources.contract import Request
+from sriov.run import converge as provision
+from sriov.run import lock_owner as controller
+from sriov.run.converge import Options
+from sriov.run.host_run import HostRun, Limits
 from sriov.simulation import Fleet, SimulatedHost
-from sriov.ssh import Login
+from sriov.ssh.login import Login
 
 Ports = Sequence[Mapping[str, object]]
 Tree = dict[str, bytes]

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
-from sriov import controller
+from sriov.run import lock_owner as controller
 
 from .bench import Bench
 

@@ -1,0 +1,128 @@
+"""What a host is, as values: one look at it. Nothing here decides anything, and nothing reads a host.
+
+`sriov.facts.parser` makes them of the output of the probe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+ABSENT = "-"  # in place of a checksum: no such file
+
+
+def checksum(content: bytes | None) -> str:
+    """SHA-256 in hex, or `-` for a file that is not there."""
+    return ABSENT if content is None else hashlib.sha256(content).hexdigest()
+
+
+class VirtualFunction(NamedTuple):
+    """A VF as seen. `holder` says in words who uses it; empty: nobody, or it was not asked."""
+
+    index: int  # type: ignore[assignment] # hides the method of tuples
+    pci_address: str
+    driver: str = ""
+    holder: str = ""
+
+
+class Port(NamedTuple):
+    """A PCI network port as seen. `total_vfs` is None without SR-IOV. `hung_writer` is the pid of a write to
+    `sriov_numvfs` that the kernel has not answered yet, 0 if there is none."""
+
+    interface: str
+    pci_address: str
+    driver: str = ""
+    mac: str = ""
+    vendor: str = ""
+    device: str = ""
+    vf_device: str = ""
+    total_vfs: int | None = None
+    offset: int = 0
+    stride: int = 0
+    is_up: bool = False
+    is_virtual_function: bool = False
+    has_iommu_group: bool = False
+    iommu_type: str = ""
+    hung_writer: int = 0
+    vfs: tuple[VirtualFunction, ...] = ()
+
+    @property
+    def num_vfs(self) -> int:
+        return len(self.vfs)
+
+    def vf_address(self, index: int) -> str:
+        """PCI address of VF `index`, also before it exists: routing id + offset + index * stride
+        (PCI Express SR-IOV 1.1, 2.1.2; drivers/pci/iov.c `pci_iov_virtfn_bus`)."""
+        for vf in self.vfs:
+            if vf.index == index:
+                return vf.pci_address
+        domain, bus, slot, function = re.split(r"[:.]", self.pci_address)
+        routing = (int(bus, 16) << 8 | int(slot, 16) << 3 | int(function)) + self.offset + index * self.stride
+        return f"{domain}:{routing >> 8:02x}:{routing >> 3 & 31:02x}.{routing & 7}"
+
+
+class Unit(NamedTuple):
+    """A systemd unit. `started_at` in seconds since boot; None if it does not run."""
+
+    name: str
+    is_loaded: bool
+    active_state: str
+    file_state: str = ""
+    needs_reload: bool = False
+    started_at: float | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.active_state == "active"
+
+
+class Replaced(NamedTuple):
+    """A file that a run replaced, and the number under which it kept the old one. `-`: there was or is none."""
+
+    number: str
+    before: str
+    after: str
+    path: str
+
+
+class Facts(NamedTuple):
+    """One look at a host. `files` are taken whole, by path; `changed` says when, in seconds since boot.
+    `lock` says who is changing this host just now, and since when; empty: nobody."""
+
+    boot_id: str
+    uptime: float
+    cmdline: str
+    cpu_vendor: str = ""
+    acpi_tables: frozenset[str] = frozenset()
+    has_iommu_groups: bool = False
+    nova_versions: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+    lock: str = ""
+    tools: frozenset[str] = frozenset()
+    missing_tools: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = ()
+    files: Mapping[str, bytes] = {}
+    unreadable: tuple[str, ...] = ()
+    changed: Mapping[str, float] = {}
+    units: tuple[Unit, ...] = ()
+    other_setters: tuple[str, ...] = ()
+    run_id: str = ""
+    replaced: tuple[Replaced, ...] = ()
+
+    def port(self, *, interface: str = "", pci: str = "", mac: str = "") -> Port | None:
+        for port in self.ports:
+            if (
+                (interface and port.interface == interface)
+                or (pci and port.pci_address == pci)
+                or (mac and port.mac == mac)
+            ):
+                return port
+        return None
+
+    def unit(self, name: str) -> Unit | None:
+        return next((unit for unit in self.units if unit.name == name and unit.is_loaded), None)
+
+    def text(self, path: str) -> str:
+        return self.files.get(path, b"").decode(errors="replace")

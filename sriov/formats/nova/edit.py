@@ -1,0 +1,135 @@
+"""nova's configuration files with our whitelist and our scheduler filter in them, and back again.
+
+`edit` is the whole of it: it takes our blocks out, then puts in what is wanted. So a second edit changes
+nothing, and wanting nothing gives the original bytes. `effective` tells what nova reads, `diff` what changed,
+in our lines only: the files hold passwords.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sriov.formats.nova import filters, releases, whitelist
+from sriov.formats.nova.whitelist import DeviceSpec
+from sriov.formats.oslo import blocks
+from sriov.formats.oslo.diff import diff as block_diff
+from sriov.formats.oslo.document import Document, read, unescape
+from sriov.formats.oslo.options import ConfigFile, OptionName, items, joined, winning
+
+COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
+_KEPT = {blocks.FILTERS: lambda block: blocks.list_without(block, releases.PCI_FILTER)}
+
+
+class NovaWanted(NamedTuple):
+    """What a host's nova shall read. None: that side is no concern, it is neither changed nor judged.
+
+    An empty tuple takes away what is ours. `filters` are added to the list in force; `exact_filters`, if set,
+    are the whole list instead.
+    """
+
+    device_specs: tuple[DeviceSpec, ...] | None = None
+    filters: tuple[str, ...] | None = None
+    exact_filters: tuple[str, ...] | None = None
+
+
+class Edited(NamedTuple):
+    """`files` as they shall be, in the given order; with `problems` they are as given.
+
+    A problem is a line of text: place, option, what nova would die of or do wrong with. None holds a value.
+    """
+
+    files: tuple[ConfigFile, ...]
+    problems: tuple[str, ...] = ()
+
+
+class Effective(NamedTuple):
+    """What one program reads: whitelist values in nova's order, enabled filters, available filter classes.
+
+    `filters` are the release's defaults where none are set; `available` is empty where unset (all of nova's).
+    """
+
+    whitelist: tuple[str, ...]
+    filters: tuple[str, ...]
+    available: tuple[str, ...]
+
+
+def edit(files: tuple[ConfigFile, ...], release: int, wanted: NovaWanted) -> Edited:
+    """Put what is wanted into the files. Pure and idempotent; raises FormatError for a file that nova refuses.
+
+    Only files that a concerned program reads are looked at.
+    """
+    sides = [(COMPUTE, wanted.device_specs is not None), (SCHEDULER, wanted.filters is not None)]
+    concerned = {program for program, is_wanted in sides if is_wanted}
+    topics = _topics(wanted)
+    documents = {
+        position: blocks.without(_read(file, release), topics, _KEPT)
+        for position, file in enumerate(files)
+        if concerned & file.readers
+    }
+    problems: list[str] = []
+    for program in sorted(concerned):
+        places = [place for place in documents if program in files[place].readers]
+        edited, found = _apply(program, tuple(documents[place] for place in places), release, wanted)
+        documents.update(zip(places, edited, strict=True))
+        problems.extend(found)
+    if problems:
+        return Edited(files, tuple(problems))
+    return Edited(
+        tuple(
+            file._replace(text=b"".join(documents[place].lines)) if place in documents else file
+            for place, file in enumerate(files)
+        )
+    )
+
+
+def _topics(wanted: NovaWanted) -> frozenset[str]:
+    compute = () if wanted.device_specs is None else (blocks.WHITELIST,)
+    scheduler = () if wanted.filters is None else (blocks.FILTERS, blocks.AVAILABLE)
+    return frozenset((*compute, *scheduler))
+
+
+def _apply(
+    program: str, documents: tuple[Document, ...], release: int, wanted: NovaWanted
+) -> tuple[tuple[Document, ...], tuple[str, ...]]:
+    if program == COMPUTE:
+        if wanted.device_specs and not documents:
+            return (), ("no configuration file that nova-compute reads",)
+        return whitelist.apply(documents, release, wanted.device_specs or ())
+    if not wanted.filters:
+        return documents, ()
+    if not documents:
+        return (), ("no configuration file that nova-scheduler reads",)
+    return filters.apply(documents, release, wanted.filters, wanted.exact_filters)
+
+
+def _read(file: ConfigFile, release: int) -> Document:
+    return read(file.path, file.text, any_bytes=releases.reads_any_bytes(release))
+
+
+def _documents(files: tuple[ConfigFile, ...], release: int, reader: str) -> tuple[Document, ...]:
+    return tuple(_read(file, release) for file in files if reader in file.readers)
+
+
+def effective(files: tuple[ConfigFile, ...], release: int, reader: str) -> Effective:
+    """What `reader` (`nova-compute` or `nova-scheduler`) reads from the files; `$$` is a dollar, `$name` stays."""
+    documents = _documents(files, release, reader)
+    listed = winning(documents, releases.filter_names(release))
+    return Effective(
+        whitelist=_values(documents, releases.whitelist_names(release)),
+        filters=items(unescape(listed.option.value)) if listed else releases.default_filters(release),
+        available=_values(documents, releases.available_names(release)),
+    )
+
+
+def _values(documents: tuple[Document, ...], names: tuple[OptionName, ...]) -> tuple[str, ...]:
+    return tuple(unescape(setting.option.value) for setting in joined(documents, names))
+
+
+def reports_in_placement(files: tuple[ConfigFile, ...], release: int) -> bool:
+    """Whether nova-compute has `[pci] report_in_placement` on (26 and later): it then refuses `devname`."""
+    return whitelist.reports_in_placement(_documents(files, release, COMPUTE), release)
+
+
+def diff(before: ConfigFile, after: ConfigFile) -> tuple[str, ...]:
+    """What changed in a file that nova reads; see `sriov.formats.oslo.diff`."""
+    return block_diff(before, after, releases.ALL_NAMES)

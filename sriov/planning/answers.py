@@ -1,0 +1,65 @@
+"""Why a change was not made, or not to its end: in the host's own words, or by what a second look shows. Pure."""
+
+from __future__ import annotations
+
+from sriov.errors import ApplyError, HostError, printable
+from sriov.facts.parser import sections
+from sriov.planning import script
+from sriov.planning.plan import Plan
+
+LOCK = "the lock"  # the step of who comes too late
+
+
+def read(host: str, output: bytes, nonce: str, plan: Plan) -> HostError | None:
+    """The error that the output of a change amounts to; None if every step was done. `plan` is what was sent."""
+    for name, argument, content in sections(output, nonce):
+        words = " ".join(printable(content.decode(errors="replace")).split())
+        if name == "locked":
+            return HostError(
+                host,
+                f"another run is at work on this host: {words[:300]}",
+                hint="wait for it to end; nothing was touched by this run. "
+                "If its controller has lost its network, `kill` that process on the host",
+                step=LOCK,
+            )
+        if name == "stopped":
+            where = _subject(plan, argument) if argument else ""
+            return ApplyError(
+                host,
+                f"before its first step: {where and where + ': '}{words[:1500]}",
+                hint="nothing was touched by this run; mend the cause and run again",
+                step=where or LOCK,
+            )
+        if name == "failed":
+            where = _subject(plan, argument)
+            return ApplyError(
+                host,
+                f"{where}: {words[:1500] or 'failed without a word'}",
+                hint="what was done before stands; mend the cause and run again",
+                step=where,
+            )
+    return None
+
+
+def _subject(plan: Plan, number: str) -> str:
+    """The change that this step of the plan belongs to."""
+    change, _ = script.steps(plan)[int(number)]
+    return f"{change.resource} {change.target}"
+
+
+def unmet(host: str, plan: Plan) -> HostError | None:
+    """What the plan that a second look makes says of the change before it; None if all but a reboot is as wanted."""
+    left = (*plan.impossible, *plan.blocked)
+    if left:
+        return HostError(
+            host,
+            "; ".join(str(problem) for problem in left),
+            hint="; ".join(dict.fromkeys(problem.hint for problem in left if problem.hint)),
+        )
+    if plan.changes:
+        return ApplyError(
+            host,
+            "the change was made, but the host differs again: " + "; ".join(str(change) for change in plan.changes),
+            hint="something else on the host undoes it; run `fab plan` to see",
+        )
+    return None

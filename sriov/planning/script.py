@@ -1,0 +1,144 @@
+"""From a request or a plan to the script that runs on the host, and the bytes that it reads. Pure."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sriov.facts.model import ABSENT, checksum
+from sriov.facts.parser import FILE_LIMIT
+from sriov.model import Role
+from sriov.planning.plan import TOOLS, Plan
+from sriov.rendering.templates import render, render_once
+from sriov.resources import kernel_arguments, ml2_options, nova_options, services, virtual_functions
+from sriov.resources.contract import RESTARTS_DUE, Change, Command, RemoveFile, Request, RestoreFile, Step, WriteFile
+from sriov.transport import Script
+
+RUNS_KEPT = 20
+
+
+class _LoggedStep(NamedTuple):
+    command: tuple[str, ...]
+    begins: bool  # a change
+    log: str
+
+
+def probe(request: Request, nonce: str) -> Script:
+    """Execution 1: what the host is. `nonce`: hexadecimal digits."""
+    body = render("functions.sh") + render("probe.sh", holds_lock=False, **_probe_values(request))
+    return Script(f"nonce={nonce}\n{body}".encode())
+
+
+def apply(
+    request: Request, plan: Plan, nonce: str, *, run_id: str, who: str, may_reboot: bool, with_instances: bool = False
+) -> Script:
+    """Execution 2: lock, the plan's steps, the probe again; with `may_reboot` it then waits for `reboot` or the end."""
+    steps = tuple(_logged(request, plan, run_id, who))
+    payload = _staged(plan)
+    text = render_once(
+        "apply.sh",
+        run_id=run_id,
+        who=who,
+        since=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        payload_size=len(payload),
+        steps=steps,
+        restarts=tuple(logged.command[1] for logged in steps if logged.command[0] == "restart"),
+        may_reboot=may_reboot,
+        with_instances=with_instances,
+        runs_kept=RUNS_KEPT,
+        holds_lock=True,
+        **_probe_values(request),
+    )
+    return Script(f"nonce={nonce}\n{text}".encode(), payload)
+
+
+def steps(plan: Plan) -> tuple[tuple[Change, Step], ...]:
+    """The steps of a plan by number, as the host's report counts them."""
+    return tuple((change, step) for change in plan.changes for step in change.steps)
+
+
+def _probe_values(request: Request) -> dict[str, object]:
+    pfs = () if request.all_ports else request.physical_functions
+    return {
+        "all_ports": request.all_ports,
+        "ask_holders": request.ask_holders or request.all_ports,
+        "ports": tuple(pf for pf in pfs if pf.interface),
+        "by_address": tuple(pf for pf in pfs if not pf.interface),
+        "compute": Role.COMPUTE in request.roles,
+        "openstack": Role.OPENSTACK in request.roles,
+        "unit_prefix": virtual_functions.UNIT_PREFIX,
+        "drop_in": kernel_arguments.DROP_IN,
+        "file_limit": FILE_LIMIT,
+        "restarts_due": RESTARTS_DUE,
+        "rollback": request.rollback,
+        "config_files": nova_options.named_files(request.roles) + ml2_options.named_files(request),
+        "config_folders": nova_options.folders(request.roles) + ml2_options.folders(request),
+        "tools": TOOLS,
+        "units": tuple(
+            f"{name}.service" for name in (*services.unit_names(request.roles), *ml2_options.unit_names(request))
+        ),
+    }
+
+
+def _logged(request: Request, plan: Plan, run_id: str, who: str) -> Iterator[_LoggedStep]:
+    """Each step as words for the shell; the last one of a change carries the line of the log."""
+    for change in plan.changes:
+        for step in change.steps:
+            first, last = step is change.steps[0], step is change.steps[-1]
+            yield _LoggedStep(_words(step), first, log_line(request, change, run_id, who) if last else "")
+
+
+def _words(step: Step) -> tuple[str, ...]:
+    if isinstance(step, Command):
+        return step.words
+    return ("remove_file" if isinstance(step, RemoveFile) else "write_file", step.path, step.found)
+
+
+def _staged(plan: Plan) -> bytes:
+    """Calls of `stage` and what fills the new files; in braces, so that the shell runs nothing of a part."""
+    calls: list[bytes] = []
+    new: dict[str, list[str]] = {}
+    for number, (_, step) in enumerate(steps(plan)):
+        if isinstance(step, WriteFile):
+            calls.append(_call("stage", number, step.path, step.found, checksum(step.content)))
+            calls.append(b"fill " + _printf_format(step.content))
+            if step.found == ABSENT:
+                new.setdefault(step.mode, []).append(step.path)
+        elif isinstance(step, RestoreFile):
+            calls.append(_call("stage", number, step.path, step.found, step.content))
+            calls.append(_call("fill_from", step.run, step.number, step.found, step.content))
+        elif isinstance(step, RemoveFile):
+            calls.append(_call("stage", number, step.path, step.found, ABSENT))
+    calls += [_call("modes", mode, *paths) for mode, paths in new.items()]
+    return b"\n".join([b"{", *calls, b"settle", b"}\n"]) if calls else b""
+
+
+def _call(function: str, *words: object) -> bytes:
+    return shlex.join([function, *map(str, words)]).encode()
+
+
+def _printf_format(content: bytes) -> bytes:
+    r"""One word of sh: the format that printf(1) writes as `content`. Any byte may stand in it, as `\0` too."""
+    text = content.replace(b"\\", b"\\\\").replace(b"%", b"%%").replace(b"\0", b"\\000")
+    return b"'" + text.replace(b"'", b"'\"'\"'") + b"'"
+
+
+def log_line(request: Request, change: Change, run_id: str, who: str) -> str:
+    """One line of JSON: when, who, run, what, and our own lines before and after."""
+    return json.dumps(
+        {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "run": run_id,
+            "who": who,
+            "host": request.host.name,
+            "resource": change.resource,
+            "target": change.target,
+            "found": change.found,
+            "wanted": change.wanted,
+            "effect": change.effect.value,
+            "diff": change.diff,
+        }
+    )

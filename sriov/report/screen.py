@@ -1,0 +1,206 @@
+"""What people read: a live line for each host while it works, the plan, the closing table, errors last.
+
+Progress goes to standard error, the report to standard output. Plain lines where the output is no terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, TextIO
+
+from sriov.model import Secret
+from sriov.report.documents import PortDocument, host_document, roles_text
+from sriov.report.printer import Part, Printer, Row
+from sriov.resources.contract import Effect
+from sriov.run.host_run import HostRun, Status
+
+_COLOURS = {
+    Status.UNCHANGED: "green",
+    Status.CHANGED: "green",
+    Status.DIFFERS: "yellow",
+    Status.PENDING: "yellow",
+    Status.UNTOUCHED: "yellow",
+    Status.FAILED: "bold red",
+}
+_WORDS = {
+    Status.UNCHANGED: "as wanted",
+    Status.CHANGED: "changed",
+    Status.DIFFERS: "differs",
+    Status.PENDING: "reboot pending",
+    Status.UNTOUCHED: "not touched",
+    Status.FAILED: "FAILED",
+}
+_LIVE_ROWS = 30
+
+
+def printer(stream: TextIO) -> Printer:
+    """The printer for this stream. FORCE_COLOR asks for styles where no terminal is."""
+    if not stream.isatty() and not os.environ.get("FORCE_COLOR"):
+        return Printer(stream)
+    from sriov.report import terminal  # Rich costs a start 30 ms
+
+    return terminal.TerminalPrinter(stream)
+
+
+class Progress:
+    """`told(host, words)` may be called from any thread; a context manager for the time of the run."""
+
+    def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._lock = threading.Lock()
+        self._at: dict[str, tuple[str, float]] = {}
+        self._begun = time.monotonic()
+        self._live: Any = None
+
+    def __enter__(self) -> Progress:
+        if self._stream.isatty() and not self._quiet:
+            from sriov.report import terminal
+
+            self._live = terminal.live(self._stream, self._rows)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            with contextlib.suppress(OSError, ValueError):  # of a terminal that is gone
+                self._live.stop()
+
+    def aside(self, ask: Callable[[str], Secret | None]) -> Callable[[str], Secret | None]:
+        """The same question, put while the live lines stand still: they would wipe it off the screen."""
+
+        def asked(prompt: str) -> Secret | None:
+            if self._live is None:
+                return ask(prompt)
+            self._live.stop()
+            try:
+                return ask(prompt)
+            finally:
+                self._live.start(refresh=True)
+
+        return asked
+
+    def told(self, host: str, words: str) -> None:
+        with self._lock:
+            if self._at.get(host, ("", 0))[0] == words:
+                return
+            self._at[host] = (words, time.monotonic())
+            if self._live is None and not self._quiet:
+                print(f"{time.monotonic() - self._begun:7.1f}s  {host}  {words}", file=self._stream, flush=True)
+
+    def _rows(self) -> list[Row]:
+        """The hosts at work; those that ended are counted."""
+        now = time.monotonic()
+        with self._lock:
+            at = dict(self._at)
+        ended = [
+            host for host, (words, _) in at.items() if words in ("as wanted", "differs", "failed", "reboot pending")
+        ]
+        rows: list[Row] = [
+            ((host, "bold"), words, (f"{now - since:.0f}s", "dim"))
+            for host, (words, since) in [item for item in at.items() if item[0] not in ended][:_LIVE_ROWS]
+        ]
+        return [*rows, ((f"{len(ended)} of {len(at)} hosts done", "dim"), "", (f"{now - self._begun:.0f}s", "dim"))]
+
+
+def show_plan(runs: Sequence[HostRun], out: Printer) -> None:
+    """Every change with its effect and our own lines of its diff."""
+    for run in runs:
+        plan = run.first_plan
+        out.line((run.label, "bold"), (f"  {roles_text(run.request.roles)}", "dim"))
+        for change in plan.changes:
+            effect = "" if change.effect is Effect.NONE else f"  [{change.effect.value}]"
+            target: Part = (change.target, "bold")
+            out.line("  ", (f"{change.resource} ", "cyan"), target, f": {change.summary}", (effect, "yellow"))
+            for line in change.diff:
+                style = {"+": "green", "-": "red"}.get(line[:1], "") if line[:3] not in ("---", "+++") else "dim"
+                out.line((f"      {line}", style))
+        if plan.will_reboot:
+            instances = len(run.facts.instances) if run.facts else 0
+            busy = f"; {instances} instances run here, so only with --reboot-with-instances" if instances else ""
+            out.line((f"  reboot: the kernel command line takes effect with it{busy}", "yellow"))
+        if plan.is_converged and run.error is None:
+            out.line(("  as wanted", "green"))
+
+
+def show_outcome(runs: Sequence[HostRun], out: Printer) -> None:
+    """One closing table, then warnings, then errors: the last thing on the screen is what needs a hand."""
+    out.line()
+    out.table(("host", "role", "result", "changes", "reboot", "time"), [_outcome_row(run) for run in runs])
+    show_trouble(runs, out)
+
+
+def _outcome_row(run: HostRun) -> Row:
+    done = sum(run.has_done(change) for change in run.first_plan.changes)
+    total = len(run.first_plan.changes)
+    return (
+        run.label,
+        roles_text(run.request.roles),
+        (_WORDS[run.status], _COLOURS[run.status]),
+        "" if not total else f"{done} of {total}" if done or run.error else f"{total} to make",
+        "done" if run.rebooted else "due" if run.first_plan.will_reboot else "",
+        f"{run.seconds:.1f} s",
+    )
+
+
+def show_trouble(runs: Sequence[HostRun], out: Printer) -> None:
+    for run in runs:
+        for problem in run.plan.warnings:
+            out.line(("warning ", "yellow"), (run.label, "bold"), f": {problem}\n    -> {problem.hint}")
+        for note in run.notes:
+            out.line(("pending ", "yellow"), (run.label, "bold"), f": {note}")
+    for run in runs:
+        for problem in (*run.plan.impossible, *(run.plan.blocked if run.error is None else ())):
+            out.line(("error ", "bold red"), (run.label, "bold"), f": {problem}\n    -> {problem.hint}")
+        if run.error is not None:
+            hint = f"\n    -> {run.error.hint}" if run.error.hint else ""
+            out.line(("error ", "bold red"), (run.label, "bold"), f": {run.error.message}{hint}")
+    if any(run.status is Status.UNTOUCHED or run.stops_all for run in runs):
+        out.line(("nothing was touched on any host", "yellow"))
+
+
+_STATUS = (
+    "host", "interface", "PCI address", "driver", "VFs", "used", "limit", "physical network", "kernel", "services",
+)  # fmt: skip
+
+
+def show_status(runs: Sequence[HostRun], out: Printer) -> None:
+    """One row per host and physical function."""
+    rows = [row for run in runs for row in _status_rows(run)]
+    out.table(_STATUS, [(*row, *[""] * (len(_STATUS) - len(row))) for row in rows])
+    show_trouble(runs, out)
+
+
+def _status_rows(run: HostRun) -> list[Row]:
+    if run.error is not None:
+        return [(run.label, ("no answer", "bold red"))]
+    row = host_document(run)
+    common = (
+        " ".join(row["kernel_arguments"]) or "-",
+        " ".join(f"{name} {state}" for name, state in row["services"].items()) or "-",
+    )
+    if not row["ports"]:
+        return [(run.label, "-", "", "", "", "", "", "", *common)]
+    first, *others = map(_port_cells, row["ports"])
+    return [(run.label, *first, *common), *(("", *cells) for cells in others)]
+
+
+def _port_cells(port: PortDocument) -> Row:
+    present, wanted = port["vfs_present"], port["vfs_wanted"]
+    return (
+        port["interface"],
+        port["pci_address"],
+        port["driver"],
+        (f"{present}", "green") if present == wanted else (f"{present}, wanted {wanted}", "yellow"),
+        str(port["vfs_in_use"]),
+        str(port["vfs_limit"]),
+        " ".join(port["physical_networks"]),
+    )

@@ -1,0 +1,233 @@
+"""The steps by which nova comes to a host for direct ports, each judged from the host's facts. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from sriov.errors import FormatError
+from sriov.facts.model import Facts, Unit
+from sriov.formats.nova import edit as options
+from sriov.formats.nova import releases
+from sriov.formats.nova.whitelist import Entry
+from sriov.resources import nova_options, services
+from sriov.resources.contract import FreshService, Problem, Request
+from sriov.scheduling import host_devices as offers
+from sriov.scheduling import pci_rules
+from sriov.scheduling.host_devices import Offer
+from sriov.scheduling.pci_rules import Device, Kind
+
+ANSWERS = "the host answers"
+
+
+class Mark(enum.Enum):
+    HOLDS = "holds"
+    FAILS = "fails"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`name` says what must hold, `found` what was found, `remedy` the next act where it fails."""
+
+    name: str
+    mark: Mark
+    found: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One host, and what a VM wants of it."""
+
+    request: Request
+    facts: Facts
+    offer: Offer
+    physnet: str
+    count: int
+    serving: tuple[Device, ...]
+    holders: dict[str, str]
+
+    @classmethod
+    def of(cls, request: Request, facts: Facts, physnet: str, count: int) -> Asked:
+        offer = offers.of(request, facts)
+        return cls(request, facts, offer, physnet, count, offer.serving(physnet), offers.holders(facts))
+
+    @property
+    def unallocated(self) -> tuple[Device, ...]:
+        """What nova believes to be free: all but what its guests have."""
+        return tuple(d for d in self.serving if not offers.is_guest(self.holders.get(d.address, "")))
+
+    @property
+    def free(self) -> tuple[Device, ...]:
+        return tuple(device for device in self.serving if device.address not in self.holders)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The whitelist entries for the physical network."""
+        return tuple(entry for entry in self.offer.entries if pci_rules.serves(entry, self.physnet))
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """Every device that one of those entries matches, whether or not another entry takes it."""
+        hardware = self.offer.hardware
+        return tuple(d for d in hardware.devices if any(pci_rules.matches(hardware, e, d) for e in self.entries))
+
+    @property
+    def taken(self) -> tuple[Device, ...]:
+        """Those of them that the first matching entry gives to the physical network."""
+        found = ((device, self.offer.taken_by(device.address)) for device in self.devices)
+        return tuple(device for device, entry in found if entry and pci_rules.serves(entry, self.physnet))
+
+
+def _step(name: str, holds: bool, found: str, remedy: str) -> Step:
+    return Step(name, Mark.HOLDS, found) if holds else Step(name, Mark.FAILS, found, remedy)
+
+
+def _unit(asked: Asked, names: tuple[str, ...]) -> Unit | None:
+    return next((unit for name in names if (unit := asked.facts.unit(name))), None)
+
+
+def _service(asked: Asked, names: tuple[str, ...]) -> Step:
+    unit = _unit(asked, names)
+    if unit is None:
+        return Step(f"{names[0]} runs", Mark.FAILS, "there is no such service", f"install {names[0]} on this host")
+    remedy = f"journalctl -u {unit.name} says why; then systemctl restart {unit.name}"
+    return _step(f"{names[0]} runs", unit.is_active, f"{unit.name} is {unit.active_state}", remedy)
+
+
+def compute_service(asked: Asked) -> Step:
+    return _service(asked, services.COMPUTE_UNITS)
+
+
+def scheduler_service(asked: Asked) -> Step:
+    return _service(asked, services.SCHEDULER_UNITS)
+
+
+def whitelist_readable(asked: Asked) -> Step:
+    refusal = asked.offer.refusal
+    found = refusal or f"{len(asked.offer.entries)} entries"
+    return _step("nova-compute can read its whitelist", not refusal, found, "mend this; `fab plan` names file and line")
+
+
+def network_whitelisted(asked: Asked) -> Step:
+    labels = [offers.entry_label(entry) for entry in asked.entries]
+    known = ", ".join(asked.offer.physnets) or "none"
+    found = f"entries for {', '.join(labels)}" if labels else f"no entry names it; named are: {known}"
+    remedy = f"give an interface of this host {asked.physnet!r} in env.sriov, then fab add_vrouter_node"
+    return _step(f"the whitelist names {asked.physnet}", bool(labels), found, remedy)
+
+
+def whitelist_read_by_service(asked: Asked) -> Step:
+    return _fresh(asked, "nova-compute has read it", services.COMPUTE_UNITS, nova_options.COMPUTE)
+
+
+def filter_read_by_service(asked: Asked) -> Step:
+    return _fresh(asked, "nova-scheduler has read it", services.SCHEDULER_UNITS, nova_options.SCHEDULER)
+
+
+def _fresh(asked: Asked, name: str, names: tuple[str, ...], reader: str, watches_vfs: bool = False) -> Step:
+    """Whether the files, or the VFs, are older than the running service."""
+    unit = _unit(asked, names)
+    if unit is None or unit.started_at is None:
+        return Step(name, Mark.UNKNOWN, "when the service began is not known")
+    paths = () if watches_vfs else tuple(path for path in asked.facts.files if nova_options.read_by(reader, path))
+    reason = services.reason_to_restart(asked.facts, FreshService(names, paths, watches_vfs), unit, ())
+    fresh = "the service began after the VFs" if watches_vfs else "its files are older than the service"
+    return _step(name, not reason, reason or fresh, f"systemctl restart {unit.name}")
+
+
+def entry_matches_device(asked: Asked) -> Step:
+    labels = [offers.entry_label(entry) for entry in asked.entries]
+    found = ", ".join(device.address for device in asked.devices[:3]) or f"no device here is {' or '.join(labels)}"
+    remedy = (
+        "mend the name in env.sriov: `fab discover` shows the interfaces; a driver that is not loaded hides its own"
+    )
+    return _step("an entry for it matches a device", bool(asked.devices), found, remedy)
+
+
+def entry_comes_first(asked: Asked) -> Step:
+    """nova takes the first entry that matches; VFs count here, or the port where there are none yet."""
+    kinds = {Kind.VIRTUAL} if any(d.kind is Kind.VIRTUAL for d in asked.devices) else set(Kind)
+    won = [device for device in asked.taken if device.kind in kinds]
+    lost = [device for device in asked.devices if device.kind in kinds and device not in won]
+    winner = asked.offer.taken_by(lost[0].address) if lost and not won else None
+    found = "no other entry comes before it"
+    if winner is not None:
+        network = winner.get("physical_network") or "no physical network"
+        found = f"the entry for {offers.entry_label(winner)} ({network}) comes first and takes {lost[0].address}"
+    remedy = "take that entry out, or name VFs by address: two physnets of one entry of env.sriov share its VFs out"
+    return _step("no other entry takes its devices", bool(won), found, remedy)
+
+
+def vfs_present(asked: Asked) -> Step:
+    found = f"{len(asked.serving)} VFs"
+    if not asked.serving:
+        found = "; ".join(_why_none(asked, device) for device in asked.taken)
+    remedy = "fab add_vrouter_node makes the VFs, now and at every boot"
+    return _step(f"VFs for {asked.physnet} exist", bool(asked.serving), found, remedy)
+
+
+def _why_none(asked: Asked, device: Device) -> str:
+    port = asked.facts.port(pci=device.address)
+    name = port.interface if port else device.address
+    if device.kind is Kind.PLAIN:
+        return f"{name} offers no SR-IOV"
+    return f"{name} has {port.num_vfs if port else 0} VFs"
+
+
+def vfs_seen_by_service(asked: Asked) -> Step:
+    """A compute service that saw the port without VFs keeps stale pools (nova bug 1892361)."""
+    return _fresh(asked, "nova-compute has seen these VFs", services.COMPUTE_UNITS, nova_options.COMPUTE, True)
+
+
+def vfs_free(asked: Asked) -> Step:
+    guests = sorted({h.removeprefix(offers.GUEST) for h in asked.holders.values() if offers.is_guest(h)})
+    left, total = len(asked.unallocated), len(asked.serving)
+    found = f"{left} of {total} free" + (f"; guests with VFs here: {', '.join(guests[:5])}" if left < total else "")
+    remedy = "free a VF (end or migrate a guest), or raise 'VF' of this host"
+    return _step(f"{asked.count} of them not given to guests", left >= asked.count, found, remedy)
+
+
+def vfs_held_by_nobody_else(asked: Asked) -> Step:
+    """nova does not know of other users: it would give their VFs away, and the guest would not start."""
+    others = [f"{d.address} by {asked.holders[d.address]}" for d in asked.unallocated if d.address in asked.holders]
+    found = f"held: {'; '.join(others[:3])}" if others else "all that nova takes for free are free"
+    remedy = "name these VFs in 'exclude_vfs' of env.sriov, or free them; nova gives them to guests otherwise"
+    return _step("no other program holds them", len(asked.free) >= asked.count, found, remedy)
+
+
+def iommu_on(asked: Asked) -> Step:
+    parents = {device.parent for device in asked.serving}
+    ports = [port for port in offers.ports(asked.facts) if port.pci_address in parents]
+    lacking = [port.interface for port in ports if not port.has_iommu_group]
+    found = f"{', '.join(lacking)} in no IOMMU group" if lacking else "the ports are in IOMMU groups"
+    remedy = "fab add_vrouter_node sets the kernel arguments (a reboot follows); check VT-d or AMD-Vi in the BIOS setup"
+    return _step("the IOMMU is on", not lacking, found, remedy)
+
+
+def _effective(asked: Asked) -> options.Effective | str:
+    release = nova_options.release_of(asked.request, asked.facts)
+    if isinstance(release, Problem):
+        return release.message
+    try:
+        files = nova_options.config_files(asked.request, asked.facts)
+        return options.effective(files, release, nova_options.SCHEDULER)
+    except FormatError as error:
+        return error.message
+
+
+def scheduler_readable(asked: Asked) -> Step:
+    read = _effective(asked)
+    found = read if isinstance(read, str) else f"{len(read.filters)} filters in force"
+    return _step("nova-scheduler can read its files", not isinstance(read, str), found, "mend this line")
+
+
+def filter_enabled(asked: Asked) -> Step:
+    read = _effective(asked)
+    filters = () if isinstance(read, str) else read.filters
+    classes = () if isinstance(read, str) else read.available
+    is_known = not classes or bool({*releases.ALL_FILTERS, releases.PCI_FILTER_CLASS}.intersection(classes))
+    found = f"in force are: {', '.join(filters)}" + ("" if is_known else "; available_filters leaves its class out")
+    remedy = "fab setup_openstack_node; until then a VM may land where no VF is, and fail late"
+    return _step(f"{releases.PCI_FILTER} is enabled", releases.PCI_FILTER in filters and is_known, found, remedy)

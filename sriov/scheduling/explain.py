@@ -1,0 +1,159 @@
+"""Why nova finds no host, or which hosts it finds, for direct ports on a physical network: each step in nova's order.
+
+Judged from facts of the hosts alone, without asking the scheduler. The rules of entries and pools stand in
+`sriov.pci_rules`; here is what stands around them: services, files that a running service has not read yet, who
+holds which VF. A step that cannot be told is `UNKNOWN` and does not fail.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sriov.facts.model import Facts
+from sriov.model import Host, Role
+from sriov.resources.contract import Request
+from sriov.scheduling import checks as steps
+from sriov.scheduling.checks import Asked, Mark, Step
+
+Judge = Callable[[Asked], Step]
+_ON_COMPUTE: tuple[Judge, ...] = (
+    steps.compute_service,
+    steps.whitelist_readable,
+    steps.network_whitelisted,
+    steps.whitelist_read_by_service,
+    steps.entry_matches_device,
+    steps.entry_comes_first,
+    steps.vfs_present,
+    steps.vfs_seen_by_service,
+    steps.vfs_free,
+    steps.vfs_held_by_nobody_else,
+    steps.iommu_on,
+)
+_ON_OPENSTACK: tuple[Judge, ...] = (
+    steps.scheduler_service,
+    steps.scheduler_readable,
+    steps.filter_enabled,
+    steps.filter_read_by_service,
+)
+
+
+class Verdict(enum.Enum):
+    """What comes of it."""
+
+    FOUND = "a host is found"
+    NONE = "no valid host"
+    BLIND = "the scheduler does not look for VFs"
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One host in one role. Steps behind the first failing one are not judged: nova would not come to them."""
+
+    host: Host
+    role: Role
+    steps: tuple[Step, ...]
+    free: int = 0
+
+    @property
+    def failing(self) -> Step | None:
+        return next((step for step in self.steps if step.mark is Mark.FAILS), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All hosts; `count` is the number of direct ports of the one VM asked for.
+
+    `unasked` says why VFs that neutron has bound are not counted as used; empty: they are.
+    """
+
+    physnet: str
+    count: int
+    computes: tuple[Explained, ...]
+    schedulers: tuple[Explained, ...]
+    unasked: str = "nobody asked it"
+
+    @property
+    def hosts(self) -> tuple[Explained, ...]:
+        """The hosts that take the VM."""
+        return tuple(host for host in self.computes if host.failing is None)
+
+    @property
+    def verdict(self) -> Verdict:
+        if not self.hosts:
+            return Verdict.NONE
+        return Verdict.BLIND if any(host.failing for host in self.schedulers) else Verdict.FOUND
+
+    @property
+    def has_silent(self) -> bool:
+        return any(host.failing and host.failing.name == steps.ANSWERS for host in (*self.computes, *self.schedulers))
+
+
+def explain(seen: Sequence[tuple[Request, Facts | None, str]], physnet: str, count: int) -> Explanation:
+    """`seen`: each host with its facts (probed with all ports), or None and the reason why there are none."""
+    computes: list[Explained] = []
+    schedulers: list[Explained] = []
+    for request, facts, reason in seen:
+        for role, judges, into in (
+            (Role.COMPUTE, _ON_COMPUTE, computes),
+            (Role.OPENSTACK, _ON_OPENSTACK, schedulers),
+        ):
+            if role in request.roles:
+                into.append(_explained(request, facts, reason, role, judges, physnet, count))
+    return Explanation(physnet, count, tuple(computes), tuple(schedulers))
+
+
+def _explained(
+    request: Request,
+    facts: Facts | None,
+    reason: str,
+    role: Role,
+    judges: tuple[Judge, ...],
+    physnet: str,
+    count: int,
+) -> Explained:
+    if facts is None:
+        return Explained(
+            request.host, role, (Step(steps.ANSWERS, Mark.FAILS, reason, "see that SSH reaches it as root"),)
+        )
+    asked = Asked.of(request, facts, physnet, count)
+    return Explained(request.host, role, tuple(_until_failing(asked, judges)), free=len(asked.free))
+
+
+def _until_failing(asked: Asked, judges: tuple[Judge, ...]) -> Iterator[Step]:
+    yield Step(steps.ANSWERS, Mark.HOLDS, "")
+    for judge in judges:
+        step = judge(asked)
+        yield step
+        if step.mark is Mark.FAILS:
+            return
+
+
+def document(testbed: str, exit_code: int, found: Explanation) -> dict[str, object]:
+    """One JSON document; keys only get added."""
+    return {
+        "task": "explain",
+        "testbed": testbed,
+        "exit_code": exit_code,
+        "physical_network": found.physnet,
+        "count": found.count,
+        "verdict": found.verdict.name.lower(),
+        "hosts": [host.host.name for host in found.hosts],
+        "compute": [_host(host) for host in found.computes],
+        "scheduler": [_host(host) for host in found.schedulers],
+        "cloud": {"asked": not found.unasked, "reason": found.unasked},
+    }
+
+
+def _host(host: Explained) -> dict[str, object]:
+    return {
+        "host": host.host.name,
+        "hostname": host.host.hostname,
+        "free": host.free,
+        "failing": host.failing.name if host.failing else None,
+        "steps": [
+            {"name": step.name, "mark": step.mark.value, "found": step.found, "remedy": step.remedy}
+            for step in host.steps
+        ],
+    }

@@ -1,0 +1,75 @@
+"""What goes wrong in a login, from paramiko's words to ours."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import paramiko
+from fabric import Connection
+
+from sriov.errors import ConnectError, HostError, UnreachableError, printable
+from sriov.model import Host
+from sriov.ssh.jump_hosts import JumpError
+from sriov.ssh.known_hosts import KnownHosts, UnknownHostKey, name_of
+
+TROUBLE = (OSError, EOFError, paramiko.SSHException)
+# paramiko's words for a server that says nothing when its banner is due (transport.py, `_check_banner`), or its answer
+_SILENCE = ("No existing session", "Error reading SSH protocol banner", "Authentication timeout.")
+_NO_CHANNEL = "Timeout opening channel."  # and for a jump host that cannot reach the next one
+_IS_IT_UP = "is the host up, and does `ssh` reach it? Run again then"
+
+
+class RefusedError(Exception):
+    """The host speaks SSH, and lets nobody in."""
+
+
+def is_refusal(error: BaseException, transport: paramiko.Transport | None) -> bool:
+    """paramiko has no class of its own for having neither key, agent nor password to offer, and its last word may be
+    of a key file that it took for one of another kind."""
+    if isinstance(error, (paramiko.BadHostKeyException, UnknownHostKey)) or str(error) in _SILENCE:
+        return False
+    asks = transport is not None and transport.is_active() and transport.initial_kex_done
+    return isinstance(error, paramiko.AuthenticationException) or (asks and isinstance(error, paramiko.SSHException))
+
+
+def explained(error: Exception, connection: Any, host: Host, timeout: float, known: KnownHosts) -> HostError:
+    """Why nobody is logged in to this host by this connection, or by one to a jump host before it."""
+    if isinstance(error, JumpError):
+        return explained(error.error, error.connection, host, timeout, known)
+    where = f"{connection.host}:{connection.port}"
+    if isinstance(error, RefusedError):
+        return ConnectError(
+            host.name,
+            f"its jump host {connection.user}@{where} refused the login",
+            hint="`ssh` to the jump host must work without a password",
+        )
+    if isinstance(error, paramiko.BadHostKeyException):
+        name = name_of(connection.host, connection.port)
+        return ConnectError(
+            host.name,
+            f"the host key of {where} has changed: it is not the one in {known.path}",
+            hint=f"if the host was installed anew: ssh-keygen -R '{name}' -f {known.path}; "
+            "if not, somebody may stand between",
+        )
+    if isinstance(error, UnknownHostKey):
+        return ConnectError(
+            host.name,
+            f"the host key of {where} is unknown ({error.fingerprint})",
+            hint=f"compare it, then: ssh-keyscan -p {connection.port} {connection.host} >> {known.path}; "
+            "or pass --accept-new-host-keys",
+        )
+    if isinstance(error, socket.gaierror):
+        return UnreachableError(
+            host.name, f"the name {connection.host} cannot be resolved", hint="mend the name in the testbed, or DNS"
+        )
+    if isinstance(connection.gateway, Connection):
+        where += f" (behind {connection.gateway.host}:{connection.gateway.port})"
+    if isinstance(error, TimeoutError) or str(error) == _NO_CHANNEL:
+        return UnreachableError(host.name, f"{where} does not answer within {timeout:g} s", hint=_IS_IT_UP)
+    words = "it takes the connection and says nothing" if str(error) in _SILENCE else words_of(error)
+    return UnreachableError(host.name, f"no SSH with {where}: {words}", hint=_IS_IT_UP)
+
+
+def words_of(error: BaseException) -> str:
+    return printable(str(error)) or type(error).__name__
