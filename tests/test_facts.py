@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sriov.errors import HostError
-from sriov.facts import model as facts
+from sriov.facts import parser
 from sriov.facts.model import Facts, Port, Unit, VirtualFunction
 
 NONCE = "0123456789abcdef0123456789abcdef"
@@ -18,7 +18,7 @@ PROBE = (Path(__file__).parent / "golden/facts/compute.probe").read_bytes().repl
 
 @pytest.fixture
 def seen() -> Facts:
-    return facts.parse(PROBE, NONCE, "root@a")
+    return parser.parse(PROBE, NONCE, "root@a")
 
 
 def test_parse_reads_the_host_itself(seen: Facts) -> None:
@@ -89,21 +89,21 @@ def test_file_that_cannot_be_read_is_named_and_the_others_are_taken() -> None:
     conf, other = b"file /etc/nova/nova.conf\n[DEFAULT]\n", b"file /etc/nova/b.conf\n"
     parts = mark.join((b"", conf, other, b"unreadable /etc/nova/b.conf\n", b"units"))
     one_by_one = PROBE.replace(mark + b"units", parts)
-    found = facts.parse(one_by_one, NONCE, "root@a")
+    found = parser.parse(one_by_one, NONCE, "root@a")
     assert dict(found.files) == {"/etc/nova/nova.conf": b"[DEFAULT]\n"}
     assert found.unreadable == ("/etc/nova/b.conf",)
 
 
 def test_file_that_changed_while_it_was_read_is_told() -> None:
     with pytest.raises(HostError, match="changed while it was read"):
-        facts.parse(PROBE.replace(b"# @0000 end", b"# @0000 the end"), NONCE, "root@a")
+        parser.parse(PROBE.replace(b"# @0000 end", b"# @0000 the end"), NONCE, "root@a")
 
 
 def test_file_that_poses_as_a_section_stays_a_file() -> None:
     forged = b"@" + b"0" * 32 + b" end\n@" + b"0" * 32 + b" host\nboot_id=forged"
     grown = str(34 + len(forged) - len(b"# @0000 end")).encode()
     posing = PROBE.replace(b"# @0000 end", forged).replace(b"34 1700000500", grown + b" 1700000500")
-    found = facts.parse(posing, NONCE, "root@a")
+    found = parser.parse(posing, NONCE, "root@a")
     assert found.boot_id.startswith("1111")
     assert b"boot_id=forged" in found.files["/etc/nova/nova.conf"]
 
@@ -136,7 +136,7 @@ def test_units_begin_with_their_main_process_or_as_active(seen: Facts) -> None:
 )
 def test_output_that_is_no_probe_is_this_host_s_error(output: bytes, words: str) -> None:
     with pytest.raises(HostError) as caught:
-        facts.parse(output, NONCE, "root@a")
+        parser.parse(output, NONCE, "root@a")
     assert words in caught.value.message
     assert caught.value.host == "root@a"
     assert "DEFAULT" not in str(caught.value)
@@ -145,7 +145,7 @@ def test_output_that_is_no_probe_is_this_host_s_error(output: bytes, words: str)
 @given(st.binary(max_size=200), st.integers(0, len(PROBE)), st.integers(0, 200))
 def test_any_output_is_facts_or_this_host_s_error(noise: bytes, at: int, cut: int) -> None:
     try:
-        found = facts.parse(PROBE[:at] + noise + PROBE[at + cut :], NONCE, "root@a")
+        found = parser.parse(PROBE[:at] + noise + PROBE[at + cut :], NONCE, "root@a")
     except HostError:
         return
     assert "\x1b" not in found.boot_id + found.cmdline
