@@ -8,6 +8,8 @@ import pytest
 
 from sriov.errors import TestbedError
 from sriov.testbed import load
+from sriov.testbed.readers import one_of, read_by_name
+from sriov.testbed.source import FaultList, Keys, Source
 
 HEAD = "from fabric.api import env\na, b = 'root@10.0.0.1', 'root@10.0.0.2'\n"
 ROLES = "env.roledefs = {'compute': [a], 'openstack': [b]}\n"
@@ -131,10 +133,49 @@ def test_faults_of_a_dictionary_have_these_words_in_this_order(tmp_path: Path, l
     "line",
     [
         *("env.passwords = []", "env.vlan_ranges = ''", "env.worker_resources = 0", "env.openstack_release = {}"),
-        *("env.sriov = None", "env.sriov = {}", "env.hostnames = None", "env.hostnames = []"),
+        *(
+            "env.ostypes = {}",
+            "env.ostypes = ['ignored']",
+            "env.sriov = None",
+            "env.sriov = {}",
+            "env.hostnames = None",
+            "env.hostnames = []",
+        ),
     ],
 )
 def test_nothing_in_place_of_a_dictionary_loads(tmp_path: Path, line: str) -> None:
     path = tmp_path / "testbed.py"
     path.write_text(HEAD + ROLES + line + "\n")
     assert len(load(path).hosts) == 2
+
+
+def test_text_of_a_class_of_its_own_names_a_host(tmp_path: Path) -> None:
+    path = tmp_path / "testbed.py"
+    path.write_text(
+        "import enum\n"
+        "from fabric.api import env\n"
+        "class H(str, enum.Enum):\n    A = 'root@10.0.0.1'\n"
+        "env.roledefs = {'compute': ['root@10.0.0.1']}\n"
+        "env.openstack_release = {H.A: 23}\nenv.worker_resources = {H.A: 'rack1'}\n"
+        "env.sriov = {H.A: [{'interface': 'eth0', 'VF': 1, 'physnets': ['p']}]}\n"
+    )
+    (host,) = load(path).hosts
+    assert (host.release, host.worker_resource, len(host.physical_functions)) == (23, "rack1", 1)
+
+
+def test_roles_and_hosts_may_be_keys_of_one_dictionary() -> None:
+    def words(value: object, at: Keys, faults: FaultList) -> tuple[str, ...] | None:
+        if isinstance(value, list):
+            return tuple(value)
+        faults.add(at, "is no list")
+        return None
+
+    faults = FaultList(Source("testbed.py", {}, lambda keys: None, "env."))
+    names = one_of({"compute", "openstack", "root@a", "root@b"}, "is no role and no host of this testbed")
+    given = {"compute": ["x=1"], "root@a": ["y"], "computes": ["z"], "root@b": 5}
+    found = read_by_name(given, ("arguments",), "write {'compute': []}", names, words, faults)
+    assert found == {"compute": ("x=1",), "root@a": ("y",)}
+    assert [(fault.where, fault.what, fault.hint) for _, fault in faults.found] == [
+        ("env.arguments['computes']", "is no role and no host of this testbed", "did you mean 'compute'?"),
+        ("env.arguments['root@b']", "is no list", ""),
+    ]

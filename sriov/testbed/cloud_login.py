@@ -44,6 +44,10 @@ def read_cloud_login(values: Mapping[str, object], hosts: tuple[Host, ...], faul
 
 
 def _texts(keystone: Mapping[object, object], faults: FaultList) -> dict[str, str]:
-    at = ("keystone",)
-    pairs = ((read_text(key, at, faults), read_text(value, (*at, key), faults)) for key, value in keystone.items())
-    return {key: value for key, value in pairs if key is not None and value is not None}
+    found: dict[str, str] = {}
+    for key, value in keystone.items():
+        at = ("keystone", key)
+        name, text = read_text(key, at, faults), read_text(value, at, faults)
+        if name is not None and text is not None:
+            found[name] = text
+    return found

@@ -13,7 +13,7 @@ from sriov.testbed.host_strings import HostString
 from sriov.testbed.ports import read_port, refuse_repeated_ports
 from sriov.testbed.readers import read_by_name, read_mapping
 from sriov.testbed.source import FaultList, Keys
-from sriov.testbed.wording import kind, nearest, shown
+from sriov.testbed.wording import as_text, kind, nearest, shown
 
 KEYS = ("interface", "pci", "mac", "VF", "physnets", "exclude_vfs", "trusted")
 MAX_VFS = 65535  # NumVFs is a 16-bit register (PCI Express SR-IOV capability)
@@ -133,7 +133,8 @@ def _excluded(entry: Mapping[object, object], num_vfs: int | None, at: Keys, fau
         return ()
     if num_vfs is not None and any(item >= num_vfs for item in value):
         there = f"has the VFs 0 to {num_vfs - 1}" if num_vfs else "has no VFs"
-        faults.add(here, f"VF {shown(max(value))} is out of range: this interface {there}", "VFs are counted from 0")
+        name = f"VF {shown(max(value))}" if as_text(max(value)) else "a VF number with too many digits"
+        faults.add(here, f"{name} is out of range: this interface {there}", "VFs are counted from 0")
     if len(set(value)) < len(value):
         faults.add(here, "names one VF twice", "name each VF once")
     return tuple(sorted(set(value)))
