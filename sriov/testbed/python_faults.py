@@ -59,6 +59,8 @@ def of_syntax(message: str, line: str) -> tuple[str, str]:
     what = f"syntax error: {message}"
     if _CURLY.search(line):
         return f"syntax error: a curly quote ({message})", "type straight quotes (' or \"); word processors bend them"
+    if "integer string conversion" in message:  # of more than 4300 digits
+        return "a whole number with too many digits", "put it in quotes if it is text"
     if _PLACEHOLDER.search(line):
         return what, _PLACEHOLDER_HINT
     if re.match(r"\s*(print|exec)\b(?!\s*\()", line) or "<>" in line or re.search(r"\bexcept\b[^:]*,", line):

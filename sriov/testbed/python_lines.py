@@ -11,7 +11,7 @@ import ast
 import functools
 from collections.abc import Callable, Mapping
 
-from .source import Keys
+from sriov.testbed.source import Keys
 
 _COMPUTABLE = (
     ast.Constant, ast.Name, ast.Load, ast.BinOp, ast.Mod, ast.Add, ast.Tuple, ast.JoinedStr, ast.FormattedValue,
@@ -63,7 +63,13 @@ def holds_password(tree: ast.Module, line: int | None) -> bool:
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign | ast.Expr) and line and node.lineno <= line <= (node.end_lineno or line)
     ]
-    return any("pass" in ast.dump(target).lower() for node in around for target in getattr(node, "targets", [node]))
+    return any(_mentions_pass(target) for node in around for target in getattr(node, "targets", [node]))
+
+
+def _mentions_pass(node: ast.AST) -> bool:
+    """Whether a name or a text in it does."""
+    fields = (field for part in ast.walk(node) for _, field in ast.iter_fields(part))
+    return any("pass" in repr(field).lower() for field in fields if isinstance(field, str | bytes))
 
 
 def _target_path(target: ast.expr, names: Mapping[str, object]) -> Keys:

@@ -18,9 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from . import python_faults
-from .python_lines import holds_password, line_finder
-from .source import Source, line_error, read_bytes
+from sriov.testbed import python_faults
+from sriov.testbed.python_lines import holds_password, line_finder
+from sriov.testbed.source import Source, line_error, read_bytes
+from sriov.testbed.wording import as_text
 
 _STAND_INS = ("fabric", "fabric.api", "fabric.state")
 _sys_modules_lock = threading.RLock()
@@ -91,7 +92,7 @@ def _run(code: CodeType, env: Env, names: dict[str, object]) -> python_faults.Fa
             exec(code, names)  # noqa: S102 - a testbed is the operator's own program
         except (Exception, SystemExit) as error:
             stack = tuple(traceback.extract_tb(error.__traceback__))
-            return python_faults.Failure(type(error), getattr(error, "name", None), str(error), stack)
+            return python_faults.Failure(type(error), getattr(error, "name", None), as_text(error) or "", stack)
     return None
 
 

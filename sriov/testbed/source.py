@@ -6,13 +6,13 @@ a valid testbed is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import Fault, TestbedError
+from sriov.errors import Fault, TestbedError
+from sriov.testbed.wording import shown
 
 MAX_BYTES = 4 * 1024 * 1024  # the longest of 517 public testbeds has 40 KB; more is another kind of file
 
@@ -62,32 +62,6 @@ def label(prefix: str, keys: Keys) -> str:
     if top == "passwords":
         rest = []
     return f"{prefix}{top}" + "".join(f"[{shown(key)}]" for key in rest)
-
-
-def shown(value: object) -> str:
-    """`value` as it may stand in a message: one line, at most 60 characters, no `user:password@host`."""
-    try:
-        text = repr(value)
-    except Exception:  # of the operator's own class, or an int of more than 4300 digits
-        return kind(value)
-    if isinstance(value, str):
-        text = repr(re.sub(r"^([^@:]*):.*@", r"\1:***@", value, flags=re.DOTALL))
-    return text if len(text) <= 60 else f"{text[:56]}...{text[-1]}"
-
-
-def kind(value: object) -> str:
-    """What a value is, in words an operator knows: `a list`, `text`, `a whole number`."""
-    names: tuple[tuple[type | tuple[type, ...], str], ...] = (
-        (bool, "True or False"),
-        (str, "text"),
-        (int, "a whole number"),
-        (float, "a number with a fraction"),
-        (Mapping, "a dictionary"),
-        ((list, tuple), "a list"),
-        ((set, frozenset), "a set"),
-        (type(None), "None"),
-    )
-    return next((name for types, name in names if isinstance(value, types)), f"of type {type(value).__name__}")
 
 
 def read_bytes(path: Path) -> bytes:

@@ -18,14 +18,24 @@ from pathlib import Path
 
 import yaml
 
-from ..errors import Fault, TestbedError
-from .source import Keys, Source, line_error, read_bytes
+from sriov.errors import Fault, TestbedError
+from sriov.testbed.source import Keys, Source, line_error, read_bytes
+from sriov.testbed.wording import as_text
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with numbers in base 10 only."""
+    """SafeLoader with numbers in base 10 only, which says where one has more digits than Python reads (4300)."""
+
+    def whole_number(self, node: yaml.ScalarNode) -> int:
+        try:
+            return int(self.construct_yaml_int(node))
+        except ValueError:
+            if not re.fullmatch(r"[-+]?[1-9][0-9_]*", node.value):
+                raise
+        raise yaml.constructor.ConstructorError(None, None, _TOO_LONG, node.start_mark)
 
 
+_TOO_LONG = "a whole number with too many digits"
 _INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INT, _FLOAT)]
@@ -33,6 +43,7 @@ _Loader.yaml_implicit_resolvers = {
 }
 _Loader.add_implicit_resolver(_INT, re.compile(r"[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
 _Loader.add_implicit_resolver(_FLOAT, re.compile(r"[-+]?[0-9]+\.[0-9]+$"), list("-+0123456789"))
+_Loader.add_constructor(_INT, _Loader.whole_number)
 
 
 def read(path: Path) -> Source:
@@ -50,7 +61,7 @@ def read(path: Path) -> Source:
 
 
 def _parse(content: bytes, path: Path) -> tuple[yaml.Node | None, object, tuple[Fault, ...]]:
-    line, what = None, ""
+    line, what, hint = None, "", "quote text that holds any of : # * & ! | > @ %"
     loader = None
     try:
         loader = _Loader(content)
@@ -64,6 +75,7 @@ def _parse(content: bytes, path: Path) -> tuple[yaml.Node | None, object, tuple[
         line = mark.line + 1 if mark else None
         # the parser quotes tags and aliases, and a password may begin with '!' or '*'
         what = re.sub(r"'[^']{2,}'", "...", error.problem or "cannot be read")
+        hint = "put it in quotes if it is text" if error.problem == _TOO_LONG else hint
     except yaml.YAMLError:
         what = "holds characters that YAML does not allow"
     except (ValueError, TypeError, AttributeError, RecursionError):
@@ -71,7 +83,7 @@ def _parse(content: bytes, path: Path) -> tuple[yaml.Node | None, object, tuple[
     finally:
         if loader:
             loader.dispose()
-    raise line_error(str(path), line, f"YAML error: {what}", "quote text that holds any of : # * & ! | > @ %")
+    raise line_error(str(path), line, f"YAML error: {what}", hint)
 
 
 def _repeated_keys(root: yaml.Node, path: str) -> Iterator[Fault]:
@@ -111,7 +123,7 @@ def _line_finder(root: yaml.Node) -> Callable[[Keys], int | None]:
 
 def _step(node: yaml.Node, key: object) -> tuple[int, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
-        return next(((at.start_mark.line + 1, value) for at, value in node.value if at.value == str(key)), None)
+        return next(((at.start_mark.line + 1, value) for at, value in node.value if at.value == as_text(key)), None)
     if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
         return node.value[key].start_mark.line + 1, node.value[key]
     return None
