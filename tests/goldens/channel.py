@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost, User
 
 from .book import Book
-from .desk import ARGUMENTS, ETH0, ETH1, ML2, Desk
+from .desk import ARGUMENTS, BY_ADDRESS, ETH0, ETH1, ML2, Desk
 
 _KEPT = "opt/channel"  # a reboot empties /tmp
 _HEAD = f"""mkdir -p /{_KEPT}; rm -f /{_KEPT}/*; cat >/usr/local/bin/head <<'END'
@@ -31,10 +31,6 @@ HOSTS = (
     HostSpec("named", cmdline=ARGUMENTS, users=(User("ops", 1002),)),
     HostSpec("held", cmdline=ARGUMENTS, nics=(Nic(numvfs=4, up=True, hot_unplugs=True),)),
     HostSpec("openstack1", roles=("openstack",)),
-)
-BY_ADDRESS = (
-    {"pci": "0000:01:00.0", "VF": 7, "physnets": ["physnet1"]},
-    {"mac": "52:54:00:12:34:57", "VF": 3, "physnets": ["physnet2"]},
 )
 
 
@@ -125,7 +121,7 @@ def tell(fleet: Fleet, home: Path, book: Book) -> None:
     tap = Tap(desk, book)
     desk.write({"bare": [ETH0, ETH1]})
     tap.visit("kernel/bare", "bare", "setup_all")
-    for task in ("setup_all", "verify", "capacity", "explain:physnet1", "status", "discover:{bare}"):
+    for task in ("setup_all", "capacity", "explain:physnet1", "status", "discover:{bare}"):
         tap.visit(f"converged-{task.partition(':')[0]}", "bare", task)
     desk.write({"red": [ETH0]})
     tap.visit("kernel/red", "red", "setup_all", "--reboot-with-instances")

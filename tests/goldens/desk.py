@@ -19,6 +19,10 @@ Entries = Sequence[Mapping[str, object]]
 ARGUMENTS = "intel_iommu=on iommu=pt"  # on the command line of hosts whose kernel needs nothing
 ETH0 = {"interface": "eth0", "VF": 7, "physnets": ["physnet1"]}
 ETH1 = {"interface": "eth1", "VF": 5, "physnets": ["physnet1", "physnet2"], "exclude_vfs": [0]}
+BY_ADDRESS = (
+    {"pci": "0000:01:00.0", "VF": 7, "physnets": ["physnet1"]},
+    {"mac": "52:54:00:12:34:57", "VF": 3, "physnets": ["physnet2"]},
+)
 ML2 = "env.network_backend = 'ml2'\nenv.vlan_ranges = {'physnet1': '100:199', 'physnet2': ['10:19', '30:39']}\n"
 
 
