@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from conftest import CHECKOUT, FAB
 
 from sriov.simulation import Fleet
 
+from .book import Book
 from .normalise import Normaliser
 
 Entries = Sequence[Mapping[str, object]]
@@ -33,7 +35,7 @@ class Desk:
         self.fleet = fleet
         self.home = home
         self.bed = home / "testbed.py"
-        (home / ".ssh").mkdir(mode=0o700)
+        (home / ".ssh").mkdir(mode=0o700, parents=True)
         shutil.copy(fleet.known_hosts_path, home / ".ssh/known_hosts")
         self.normal = Normaliser(fleet, home)
 
@@ -80,3 +82,11 @@ class Desk:
             f"$ fab {' '.join(words)} --jobs 1\n{ended.stdout}"
             f"--- standard error\n{ended.stderr}--- exit code {ended.returncode}\n"
         )
+
+
+def side_by_side(fleet: Fleet, home: Path, book: Book, *stories: Callable[[Desk, Book], None]) -> None:
+    """Stories about different hosts, each with a desk of its own, at once: half of each is waiting."""
+    with ThreadPoolExecutor(len(stories)) as pool:
+        told = [pool.submit(story, Desk(fleet, home / story.__name__), book) for story in stories]
+        for one in told:
+            one.result()

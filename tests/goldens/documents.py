@@ -9,7 +9,7 @@ from cloud_stand_in import StandIn
 from sriov.simulation import Fleet, HostSpec, Nic
 
 from .book import Book
-from .desk import ARGUMENTS, BY_ADDRESS, ETH0, ETH1, Desk
+from .desk import ARGUMENTS, BY_ADDRESS, ETH0, ETH1, Desk, side_by_side
 
 HOSTS = (
     HostSpec("openstack1", roles=("openstack",)),
@@ -25,17 +25,11 @@ PORT = "create_sriov_port:vn1,port1"
 
 
 def tell(fleet: Fleet, home: Path, book: Book) -> None:
-    desk = Desk(fleet, home)
-    _cloud(desk, book)
-    _trouble(desk, book)
-    _errors(desk, book)
+    side_by_side(fleet, home, book, _cloud, _trouble)
 
 
 def _cloud(desk: Desk, book: Book) -> None:
-    """From bare hosts to a cloud as wanted, and one host back."""
-    desk.write({"bare": [ETH0]})
-    book.put("kernel/plan.json", desk.document("plan"))
-    book.put("kernel/setup_all.json", desk.document("setup_all"))
+    """From hosts without VFs to a cloud as wanted, and one host back."""
     desk.write(CLOUD)
     for name, call in (
         ("plan", "plan"),
@@ -58,28 +52,32 @@ def _cloud(desk: Desk, book: Book) -> None:
 
 
 def _trouble(desk: Desk, book: Book) -> None:
-    """A VF that a guest holds, a port that cannot have so many, instances that keep a reboot back."""
+    """A VF that a guest holds, a port that cannot have so many, a reboot, and all that is refused."""
+    desk.write({"bare": [ETH0]})
+    book.put("kernel/plan.json", desk.document("plan"))
+    book.put("kernel/setup_all.json", desk.document("setup_all"))
     desk.fleet["held"].hold_vf("eth0", 1)
     desk.write({"held": [{**ETH0, "VF": 2}]})
     book.put("setup_all-held.json", desk.document("setup_all"))
-    desk.write({"held": [{**ETH0, "VF": 8}], "both": [{**ETH0, "VF": 5}]})
+    desk.write({"held": [{**ETH0, "VF": 8}], "bare": [{**ETH0, "VF": 5}]})
     book.put("setup_all-impossible.json", desk.document("setup_all"))
+    _errors(desk, book)
 
 
 def _errors(desk: Desk, book: Book) -> None:
-    fleet = desk.fleet
-    desk.write(CLOUD)
+    bad = desk.fleet["held"]
+    both = {"bare": [ETH0], "held": [{**ETH0, "VF": 4}]}
+    desk.write(both)
     book.put("error-no_host.json", desk.document("add_vrouter_node"))
     book.put("error-unknown_option.json", desk.document("plan", "--jobs", "none"))
     book.put("error-host_not_in_testbed.json", desk.document("plan:root@10.9.9.9"))
-    desk.write({"both": [ETH0]}, both="stranger")
+    desk.write({"bare": [ETH0]}, bare="stranger")
     book.put("error-refused.json", desk.document("verify"))
-    desk.write({"both": [ETH0], "compute1": [ETH0]})
-    gone, moved = fleet["both"], fleet["compute1"]
-    desk.bed.write_text(desk.bed.read_text().replace(gone.address, "127.77.9.9"))
+    desk.write(both)
+    desk.bed.write_text(desk.bed.read_text().replace(bad.address, "127.77.9.9"))
     book.put("error-unreachable.json", desk.document("verify"))
-    desk.write({"both": [ETH0], "compute1": [ETH0]})
-    moved.change_host_key()
+    desk.write(both)
+    bad.change_host_key()
     book.put("error-host_key.json", desk.document("verify"))
     desk.bed.write_text(desk.bed.read_text().replace("'VF': 7", "'VFs': 'seven'"))
     book.put("error-testbed.json", desk.document("plan"))
