@@ -11,7 +11,9 @@
 | folders: the operator's home, the fleet's, the checkout | `HOME`, `FLEET`, `CHECKOUT` |
 | seconds in a document, in progress lines, in the closing table | `0.0` |
 
-Byte counts of a script that holds one of these are checked against the script, then replaced (`channel`).
+What only one story meets it replaces itself: `channel` the length of a script (compared with what came) by `SIZE`
+and the marks with which sudo is watched by `MARK`, `host_files` the boot ids of a host by `BOOT`, `documents` the
+address of the cloud's stand-in by `CLOUD`.
 """
 
 from __future__ import annotations
