@@ -9,7 +9,7 @@ import pytest
 from sriov.errors import TestbedError
 from sriov.testbed import load
 from sriov.testbed.readers import one_of, read_by_name
-from sriov.testbed.source import FaultList, Keys, Source
+from sriov.testbed.sources.source import FaultList, Keys, Source
 
 HEAD = "from fabric.api import env\na, b = 'root@10.0.0.1', 'root@10.0.0.2'\n"
 ROLES = "env.roledefs = {'compute': [a], 'openstack': [b]}\n"

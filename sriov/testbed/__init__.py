@@ -1,8 +1,7 @@
 """The testbed file, `.py` or `.yaml`, to a validated `Testbed`. `load` is the whole of it.
 
-source          bytes, places in a file, faults collected
-├── python_source   runs a .py (python_lines finds lines, python_faults words what fails)
-└── yaml_source     parses a .yaml
+sources/        source: bytes, places in a file, faults collected; python_source runs a .py (python_lines finds
+                lines, python_faults words what fails); yaml_source parses a .yaml
 wording         how messages name a value
 readers         values that several keys share: a dictionary by host or role, text, True or False
 host_strings    `user@host:port`
@@ -26,7 +25,7 @@ from sriov.testbed.cloud_login import read_cloud_login
 from sriov.testbed.entries import read_sriov
 from sriov.testbed.passwords import read_passwords
 from sriov.testbed.readers import read_flag
-from sriov.testbed.source import FaultList, Source, whole_file_error
+from sriov.testbed.sources.source import FaultList, Source, whole_file_error
 from sriov.testbed.wording import as_text, kind
 
 READ_KEYS = frozenset(
@@ -51,11 +50,11 @@ def load(path: str | os.PathLike[str]) -> Testbed:
 
 def _read(path: Path) -> Source:
     if path.suffix == ".py" or path.is_dir():
-        from sriov.testbed import python_source
+        from sriov.testbed.sources import python_source
 
         return python_source.read(path)
     if path.suffix in (".yaml", ".yml"):
-        from sriov.testbed import yaml_source  # late: most testbeds are Python, and yaml takes 15 ms
+        from sriov.testbed.sources import yaml_source  # late: most testbeds are Python, and yaml takes 15 ms
 
         return yaml_source.read(path)
     raise whole_file_error(path, "is neither .py nor .yaml", "name the testbed so that its kind can be told")

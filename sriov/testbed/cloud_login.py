@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from sriov.model import CloudLogin, Host, Role, Secret
 from sriov.testbed.readers import read_text
-from sriov.testbed.source import FaultList
+from sriov.testbed.sources.source import FaultList
 
 _TRUE = ("true", "yes", "1")
 

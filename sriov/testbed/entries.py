@@ -12,7 +12,7 @@ from sriov.model import PhysicalFunction, Role
 from sriov.testbed.host_strings import HostString
 from sriov.testbed.ports import read_port, refuse_repeated_ports
 from sriov.testbed.readers import read_by_name, read_mapping
-from sriov.testbed.source import FaultList, Keys
+from sriov.testbed.sources.source import FaultList, Keys
 from sriov.testbed.wording import as_text, kind, nearest, shown
 
 KEYS = ("interface", "pci", "mac", "VF", "physnets", "exclude_vfs", "trusted")

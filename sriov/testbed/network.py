@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from sriov.model import CONTRAIL, NETWORK_BACKENDS
 from sriov.testbed.readers import read_by_name
-from sriov.testbed.source import FaultList, Keys
+from sriov.testbed.sources.source import FaultList, Keys
 from sriov.testbed.wording import kind, nearest, shown
 
 

@@ -10,7 +10,7 @@ from sriov.model import Secret
 from sriov.testbed import host_strings
 from sriov.testbed.host_strings import HostString
 from sriov.testbed.readers import read_mapping
-from sriov.testbed.source import FaultList, Keys
+from sriov.testbed.sources.source import FaultList, Keys
 from sriov.testbed.wording import kind
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
-from sriov.testbed.source import FaultList, Keys
+from sriov.testbed.sources.source import FaultList, Keys
 from sriov.testbed.wording import as_text, kind, nearest
 
 T = TypeVar("T")

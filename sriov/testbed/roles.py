@@ -9,7 +9,7 @@ from sriov.model import Role
 from sriov.testbed import host_strings
 from sriov.testbed.host_strings import HostString, LoginDefaults
 from sriov.testbed.readers import read_mapping
-from sriov.testbed.source import FaultList
+from sriov.testbed.sources.source import FaultList
 from sriov.testbed.wording import kind, nearest, shown
 
 IN_ORDER = (Role.OPENSTACK, Role.COMPUTE)

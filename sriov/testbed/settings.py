@@ -12,7 +12,7 @@ from sriov.formats.nova.releases import release_number
 from sriov.testbed import host_strings
 from sriov.testbed.host_strings import LoginDefaults
 from sriov.testbed.readers import one_of, read_by_name, read_text
-from sriov.testbed.source import FaultList, Keys
+from sriov.testbed.sources.source import FaultList, Keys
 from sriov.testbed.wording import as_text, kind, shown
 
 _STRANGER = "is no compute or openstack host of this testbed"

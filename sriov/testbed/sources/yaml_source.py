@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 from sriov.errors import Fault, TestbedError
-from sriov.testbed.source import Keys, Source, line_error, read_bytes
+from sriov.testbed.sources.source import Keys, Source, line_error, read_bytes
 from sriov.testbed.wording import as_text
 
 

@@ -11,7 +11,7 @@ import ast
 import functools
 from collections.abc import Callable, Mapping
 
-from sriov.testbed.source import Keys
+from sriov.testbed.sources.source import Keys
 
 _COMPUTABLE = (
     ast.Constant, ast.Name, ast.Load, ast.BinOp, ast.Mod, ast.Add, ast.Tuple, ast.JoinedStr, ast.FormattedValue,

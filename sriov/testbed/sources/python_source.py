@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from sriov.testbed import python_faults
-from sriov.testbed.python_lines import holds_password, line_finder
-from sriov.testbed.source import Source, line_error, read_bytes
+from sriov.testbed.sources import python_faults
+from sriov.testbed.sources.python_lines import holds_password, line_finder
+from sriov.testbed.sources.source import Source, line_error, read_bytes
 from sriov.testbed.wording import as_text
 
 _STAND_INS = ("fabric", "fabric.api", "fabric.state")
