@@ -11,7 +11,6 @@ from sriov.formats.grub import (
     default_arguments,
     environment,
     lacking,
-    satisfied,
     tokens,
 )
 
@@ -191,7 +190,6 @@ def test_arguments_are_compared_as_the_kernel_reads_them(
 ) -> None:
     assert lacking(arguments, INTEL) == missing
     assert conflicting(arguments, INTEL) == conflicts
-    assert satisfied(arguments, INTEL) is (missing == ())
 
 
 def test_an_argument_without_value_is_the_bare_name() -> None:

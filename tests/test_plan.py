@@ -20,7 +20,6 @@ GRUB_CFG = (
 NOVA_CONF = "/etc/nova/nova.conf"
 BARE = Facts(
     boot_id="b",
-    uptime=1000.0,
     cmdline="root=UUID=x ro quiet",
     cpu_vendor="GenuineIntel",
     acpi_tables=frozenset({"DMAR"}),

@@ -41,7 +41,6 @@ class Port(NamedTuple):
     total_vfs: int | None = None
     offset: int = 0
     stride: int = 0
-    is_up: bool = False
     is_virtual_function: bool = False
     has_iommu_group: bool = False
     iommu_type: str = ""
@@ -92,11 +91,9 @@ class Facts(NamedTuple):
     `lock` says who is changing this host just now, and since when; empty: nobody."""
 
     boot_id: str
-    uptime: float
     cmdline: str
     cpu_vendor: str = ""
     acpi_tables: frozenset[str] = frozenset()
-    has_iommu_groups: bool = False
     nova_versions: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     lock: str = ""

@@ -64,7 +64,6 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
     unreadable = tuple(argument for name, argument, _ in found if name == "unreadable")
     return Facts(
         boot_id=printable(one["boot_id"]),
-        uptime=float(one["uptime"]),
         cmdline=printable(one["cmdline"]),
         cpu_vendor=next(
             (
@@ -76,7 +75,6 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
             "",
         ),
         acpi_tables=frozenset(lines.get("acpi", ())),
-        has_iommu_groups="iommu" in lines,
         nova_versions=tuple(sorted({printable(v) for v in lines.get("nova", ())})),
         instances=tuple(printable(name) for name in lines.get("instance", ())),
         lock=printable(lines.get("lock", [""])[0]),
@@ -140,7 +138,6 @@ def _port(interface: str, content: bytes) -> Port:
         total_vfs=int(one["sriov_totalvfs"]) if one["sriov_totalvfs"] else None,
         offset=int(one["sriov_offset"] or 0),
         stride=int(one["sriov_stride"] or 0),
-        is_up=bool(int(one["flags"] or "0", 16) & 1),
         is_virtual_function="is_vf" in one,
         has_iommu_group="group" in one,
         iommu_type=one["group_type"],

@@ -69,11 +69,6 @@ def lacking(arguments: str, wanted: Iterable[KernelArgument]) -> tuple[str, ...]
     return tuple(missing)
 
 
-def satisfied(arguments: str, wanted: Iterable[KernelArgument]) -> bool:
-    """Whether everything wanted is in force."""
-    return not lacking(arguments, wanted)
-
-
 def conflicting(arguments: str, wanted: Iterable[KernelArgument]) -> tuple[str, ...]:
     """Tokens that give one of the wanted arguments another value, in their order: `intel_iommu=off`."""
     arguments_wanted = tuple(wanted)
