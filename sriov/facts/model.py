@@ -88,6 +88,7 @@ class Replaced(NamedTuple):
 
 class Facts(NamedTuple):
     """One look at a host. `files` are taken whole, by path; `changed` says when, in seconds since boot.
+    `values` are the files of one line that a capability asked for: path -> line.
     `lock` says who is changing this host just now, and since when; empty: nobody."""
 
     boot_id: str
@@ -101,6 +102,7 @@ class Facts(NamedTuple):
     missing_tools: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
     files: Mapping[str, bytes] = {}
+    values: Mapping[str, str] = {}
     unreadable: tuple[str, ...] = ()
     changed: Mapping[str, float] = {}
     units: tuple[Unit, ...] = ()

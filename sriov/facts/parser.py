@@ -1,6 +1,6 @@
 """The output of the probe, as facts.
 
-The probe (`templates/probe.sh.j2`) prints sections that begin with `@<nonce> <name> [<argument>]`; the nonce
+The probe (`templates/probe.sh`) prints sections that begin with `@<nonce> <name> [<argument>]`; the nonce
 is new for each execution, so that no file on the host can pose as a section. Content is bytes: files are
 taken as they are. Nothing here decides anything.
 """
@@ -8,7 +8,7 @@ taken as they are. Nothing here decides anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from sriov.errors import HostError, printable
 from sriov.facts.model import Facts, Port, Replaced, Unit, VirtualFunction
@@ -78,6 +78,7 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         nova_versions=tuple(sorted({printable(v) for v in lines.get("nova", ())})),
         instances=tuple(printable(name) for name in lines.get("instance", ())),
         lock=printable(lines.get("lock", [""])[0]),
+        values=_values(lines.get("value", ())),
         tools=frozenset(lines.get("tool", ())),
         missing_tools=tuple(printable(name) for name in lines.get("missing", ())),
         ports=tuple(_port(argument, content) for name, argument, content in found if name == "port"),
@@ -91,6 +92,11 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         run_id=next((argument for name, argument, _ in found if name == "run"), ""),
         replaced=tuple(_replaced(printable(_content(found, "run")))),
     )
+
+
+def _values(lines: Iterable[str]) -> dict[str, str]:
+    """`/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages 512`: path and the first line of the file."""
+    return {path: value for path, _, value in (printable(line).partition(" ") for line in lines)}
 
 
 def _replaced(text: str) -> Iterator[Replaced]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from sriov.facts.model import Facts
 from sriov.formats import grub
 from sriov.formats.grub import KernelArgument
-from sriov.resources.contract import Item, Problem, Request, Severity
+from sriov.resources.contract import Capability, Item, Problem, Request, Severity
 
 _INTEL = (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))
 _AMD = (KernelArgument("iommu", "pt"),)
@@ -22,7 +22,7 @@ _VENDORS = {  # as /proc/cpuinfo spells them: arguments, ACPI table, what the BI
 }
 
 
-def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
+def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     if not request.wants_vfs or facts.cpu_vendor not in _VENDORS:
         return
     arguments, table, setting = _VENDORS[facts.cpu_vendor]
@@ -73,3 +73,6 @@ def _signs(request: Request, facts: Facts, setting: str) -> Iterator[Problem]:
                 "something else on the kernel command line overrides iommu=pt",
                 Severity.WARNING,
             )
+
+
+CAPABILITY = Capability("iommu", desired=_desired)

@@ -5,26 +5,29 @@ override the line of `/etc/default/grub` there), then `update-grub`. RHEL family
 entries and `/etc/default/grub` itself. What counts is what the default boot entry holds in the end; where it
 holds the arguments already, whoever wrote them, there is nothing to do.
 
-The reboot is no change of this module's: it follows from facts, see `reboot_state`.
+The reboot is no change of this module's: it follows from facts, see `_reboot_state`.
 """
 
 from __future__ import annotations
 
-import enum
 import hashlib
 from collections.abc import Iterator
 
-from sriov.facts.model import ABSENT, Facts, Replaced, checksum
+from sriov.facts.model import Facts, checksum
 from sriov.formats import grub
 from sriov.formats.grub import KernelArgument
 from sriov.model import Role
 from sriov.rendering.templates import render
 from sriov.resources.contract import (
+    Capability,
     Change,
     Command,
     Effect,
     Item,
     Problem,
+    Reads,
+    Reboot,
+    RebootState,
     RemoveFile,
     Request,
     Severity,
@@ -32,23 +35,32 @@ from sriov.resources.contract import (
     WriteFile,
 )
 
-DROP_IN = "zz-sriov.cfg"
-_DROP_IN_PATH = f"/etc/default/grub.d/{DROP_IN}"
+_DROP_IN_PATH = "/etc/default/grub.d/zz-sriov.cfg"
 _GRUB_CFG = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+_ENTRIES = "/boot/loader/entries/"
+_ENVIRONMENTS = ("/boot/grub2/grubenv", "/boot/grub/grubenv")
 _GRUBBY_LEDGER = "/var/lib/sriov/grubby"
+_DEFAULTS = "/etc/default/grub"
 _STAMP = "/var/lib/sriov/rebooted"
 _UPDATE_GRUB = Command(("timeout", "300", "update-grub"))
 _NAME = "kernel-arguments"
 
 
-def wanted_arguments(items: tuple[Item, ...]) -> tuple[KernelArgument, ...]:
+def _reads(request: Request) -> Reads:
+    if Role.COMPUTE not in request.roles:
+        return Reads()
+    files = (*_GRUB_CFG, f"{_ENTRIES}*.conf", *_ENVIRONMENTS, _DEFAULTS, _DROP_IN_PATH, _STAMP, _GRUBBY_LEDGER)
+    return Reads(files, tools=("update-grub", "grubby"))
+
+
+def _wanted_arguments(items: tuple[Item, ...]) -> tuple[KernelArgument, ...]:
     return tuple(dict.fromkeys(item for item in items if isinstance(item, KernelArgument)))
 
 
 def default_entry(facts: Facts) -> str | None:
     """Kernel arguments of the entry that boots next; None if no boot entry can be told."""
-    entries = {path: facts.text(path) for path in facts.files if path.startswith("/boot/loader/entries/")}
-    grubenv = facts.text("/boot/grub2/grubenv") or facts.text("/boot/grub/grubenv")
+    entries = {path: facts.text(path) for path in facts.files if path.startswith(_ENTRIES)}
+    grubenv = facts.text(_ENVIRONMENTS[0]) or facts.text(_ENVIRONMENTS[1])
     if entries:
         return grub.bls_default_arguments(entries, grubenv)
     for path in _GRUB_CFG:
@@ -57,14 +69,22 @@ def default_entry(facts: Facts) -> str | None:
     return None
 
 
-def changes(
+def _changes(
     request: Request, facts: Facts, items: tuple[Item, ...], earlier: tuple[Change, ...]
-) -> Iterator[Change | Problem]:
+) -> Iterator[Change | Problem | Reboot]:
     if Role.COMPUTE not in request.roles:
         return
-    wanted = wanted_arguments(items)
+    wanted = _wanted_arguments(items)
+    yield from _boot_loader(facts, wanted)
+    state = _reboot_state(facts, wanted)
+    yield Reboot(state, boot_entry_mark(facts))
+    if state is RebootState.FUTILE:
+        yield _futile_reboot(facts, wanted)
+
+
+def _boot_loader(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Iterator[Change | Problem]:
     entry = default_entry(facts)
-    has_bls = any(path.startswith("/boot/loader/entries/") for path in facts.files)
+    has_bls = any(path.startswith(_ENTRIES) for path in facts.files)
     uses_grubby = has_bls or ("grubby" in facts.tools and "update-grub" not in facts.tools)  # CentOS 7 has no BLS
     if wanted and entry is None:
         yield Problem(
@@ -155,14 +175,14 @@ def _grubby(remove: tuple[str, ...], add: tuple[str, ...]) -> Command:
     return Command(tuple(words))
 
 
-def after_rollback(replaced: Replaced, facts: Facts) -> tuple[Command, ...]:
-    """What has to follow when one of our files is back to what it was."""
-    if replaced.path == _DROP_IN_PATH:
-        return (_UPDATE_GRUB,)
-    if replaced.path == _GRUBBY_LEDGER and replaced.before == ABSENT:
+def _around_rollback(request: Request, facts: Facts, back: Change) -> Change:
+    """The drop-in counts once GRUB's files are made from it; grubby takes out what it had put in."""
+    if back.target == _DROP_IN_PATH:
+        return back._replace(steps=(*back.steps, _UPDATE_GRUB))
+    if back.target == _GRUBBY_LEDGER and isinstance(back.steps[0], RemoveFile):
         ours, taken, *_ = (facts.text(_GRUBBY_LEDGER) + "\n\n").split("\n")
-        return (_grubby(tuple(ours.split()), tuple(taken.split())),)
-    return ()
+        return back._replace(steps=(*back.steps, _grubby(tuple(ours.split()), tuple(taken.split()))))
+    return back
 
 
 def _words(entry: str, wanted: tuple[KernelArgument, ...]) -> str:
@@ -175,22 +195,13 @@ def _text(words: object) -> str:
     return " ".join(str(word) for word in words)  # type: ignore[attr-defined]
 
 
-class RebootState(enum.Enum):
-    """Whether the kernel runs with what the boot entry holds."""
-
-    NOT_NEEDED = "not needed"
-    DUE = "due"
-    FUTILE = "futile"  # it was tried for just this boot entry, and the kernel still lacks it
-
-
 def boot_entry_mark(facts: Facts) -> str:
     """Names the present boot entry in the stamp that a reboot leaves."""
     return hashlib.sha256((default_entry(facts) or "").encode()).hexdigest()[:16]
 
 
-def reboot_state(facts: Facts, items: tuple[Item, ...]) -> RebootState:
+def _reboot_state(facts: Facts, wanted: tuple[KernelArgument, ...]) -> RebootState:
     """A reboot is due if the kernel lacks what the default entry holds, unless one was made for this very entry."""
-    wanted = wanted_arguments(items)
     entry = default_entry(facts)
     if not grub.lacking(facts.cmdline, wanted) or entry is None or grub.lacking(entry, wanted):
         return RebootState.NOT_NEEDED
@@ -200,9 +211,9 @@ def reboot_state(facts: Facts, items: tuple[Item, ...]) -> RebootState:
     return RebootState.DUE
 
 
-def futile_reboot(facts: Facts, items: tuple[Item, ...]) -> Problem:
+def _futile_reboot(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Problem:
     """The loop breaker's evidence."""
-    lacking = grub.lacking(facts.cmdline, wanted_arguments(items))
+    lacking = grub.lacking(facts.cmdline, wanted)
     return Problem(
         _NAME,
         "/proc/cmdline",
@@ -212,3 +223,6 @@ def futile_reboot(facts: Facts, items: tuple[Item, ...]) -> Problem:
         "find out which, no further reboot will be made",
         Severity.BLOCKED,
     )
+
+
+CAPABILITY = Capability("kernel-arguments", _reads, changes=_changes, around_rollback=_around_rollback)

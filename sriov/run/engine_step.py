@@ -276,6 +276,6 @@ def fingerprint() -> str:
     """Of the code and the templates that take part in a step; a controller and its workers must have the same."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]
-    for path in sorted((*package.rglob("*.py"), *layout.templates().glob("*.j2"))):
+    for path in sorted((*package.rglob("*.py"), *layout.templates().rglob("*.*"))):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -21,8 +21,7 @@ from sriov.planning import reboots as reboot_rule
 from sriov.planning import rollback, script
 from sriov.planning.plan import Plan
 from sriov.planning.progress import StepProgress
-from sriov.resources.contract import Change, Request, Severity
-from sriov.resources.kernel_arguments import RebootState
+from sriov.resources.contract import Change, RebootState, Request, Severity
 from sriov.run import lock_owner as controller
 from sriov.transport import Execution, Session
 

@@ -14,7 +14,6 @@ from typing import TypedDict
 from sriov.facts.model import Facts, Port, VirtualFunction
 from sriov.model import Host, PhysicalFunction
 from sriov.resources.contract import Request
-from sriov.resources.nova_options import shares
 from sriov.scheduling import host_devices as offers
 from sriov.scheduling import pci_rules
 from sriov.scheduling.host_devices import Offer
@@ -148,7 +147,7 @@ def _bound(vfs: Sequence[VirtualFunction], claimed: Mapping[str, str]) -> tuple[
 def _wanted(request: Request, facts: Facts, port: Port) -> dict[str, tuple[int, ...]]:
     """Physical network -> indexes of the VFs that the testbed gives it on this port."""
     pf = _entry_of(request, facts, port)
-    return dict(shares(pf)) if pf and pf.num_vfs else {}
+    return dict(pf.shares()) if pf and pf.num_vfs else {}
 
 
 def _entry_of(request: Request, facts: Facts, port: Port) -> PhysicalFunction | None:

@@ -10,6 +10,7 @@ from sriov.facts.model import Facts, Unit
 from sriov.formats.nova import edit as options
 from sriov.formats.nova import releases
 from sriov.formats.nova.whitelist import Entry
+from sriov.model import Role
 from sriov.resources import nova_options, services
 from sriov.resources.contract import FreshService, Problem, Request
 from sriov.scheduling import host_devices as offers
@@ -18,6 +19,7 @@ from sriov.scheduling.host_devices import Offer
 from sriov.scheduling.pci_rules import Device, Kind
 
 ANSWERS = "the host answers"
+_COMPUTE_UNITS, _SCHEDULER_UNITS = nova_options.UNITS[Role.COMPUTE], nova_options.UNITS[Role.OPENSTACK]
 
 
 class Mark(enum.Enum):
@@ -97,11 +99,11 @@ def _service(asked: Asked, names: tuple[str, ...]) -> Step:
 
 
 def compute_service(asked: Asked) -> Step:
-    return _service(asked, services.COMPUTE_UNITS)
+    return _service(asked, _COMPUTE_UNITS)
 
 
 def scheduler_service(asked: Asked) -> Step:
-    return _service(asked, services.SCHEDULER_UNITS)
+    return _service(asked, _SCHEDULER_UNITS)
 
 
 def whitelist_readable(asked: Asked) -> Step:
@@ -119,11 +121,11 @@ def network_whitelisted(asked: Asked) -> Step:
 
 
 def whitelist_read_by_service(asked: Asked) -> Step:
-    return _fresh(asked, "nova-compute has read it", services.COMPUTE_UNITS, nova_options.COMPUTE)
+    return _fresh(asked, "nova-compute has read it", _COMPUTE_UNITS, nova_options.COMPUTE)
 
 
 def filter_read_by_service(asked: Asked) -> Step:
-    return _fresh(asked, "nova-scheduler has read it", services.SCHEDULER_UNITS, nova_options.SCHEDULER)
+    return _fresh(asked, "nova-scheduler has read it", _SCHEDULER_UNITS, nova_options.SCHEDULER)
 
 
 def _fresh(asked: Asked, name: str, names: tuple[str, ...], reader: str, watches_vfs: bool = False) -> Step:
@@ -178,7 +180,7 @@ def _why_none(asked: Asked, device: Device) -> str:
 
 def vfs_seen_by_service(asked: Asked) -> Step:
     """A compute service that saw the port without VFs keeps stale pools (nova bug 1892361)."""
-    return _fresh(asked, "nova-compute has seen these VFs", services.COMPUTE_UNITS, nova_options.COMPUTE, True)
+    return _fresh(asked, "nova-compute has seen these VFs", _COMPUTE_UNITS, nova_options.COMPUTE, True)
 
 
 def vfs_free(asked: Asked) -> Step:
