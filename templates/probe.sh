@@ -146,7 +146,7 @@ if [ -n "$files" ]; then
 fi
 set --
 for f in $units; do
-    set -- "$@" "$f.service"
+    set -- "$@" "$f"
 done
 for f in $own_units; do
     [ ! -e "$f" ] || set -- "$@" "${f##*/}"

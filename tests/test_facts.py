@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sriov.errors import HostError
-from sriov.facts.model import Facts, Port, Unit, VirtualFunction
+from sriov.facts.model import Facts, Holder, HolderKind, Port, Unit, VirtualFunction
 from sriov.facts.parser import parse
 
 NONCE = "0123456789abcdef0123456789abcdef"
@@ -48,7 +48,7 @@ def test_parse_reads_a_port_with_its_vfs_in_order(seen: Facts) -> None:
         iommu_type="identity",
         vfs=(
             VirtualFunction(2, "0000:01:10.4", "igbvf"),
-            VirtualFunction(10, "0000:01:11.4", "vfio-pci", "libvirt domain instance-00000001"),
+            VirtualFunction(10, "0000:01:11.4", "vfio-pci", Holder(HolderKind.GUEST, "instance-00000001")),
         ),
     )
     assert seen.port(pci="0000:01:00.0") == seen.port(mac="52:54:00:aa:bb:cc") == seen.port(interface="eth0")
@@ -148,3 +148,30 @@ def test_any_output_is_facts_or_this_host_s_error(noise: bytes, at: int, cut: in
     except HostError:
         return
     assert "\x1b" not in found.boot_id + found.cmdline
+
+
+@pytest.mark.parametrize(
+    ("words", "holder"),
+    [
+        ("libvirt domain vm 1", Holder(HolderKind.GUEST, "vm 1")),
+        ("process 12 (qemu-kvm)", Holder(HolderKind.PROCESS, "12 (qemu-kvm)")),
+        ("network device eth0v1, part of bond0", Holder(HolderKind.NETWORK_DEVICE, "eth0v1, part of bond0")),
+        ("user-space driver igb_uio", Holder(HolderKind.DRIVER, "igb_uio")),
+        ("vDPA device vdpa0", Holder(HolderKind.VDPA, "vdpa0")),
+        ("another network namespace", Holder(HolderKind.NAMESPACE)),
+        ("something new", Holder(HolderKind.OTHER, "something new")),
+    ],
+)
+def test_holder_is_of_a_kind_and_shows_as_the_host_said_it(words: str, holder: Holder) -> None:
+    said = PROBE.replace(b"libvirt domain instance-00000001", words.encode())
+    port = parse(said, NONCE, "root@a").port(interface="eth0")
+    assert port is not None
+    assert port.vfs[1].holder == holder
+    assert str(holder) == words
+    assert holder.is_guest is words.startswith("libvirt domain")
+
+
+def test_values_arrive_by_path() -> None:
+    path = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+    said = PROBE.replace(b"tool=update-grub\n", f"tool=update-grub\nvalue={path} 512\nvalue=/sys/none \n".encode())
+    assert dict(parse(said, NONCE, "root@a").values) == {path: "512", "/sys/none": ""}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sriov.facts.model import Facts, Port, Unit, VirtualFunction
+from sriov.facts.model import Facts, Holder, HolderKind, Port, Unit, VirtualFunction
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 from sriov.planning import plan
 from sriov.resources import kernel_arguments
@@ -67,7 +67,7 @@ def converged() -> Facts:
 
 
 def held(facts: Facts) -> Facts:
-    busy = (VFS[0]._replace(holder="libvirt domain instance-00000001"), *VFS[1:])
+    busy = (VFS[0]._replace(holder=Holder(HolderKind.GUEST, "instance-00000001")), *VFS[1:])
     return facts._replace(ports=(facts.ports[0]._replace(vfs=busy),))
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from sriov.errors import HostError, printable
-from sriov.facts.model import Facts, Port, Replaced, Unit, VirtualFunction
+from sriov.facts.model import Facts, Holder, HolderKind, Port, Replaced, Unit, VirtualFunction
 
 FILE_LIMIT = 8 << 20  # bytes of one file; RDO's nova.conf, all comments, has some 400 KB
 _PCI_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
@@ -156,7 +156,15 @@ def _vf(line: str, holders: Mapping[str, str]) -> VirtualFunction:
     index, address, driver = printable(line).split(" ", 2)
     if not _PCI_ADDRESS.fullmatch(address):
         raise ValueError(address)
-    return VirtualFunction(int(index), address, driver, printable(holders.get(index, "")))
+    return VirtualFunction(int(index), address, driver, _holder(printable(holders.get(index, ""))))
+
+
+def _holder(words: str) -> Holder | None:
+    """`libvirt domain instance-00000001`, as `vf_holder` in `templates/lib/functions.sh` says it."""
+    for kind in HolderKind:
+        if kind.value and (words == kind.value or words.startswith(f"{kind.value} ")):
+            return Holder(kind, words.removeprefix(kind.value).lstrip(" "))
+    return Holder(HolderKind.OTHER, words) if words else None
 
 
 def _table(found: list[tuple[str, str, bytes]]) -> Iterator[tuple[str, int, float, float]]:

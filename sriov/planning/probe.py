@@ -34,7 +34,7 @@ def _header(request: Request, own_lock: bool) -> str:
         by_address=" ".join(f"{pf.pci or pf.mac}={_count(request, pf)}" for pf in pfs if not pf.interface),
         compute=_flag(Role.COMPUTE in request.roles),
         files=_words((f"{RESTARTS_DUE}/*", *asked.files) if asked.files else ()),
-        units=_words(unit for unit in asked.units if "*" not in unit),
+        units=_words(f"{unit}.service" for unit in asked.units if "*" not in unit),
         own_units=_words(f"{_UNITS}/{unit}.service" for unit in asked.units if "*" in unit),
         values=_words(asked.values),
         tools=_words(asked.tools),

@@ -222,7 +222,7 @@ def _users(request: Request, port: Port) -> list[tuple[VirtualFunction, str]]:
     own = next((p for p in pfs if p.label in (port.interface, port.pci_address, port.mac)), None)
     kept = own.exclude_vfs if own else ()
     host = "the host itself (exclude_vfs)"
-    return [(vf, vf.holder or host) for vf in port.vfs if vf.holder or vf.index in kept]
+    return [(vf, str(vf.holder or host)) for vf in port.vfs if vf.holder or vf.index in kept]
 
 
 def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
