@@ -1,4 +1,8 @@
-"""The steps by which nova comes to a host for direct ports, each judged from the host's facts. Pure."""
+"""The steps by which nova comes to a host for direct ports, each judged from the host's facts. Pure.
+
+The rules of entries and pools stand in `sriov.scheduling.pci_rules`; here is what stands around them: services, files
+that a running service has not read yet, who holds which VF.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Why nova finds no host, or which hosts it finds, for direct ports on a physical network: each step in nova's order.
 
-Judged from facts of the hosts alone, without asking the scheduler. The rules of entries and pools stand in
-`sriov.scheduling.pci_rules`; here is what stands around them: services, files that a running service has not read yet, who
-holds which VF. A step that cannot be told is `UNKNOWN` and does not fail.
+Judged from facts of the hosts alone, without asking the scheduler: `sriov.scheduling.checks` has the judges. A step
+that cannot be told is `UNKNOWN` and does not fail.
 """
 
 from __future__ import annotations
