@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from sriov.facts import Facts
-from sriov.formats.grub import KernelArgument
+from sriov.formats.kernel_arguments import KernelArgument
 from sriov.formats.ml2_options import AgentWanted, ServerWanted
 from sriov.formats.nova_options import NovaWanted
 from sriov.model import Host, PhysicalFunction, Role, Testbed

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from sriov import render, script
+from sriov import script
 from sriov.errors import SriovError
+from sriov.formats.kernel_arguments import KernelArgument
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 from sriov.plan import Plan
 from sriov.resource import Change, Command, Effect, Request, WriteFile
-from sriov.resources import virtual_functions
+from sriov.resources import kernel_arguments, virtual_functions
 
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 PORTS = (
@@ -60,7 +61,9 @@ def unit_script() -> bytes:
 
 TEXTS = {name: made.text for name, made in SCRIPTS.items()} | {
     "unit": unit_script(),
-    "GRUB drop-in": render.render("grub-drop-in.cfg", arguments=(("intel_iommu", "on"), ("iommu", "pt"))).encode(),
+    "GRUB drop-in": kernel_arguments.drop_in_text(
+        (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"), KernelArgument("isolcpus", "2-15"))
+    ),
 }
 
 
