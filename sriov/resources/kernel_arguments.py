@@ -11,13 +11,13 @@ The reboot is no change of this module's: it follows from facts, see `_reboot_st
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from sriov.facts.model import Facts, checksum
 from sriov.formats import grub
-from sriov.formats.grub import KernelArgument
+from sriov.formats.kernel_arguments import KernelArgument, edit, lacking, tokens
 from sriov.model import Role
-from sriov.rendering.templates import render
 from sriov.resources.contract import (
     Capability,
     Change,
@@ -34,6 +34,7 @@ from sriov.resources.contract import (
     Step,
     WriteFile,
 )
+from sriov.resources.grub_drop_in import drop_in_text
 
 _DROP_IN_PATH = "/etc/default/grub.d/zz-sriov.cfg"
 _GRUB_CFG = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
@@ -54,7 +55,7 @@ def _reads(request: Request) -> Reads:
 
 
 def _wanted_arguments(items: tuple[Item, ...]) -> tuple[KernelArgument, ...]:
-    return tuple(dict.fromkeys(item for item in items if isinstance(item, KernelArgument)))
+    return tuple(item for item in items if isinstance(item, KernelArgument))
 
 
 def default_entry(facts: Facts) -> str | None:
@@ -75,7 +76,8 @@ def _changes(
     if Role.COMPUTE not in request.roles:
         return
     wanted = _wanted_arguments(items)
-    yield from _boot_loader(facts, wanted)
+    if wanted or not request.wants_vfs:  # else the host does without, but what an earlier run put there may be in use
+        yield from _boot_loader(facts, wanted)
     state = _reboot_state(facts, wanted)
     yield Reboot(state, boot_entry_mark(facts))
     if state is RebootState.FUTILE:
@@ -106,15 +108,10 @@ def _boot_loader(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Iterator[C
 
 def _with_drop_in(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -> Iterator[Change]:
     before = facts.files.get(_DROP_IN_PATH)
-    lacking = grub.lacking(entry, wanted)
-    if not wanted:
-        after = None
-    elif before is None and not lacking:
-        return  # somebody else's configuration has them
-    else:
-        after = render("grub-drop-in.cfg", arguments=tuple((a.name, a.value) for a in wanted)).encode()
-    if after == before and not lacking:
-        return
+    is_right = not lacking(entry, wanted) if wanted else before is None
+    if is_right:
+        return  # whoever wrote it, and be it an older text of ours
+    after = drop_in_text(wanted) if wanted else None
     steps: list[Step] = []
     diff: tuple[str, ...] = ()
     if after != before:
@@ -131,28 +128,24 @@ def _with_drop_in(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) 
         found=_words(entry, wanted) if wanted else "ours",
         wanted=_text(wanted) or "as before us",
         steps=(*steps, _UPDATE_GRUB),
-        effect=Effect.REBOOT if grub.lacking(facts.cmdline, wanted) else Effect.NONE,
+        effect=Effect.REBOOT if lacking(facts.cmdline, wanted) else Effect.NONE,
         diff=diff,
     )
 
 
 def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -> Iterator[Change]:
     """grubby's own ledger: which arguments we added (first line) and took away (second line)."""
-    ledger = (facts.text(_GRUBBY_LEDGER) + "\n\n").split("\n")
-    ours, taken = ledger[0].split(), ledger[1].split()
-    lacking = grub.lacking(entry, wanted)
-    if wanted and lacking:
-        remove = grub.conflicting(entry, wanted)
-        text = " ".join(dict.fromkeys([*ours, *lacking])) + "\n" + " ".join(dict.fromkeys([*taken, *remove])) + "\n"
-        step = _grubby(remove, tuple(lacking))
-        write = WriteFile(_GRUBBY_LEDGER, checksum(facts.files.get(_GRUBBY_LEDGER)), text.encode())
-        steps: tuple[Step, ...] = (write, step)
-    elif not wanted and ours:
+    ours, taken = _ledger(facts)
+    ledger = checksum(facts.files.get(_GRUBBY_LEDGER))
+    missing = lacking(entry, wanted)
+    if wanted and missing:
+        remove, add = edit(entry, wanted)
+        ours, taken = _entered(ours, taken, remove, add)
+        write = WriteFile(_GRUBBY_LEDGER, ledger, f"{' '.join(ours)}\n{' '.join(taken)}\n".encode())
+        steps: tuple[Step, ...] = (write, _grubby(entry, remove, add))
+    elif not wanted and (ours or taken):
         # the ledger goes last: if grubby fails, the next run knows what is left to take out
-        steps = (
-            _grubby(tuple(ours), tuple(taken)),
-            RemoveFile(_GRUBBY_LEDGER, checksum(facts.files.get(_GRUBBY_LEDGER))),
-        )
+        steps = (_grubby(entry, ours, taken), RemoveFile(_GRUBBY_LEDGER, ledger))
     else:
         return
     yield Change(
@@ -161,17 +154,40 @@ def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -
         found=_words(entry, wanted) if wanted else _text(ours),
         wanted=_text(wanted) or "as before us",
         steps=steps,
-        effect=Effect.REBOOT if grub.lacking(facts.cmdline, wanted) else Effect.NONE,
-        diff=("--- boot entries (grubby)", *(f"+{a}" for a in lacking)),
+        effect=Effect.REBOOT if lacking(facts.cmdline, wanted) else Effect.NONE,
+        diff=("--- boot entries (grubby)", *(f"+{a}" for a in missing)),
     )
 
 
-def _grubby(remove: tuple[str, ...], add: tuple[str, ...]) -> Command:
+def _ledger(facts: Facts) -> tuple[list[str], list[str]]:
+    lines = (facts.text(_GRUBBY_LEDGER) + "\n\n").split("\n")
+    return lines[0].split(), lines[1].split()
+
+
+def _entered(
+    ours: Sequence[str], taken: Sequence[str], remove: Sequence[str], add: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The ledger after one more edit. A run whose grubby failed has entered the same one before."""
+    kept = [token for token in ours if token not in remove]
+    known, again = Counter(taken), []
+    for token in remove:
+        if known[token]:
+            known[token] -= 1
+        elif token not in ours:
+            again.append(token)
+    return [*kept, *(token for token in add if token not in kept)], [*taken, *again]
+
+
+def _grubby(entry: str, remove: Sequence[str], add: Sequence[str]) -> Command:
+    """grubby puts what it adds in the place of all tokens of the same names: those that stay are added again."""
+    added = [KernelArgument(token.partition("=")[0]) for token in add]
+    gone = {*remove, *add}
+    stay = [token for token in tokens(entry) if token not in gone and any(one.names(token) for one in added)]
     words = ["timeout", "300", "grubby", "--update-kernel=ALL"]
     if remove:
-        words.append("--remove-args=" + " ".join(remove))
+        words.append("--remove-args=" + " ".join(dict.fromkeys(remove)))
     if add:
-        words.append("--args=" + " ".join(add))
+        words.append("--args=" + " ".join([*stay, *add]))
     return Command(tuple(words))
 
 
@@ -180,19 +196,17 @@ def _around_rollback(request: Request, facts: Facts, back: Change) -> Change:
     if back.target == _DROP_IN_PATH:
         return back._replace(steps=(*back.steps, _UPDATE_GRUB))
     if back.target == _GRUBBY_LEDGER and isinstance(back.steps[0], RemoveFile):
-        ours, taken, *_ = (facts.text(_GRUBBY_LEDGER) + "\n\n").split("\n")
-        return back._replace(steps=(*back.steps, _grubby(tuple(ours.split()), tuple(taken.split()))))
+        return back._replace(steps=(*back.steps, _grubby(default_entry(facts) or "", *_ledger(facts))))
     return back
 
 
 def _words(entry: str, wanted: tuple[KernelArgument, ...]) -> str:
     """What the boot entry says of the arguments wanted."""
-    names = {a.name for a in wanted}
-    return _text(t for t in grub.tokens(entry) if t.split("=", 1)[0] in names) or "not set"
+    return _text(token for token in tokens(entry) if any(argument.names(token) for argument in wanted)) or "not set"
 
 
-def _text(words: object) -> str:
-    return " ".join(str(word) for word in words)  # type: ignore[attr-defined]
+def _text(words: Iterable[object]) -> str:
+    return " ".join(map(str, words))
 
 
 def boot_entry_mark(facts: Facts) -> str:
@@ -203,7 +217,7 @@ def boot_entry_mark(facts: Facts) -> str:
 def _reboot_state(facts: Facts, wanted: tuple[KernelArgument, ...]) -> RebootState:
     """A reboot is due if the kernel lacks what the default entry holds, unless one was made for this very entry."""
     entry = default_entry(facts)
-    if not grub.lacking(facts.cmdline, wanted) or entry is None or grub.lacking(entry, wanted):
+    if not lacking(facts.cmdline, wanted) or entry is None or lacking(entry, wanted):
         return RebootState.NOT_NEEDED
     stamp = facts.text(_STAMP).split()
     if len(stamp) == 2 and stamp[1] == boot_entry_mark(facts) and stamp[0] != facts.boot_id:
@@ -213,11 +227,11 @@ def _reboot_state(facts: Facts, wanted: tuple[KernelArgument, ...]) -> RebootSta
 
 def _futile_reboot(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Problem:
     """The loop breaker's evidence."""
-    lacking = grub.lacking(facts.cmdline, wanted)
+    missing = lacking(facts.cmdline, wanted)
     return Problem(
         _NAME,
         "/proc/cmdline",
-        f"the kernel lacks {_text(lacking)} after a reboot, although the default boot entry holds it; "
+        f"the kernel lacks {_text(missing)} after a reboot, although the default boot entry holds it; "
         f"boot entry: {default_entry(facts)!r}; /proc/cmdline: {facts.cmdline!r}",
         "the host boots another entry than GRUB's default (a one-time entry, a boot menu, PXE or another disk): "
         "find out which, no further reboot will be made",
