@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sriov.errors import SriovError
 from sriov.rendering import plain, quoting
 from sriov.rendering.templates import render
-from sriov.resources import virtual_functions
+from sriov.resources import vf_unit
 
 GOLDEN = Path(__file__).parent / "golden/unit/sriov-vfs-ens-1.service"
 PRINTABLE = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=40)
@@ -51,17 +51,17 @@ def test_unit_word_means_itself_to_systemd(text: str, word: str) -> None:
 @pytest.mark.parametrize("value", ["a\nExecStart=/bin/true", "a\rb", "a\x7f"])
 def test_control_character_is_refused(value: str) -> None:
     with pytest.raises(SriovError, match="control character"):
-        virtual_functions.unit_text(value, 7)
+        vf_unit.text_of(value, 7)
     with pytest.raises(SriovError, match="control character"):
         plain.assignments(ports=value)
 
 
 def test_unit_is_that_of_the_golden_text() -> None:
-    assert virtual_functions.unit_text("ens-1", 7) == GOLDEN.read_bytes()
+    assert vf_unit.text_of("ens-1", 7) == GOLDEN.read_bytes()
 
 
 def test_unit_names_its_port_and_comes_before_whoever_looks_at_vfs() -> None:
-    lines = virtual_functions.unit_text("ens-1", 5).decode().splitlines()
+    lines = vf_unit.text_of("ens-1", 5).decode().splitlines()
     assert r"BindsTo=sys-subsystem-net-devices-ens\x2d1.device" in lines
     assert "    ' sriov-vfs ens-1 5" in lines
     before = next(line for line in lines if line.startswith("Before=network-pre.target")).split()

@@ -13,7 +13,7 @@ from sriov.formats.kernel_arguments import KernelArgument
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 from sriov.planning import script
 from sriov.planning.plan import Plan
-from sriov.resources import virtual_functions
+from sriov.resources import vf_unit
 from sriov.resources.contract import Change, Command, Effect, Request, WriteFile
 from sriov.resources.grub_drop_in import drop_in_text
 
@@ -55,7 +55,7 @@ SCRIPTS = {
 
 def unit_script() -> bytes:
     """What systemd hands to sh: lines joined, `$$` undone."""
-    unit = virtual_functions.unit_text("eth0", 7).decode()
+    unit = vf_unit.text_of("eth0", 7).decode()
     body = unit.split("/bin/sh -euc '", 1)[1].split("' sriov-vfs", 1)[0]
     return body.replace("\\\n", "\n").replace("$$", "$").encode()
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from sriov.facts.model import Facts, Unit
 from sriov.resources.contract import Capability, Change, Command, Effect, FreshService, Item, Problem, Request
-from sriov.resources.virtual_functions import UNIT_PREFIX
+from sriov.resources.vf_unit import PREFIX
 
 _NAME = "services"
 # seconds: /proc/uptime has hundredths and a file's time the kernel's last tick, so their difference is no finer; a
@@ -71,10 +71,10 @@ def reason_to_restart(facts: Facts, item: FreshService, unit: Unit, earlier: tup
         if facts.changed.get(path, 0.0) > unit.started_at + _CLOCK_GRAIN:
             return f"{path} is newer than the running service"
     if item.watches_vfs:
-        if any(change.resource == "virtual-functions" or UNIT_PREFIX in change.target for change in earlier):
+        if any(change.resource == "virtual-functions" or PREFIX in change.target for change in earlier):
             return "it has not seen the new VFs"
         for other in facts.units:
-            if other.name.startswith(UNIT_PREFIX) and (other.started_at or 0.0) > unit.started_at:
+            if other.name.startswith(PREFIX) and (other.started_at or 0.0) > unit.started_at:
                 return f"the VFs of {other.name} are newer than the running service"
     return ""
 

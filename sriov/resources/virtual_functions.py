@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from sriov.facts.model import Facts, Port, VirtualFunction, checksum
 from sriov.model import PhysicalFunction, Role
-from sriov.rendering import quoting
-from sriov.rendering.plain import filled
+from sriov.resources import vf_unit
 from sriov.resources.contract import (
     Capability,
     Change,
@@ -28,19 +27,8 @@ from sriov.resources.contract import (
     WriteFile,
 )
 
-UNIT_PREFIX = "sriov-vfs-"
-_FOLDER = "/etc/systemd/system/"
 _NAME = "virtual-functions"
 _RELOAD = Command(("systemctl", "daemon-reload"))  # `enable` does it as well (systemctl(1))
-# who looks at VFs: nova bug 1892361 - a compute service that saw the PF without VFs keeps stale pools
-_BEFORE = (
-    "nova-compute.service",
-    "openstack-nova-compute.service",
-    "neutron-sriov-agent.service",
-    "neutron-sriov-nic-agent.service",
-    "supervisor-vrouter.service",
-    "contrail-vrouter-agent.service",
-)
 
 
 class VfCount(NamedTuple):
@@ -53,26 +41,7 @@ class VfCount(NamedTuple):
 def _reads(request: Request) -> Reads:
     if Role.COMPUTE not in request.roles:
         return Reads()
-    return Reads(files=(f"{_FOLDER}{UNIT_PREFIX}*.service",), units=(f"{UNIT_PREFIX}*",))
-
-
-def _unit_name(interface: str) -> str:
-    return f"{UNIT_PREFIX}{quoting.unit_name(interface)}"
-
-
-def _unit_path(interface: str) -> str:
-    return f"{_FOLDER}{_unit_name(interface)}.service"
-
-
-def unit_text(interface: str, num_vfs: int) -> bytes:
-    return filled(
-        "sriov-vfs.service",
-        interface=interface,
-        name=quoting.Verbatim(quoting.plain(interface)),
-        device=quoting.unit_name(interface),
-        num_vfs=num_vfs,
-        before=" ".join(_BEFORE),
-    ).encode()
+    return Reads(files=(vf_unit.FILES,), units=(f"{vf_unit.PREFIX}*",))
 
 
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
@@ -91,10 +60,9 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             named.add(port.interface)
             yield VfCount(port.interface, pf.num_vfs)
     for path in facts.files:
-        if path.startswith(_FOLDER + UNIT_PREFIX):
-            interface = _interface_of(path, facts)
-            if interface and interface not in named:
-                yield VfCount(interface, 0)
+        interface = vf_unit.interface_of(path, facts)
+        if interface and interface not in named:
+            yield VfCount(interface, 0)
     for path in facts.other_setters:
         if path:
             yield Problem(
@@ -104,16 +72,6 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
                 "take it out there: two masters for one count end in EBUSY",
                 Severity.WARNING,
             )
-
-
-def _interface_of(path: str, facts: Facts) -> str:
-    """The port that a unit file of ours is for, also if it is not there any more; empty for any other path."""
-    if not path.startswith(_FOLDER + UNIT_PREFIX):
-        return ""
-    if path not in facts.files:
-        return quoting.from_unit_name(path.removeprefix(_FOLDER + UNIT_PREFIX).removesuffix(".service"))
-    text = facts.text(path)
-    return next((line[12:].strip() for line in text.split("\n") if line.startswith("# interface ")), "")
 
 
 def _ambiguous(pf: PhysicalFunction, facts: Facts) -> Problem | None:
@@ -172,9 +130,9 @@ def _changes(
 def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Change | Problem]:
     port = facts.port(interface=item.interface)
     present = port.num_vfs if port else 0
-    path, unit = _unit_path(item.interface), _unit_name(item.interface)
+    path, unit = vf_unit.path_of(item.interface), vf_unit.name_of(item.interface)
     before = facts.files.get(path)
-    after = unit_text(item.interface, item.num_vfs) if item.num_vfs else None
+    after = vf_unit.text_of(item.interface, item.num_vfs) if item.num_vfs else None
     seen = facts.unit(unit)
     is_enabled = seen is not None and seen.file_state == "enabled" and seen.is_active and not seen.needs_reload
     is_hung = port is not None and port.hung_writer != 0
@@ -206,7 +164,7 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
         found=f"{present} VFs" + ("" if before is not None else ", no unit"),
         steps=tuple(steps),
         effect=effect,
-        diff=_diff(path, before, after),
+        diff=vf_unit.diff(path, before, after),
     )
 
 
@@ -249,28 +207,13 @@ def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
     )
 
 
-def _diff(path: str, before: bytes | None, after: bytes | None) -> tuple[str, ...]:
-    if before == after:
-        return ()
-
-    def lines(sign: str, text: bytes | None) -> list[str]:
-        wanted = ("Description=", "    ' sriov-vfs ")
-        return [
-            sign + line.strip()
-            for line in (text or b"").decode(errors="replace").split("\n")
-            if line.startswith(wanted[0])
-        ]
-
-    return (f"--- {path}", *lines("-", before), *lines("+", after))
-
-
 def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:
     """The unit of a port: its VFs go with it, or become as many as the old unit says."""
-    interface = _interface_of(back.target, facts)
+    interface = vf_unit.interface_of(back.target, facts)
     if not interface:
         return back
     port = facts.port(interface=interface)
-    unit = _unit_name(interface)
+    unit = vf_unit.name_of(interface)
     clear: tuple[Command, ...] = ()
     if port and port.num_vfs:
         blocked = _blocked(request, port, "as before")
