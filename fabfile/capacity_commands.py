@@ -10,14 +10,13 @@ from dataclasses import replace
 from sriov.api import Outcome, Request
 from sriov.cloud import claims, drift, session
 from sriov.errors import SriovError, UsageError
-from sriov.facts.model import Facts
+from sriov.facts.model import Facts, Holder, HolderKind
 from sriov.model import Testbed
 from sriov.report import documents as report
 from sriov.report import findings as findings_screen
 from sriov.report import screen
 from sriov.scheduling import capacity as measured
 from sriov.scheduling import explain as explaining
-from sriov.scheduling import host_devices as offer
 
 from .commands import load, look_at, requests
 from .operator_task import Options
@@ -97,9 +96,9 @@ def _claimed(facts: Facts | None, bound: Mapping[str, str]) -> Facts | None:
     """The facts with bound VFs held by the guests of their ports, where the host itself knows no holder."""
     if facts is None or not bound:
         return facts
-    holders = {slot: f"{offer.GUEST}port {name} (bound in neutron)" for slot, name in bound.items()}
+    holders = {slot: Holder(HolderKind.BOUND_PORT, name) for slot, name in bound.items()}
     ports = tuple(
-        port._replace(vfs=tuple(vf._replace(holder=vf.holder or holders.get(vf.pci_address, "")) for vf in port.vfs))
+        port._replace(vfs=tuple(vf._replace(holder=vf.holder or holders.get(vf.pci_address)) for vf in port.vfs))
         for port in facts.ports
     )
     return facts._replace(ports=ports)

@@ -102,9 +102,9 @@ def smoke(options: Options) -> int:
     suites: list[tuple[str, tuple[Check, ...]]] = []
     for physnet in physnets:
         name = f"sriov-smoke-{physnet}-{secrets.token_hex(3)}"
-        plan = smoking.Plan(name, physnet, vlan, cidr, image, flavor)
+        test = smoking.SmokeTest(name, physnet, vlan, cidr, image, flavor)
         run = smoking.Smoke(
-            cloud, plan, _asker(bed, options), _explainer(options, bed, cloud, physnet), watcher(options, name)
+            cloud, test, _asker(bed, options), _explainer(options, bed, cloud, physnet), watcher(options, name)
         )
         suites.append((physnet, run.run()))
     if "junit" in given:

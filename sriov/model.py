@@ -7,6 +7,7 @@ are the slices that guests get, a *physical network* is neutron's name for the w
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -63,6 +64,26 @@ class PhysicalFunction(NamedTuple):
     def label(self) -> str:
         return self.interface or self.pci or self.mac
 
+    def shares(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Which VFs serve which physical network: contiguous ranges, the first ones one longer where it does not
+        divide. 7 VFs for a, b -> a: 0 1 2 3, b: 4 5 6. nova takes the first entry that matches, so no VF stands twice.
+        """
+        free = tuple(index for index in range(self.num_vfs) if index not in self.exclude_vfs)
+        size, longer = divmod(len(free), len(self.physnets))
+        start = 0
+        for position, physnet in enumerate(self.physnets):
+            end = start + size + (position < longer)
+            yield physnet, free[start:end]
+            start = end
+
+
+class Setting(NamedTuple):
+    """What the testbed says for one capability alone, as words under its key, so that a new capability adds no field
+    here."""
+
+    key: str
+    words: tuple[str, ...]
+
 
 class Host(NamedTuple):
     """A host of the testbed.
@@ -84,11 +105,16 @@ class Host(NamedTuple):
     password: Secret | None = None
     release: int | None = None
     worker_resource: str = ""
+    settings: tuple[Setting, ...] = ()
 
     @property
     def label(self) -> str:
         """What people call it: `compute1 (root@10.0.0.2)`, or the host string alone."""
         return f"{self.hostname} ({self.name})" if self.hostname else self.name
+
+    def words(self, key: str) -> tuple[str, ...]:
+        """What the testbed says of this host under that key; empty if nothing."""
+        return tuple(word for setting in self.settings if setting.key == key for word in setting.words)
 
 
 class CloudLogin(NamedTuple):

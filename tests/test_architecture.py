@@ -116,6 +116,26 @@ def test_third_parties_come_in_by_their_own_door() -> None:
                 assert any(f"{module}.".startswith(f"{door}.") for door in doors), f"{module} imports {other}"
 
 
+def test_capabilities_are_named_in_the_registry_alone() -> None:
+    known = {"sriov.resources.contract", "sriov.resources.registry"}
+    walking = [module for module in MODULES if room_of(module) in ("planning", "report", "run")]
+    named = {(m, other) for m in walking for other in imported(m) if other.startswith("sriov.resources")}
+    assert [pair for pair in sorted(named) if pair[1] not in known] == []
+
+
+@pytest.mark.parametrize("room", ["resources", "planning", "scheduling", "cloud"])
+def test_module_goes_by_its_own_name(room: str) -> None:
+    for module in (module for module in MODULES if room_of(module) == room):
+        renamed = [
+            name.name
+            for node in ast.walk(ast.parse(MODULES[module].read_text()))
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sriov")
+            for name in node.names
+            if name.asname
+        ]
+        assert renamed == [], module
+
+
 @pytest.mark.parametrize(
     ("module", "late"),
     [

@@ -13,7 +13,7 @@ from nova_judge import Case, Verdict, python, verdicts
 from sriov.formats.nova.edit import DeviceSpec, NovaWanted, edit, effective
 from sriov.formats.nova.whitelist import Entry, entries_of
 from sriov.formats.oslo.options import ConfigFile
-from sriov.scheduling.pci_rules import Device, Hardware, Kind, supports, taker
+from sriov.scheduling.pci_rules import Device, Hardware, Kind, serving, taker
 
 pytestmark = pytest.mark.nova
 
@@ -162,8 +162,13 @@ def _ours(case: Case) -> Verdict:
     return Verdict(
         "",
         tuple(taker(case.hardware, entries, device) for device in case.hardware.devices),
-        tuple(supports(case.hardware, entries, physnet, count, case.allocated) for physnet, count in case.requests),
+        tuple(_passes(case, entries, physnet, count) for physnet, count in case.requests),
     )
+
+
+def _passes(case: Case, entries: Sequence[Entry], physnet: str, count: int) -> bool:
+    """What PciPassthroughFilter says: as many devices serve the network as are asked for, those of guests aside."""
+    return sum(device.address not in case.allocated for device in serving(case.hardware, entries, physnet)) >= count
 
 
 def _disagreements(cases: Sequence[Case], judged: Sequence[Verdict]) -> list[str]:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sriov.errors import HostError
-from sriov.facts import parser
-from sriov.facts.model import Facts, Port, Unit, VirtualFunction
+from sriov.facts.model import Facts, Holder, HolderKind, Port, Unit, VirtualFunction
+from sriov.facts.parser import parse
 
 NONCE = "0123456789abcdef0123456789abcdef"
 PROBE = (Path(__file__).parent / "golden/facts/compute.probe").read_bytes().replace(b"NONCE", NONCE.encode())
@@ -18,11 +18,11 @@ PROBE = (Path(__file__).parent / "golden/facts/compute.probe").read_bytes().repl
 
 @pytest.fixture
 def seen() -> Facts:
-    return parser.parse(PROBE, NONCE, "root@a")
+    return parse(PROBE, NONCE, "root@a")
 
 
 def test_parse_reads_the_host_itself(seen: Facts) -> None:
-    assert (seen.boot_id, seen.uptime) == ("11111111-2222-3333-4444-555555555555", 1000.5)
+    assert seen.boot_id == "11111111-2222-3333-4444-555555555555"
     assert seen.cmdline == "BOOT_IMAGE=/boot/vmlinuz root=UUID=x ro quiet intel_iommu=on iommu=pt"
     assert (seen.cpu_vendor, seen.acpi_tables) == ("GenuineIntel", {"DMAR"})
     assert (seen.nova_versions, seen.instances, seen.tools) == (
@@ -44,12 +44,11 @@ def test_parse_reads_a_port_with_its_vfs_in_order(seen: Facts) -> None:
         total_vfs=7,
         offset=128,
         stride=2,
-        is_up=True,
         has_iommu_group=True,
         iommu_type="identity",
         vfs=(
             VirtualFunction(2, "0000:01:10.4", "igbvf"),
-            VirtualFunction(10, "0000:01:11.4", "vfio-pci", "libvirt domain instance-00000001"),
+            VirtualFunction(10, "0000:01:11.4", "vfio-pci", Holder(HolderKind.GUEST, "instance-00000001")),
         ),
     )
     assert seen.port(pci="0000:01:00.0") == seen.port(mac="52:54:00:aa:bb:cc") == seen.port(interface="eth0")
@@ -58,7 +57,7 @@ def test_parse_reads_a_port_with_its_vfs_in_order(seen: Facts) -> None:
 def test_port_below_no_pci_device_offers_no_vfs(seen: Facts) -> None:
     virtio = seen.port(interface="ens3")
     assert virtio is not None
-    assert (virtio.total_vfs, virtio.is_up) == (None, False)
+    assert virtio.total_vfs is None
 
 
 @pytest.mark.parametrize(
@@ -89,21 +88,21 @@ def test_file_that_cannot_be_read_is_named_and_the_others_are_taken() -> None:
     conf, other = b"file /etc/nova/nova.conf\n[DEFAULT]\n", b"file /etc/nova/b.conf\n"
     parts = mark.join((b"", conf, other, b"unreadable /etc/nova/b.conf\n", b"units"))
     one_by_one = PROBE.replace(mark + b"units", parts)
-    found = parser.parse(one_by_one, NONCE, "root@a")
+    found = parse(one_by_one, NONCE, "root@a")
     assert dict(found.files) == {"/etc/nova/nova.conf": b"[DEFAULT]\n"}
     assert found.unreadable == ("/etc/nova/b.conf",)
 
 
 def test_file_that_changed_while_it_was_read_is_told() -> None:
     with pytest.raises(HostError, match="changed while it was read"):
-        parser.parse(PROBE.replace(b"# @0000 end", b"# @0000 the end"), NONCE, "root@a")
+        parse(PROBE.replace(b"# @0000 end", b"# @0000 the end"), NONCE, "root@a")
 
 
 def test_file_that_poses_as_a_section_stays_a_file() -> None:
     forged = b"@" + b"0" * 32 + b" end\n@" + b"0" * 32 + b" host\nboot_id=forged"
     grown = str(34 + len(forged) - len(b"# @0000 end")).encode()
     posing = PROBE.replace(b"# @0000 end", forged).replace(b"34 1700000500", grown + b" 1700000500")
-    found = parser.parse(posing, NONCE, "root@a")
+    found = parse(posing, NONCE, "root@a")
     assert found.boot_id.startswith("1111")
     assert b"boot_id=forged" in found.files["/etc/nova/nova.conf"]
 
@@ -129,14 +128,14 @@ def test_units_begin_with_their_main_process_or_as_active(seen: Facts) -> None:
         (b"Welcome!\nsh: 1: Syntax error\n", "did not run to its end: Welcome!\nsh: 1: Syntax error"),
         (b"\x1b[31mred\x1b[0m", "did not run to its end: red"),
         (PROBE[: len(PROBE) // 2], "did not run to its end"),
-        (PROBE.replace(b"uptime=1000.50", b"uptime=long"), "makes no sense"),
+        (PROBE.replace(b"sriov_offset=128", b"sriov_offset=far"), "makes no sense"),
         (PROBE.replace(b"vf=2 0000:01:10.4 igbvf", b"vf=2 ../../etc igbvf"), "makes no sense"),
         (PROBE.replace(b"boot_id=", b"boot="), "makes no sense"),
     ],
 )
 def test_output_that_is_no_probe_is_this_host_s_error(output: bytes, words: str) -> None:
     with pytest.raises(HostError) as caught:
-        parser.parse(output, NONCE, "root@a")
+        parse(output, NONCE, "root@a")
     assert words in caught.value.message
     assert caught.value.host == "root@a"
     assert "DEFAULT" not in str(caught.value)
@@ -145,7 +144,34 @@ def test_output_that_is_no_probe_is_this_host_s_error(output: bytes, words: str)
 @given(st.binary(max_size=200), st.integers(0, len(PROBE)), st.integers(0, 200))
 def test_any_output_is_facts_or_this_host_s_error(noise: bytes, at: int, cut: int) -> None:
     try:
-        found = parser.parse(PROBE[:at] + noise + PROBE[at + cut :], NONCE, "root@a")
+        found = parse(PROBE[:at] + noise + PROBE[at + cut :], NONCE, "root@a")
     except HostError:
         return
     assert "\x1b" not in found.boot_id + found.cmdline
+
+
+@pytest.mark.parametrize(
+    ("words", "holder"),
+    [
+        ("libvirt domain vm 1", Holder(HolderKind.GUEST, "vm 1")),
+        ("process 12 (qemu-kvm)", Holder(HolderKind.PROCESS, "12 (qemu-kvm)")),
+        ("network device eth0v1, part of bond0", Holder(HolderKind.NETWORK_DEVICE, "eth0v1, part of bond0")),
+        ("user-space driver igb_uio", Holder(HolderKind.DRIVER, "igb_uio")),
+        ("vDPA device vdpa0", Holder(HolderKind.VDPA, "vdpa0")),
+        ("another network namespace", Holder(HolderKind.NAMESPACE)),
+        ("something new", Holder(HolderKind.OTHER, "something new")),
+    ],
+)
+def test_holder_is_of_a_kind_and_shows_as_the_host_said_it(words: str, holder: Holder) -> None:
+    said = PROBE.replace(b"libvirt domain instance-00000001", words.encode())
+    port = parse(said, NONCE, "root@a").port(interface="eth0")
+    assert port is not None
+    assert port.vfs[1].holder == holder
+    assert str(holder) == words
+    assert holder.is_guest is words.startswith("libvirt domain")
+
+
+def test_values_arrive_by_path() -> None:
+    path = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+    said = PROBE.replace(b"tool=update-grub\n", f"tool=update-grub\nvalue={path} 512\nvalue=/sys/none \n".encode())
+    assert dict(parse(said, NONCE, "root@a").values) == {path: "512", "/sys/none": ""}

@@ -1,21 +1,10 @@
-"""GRUB's generated files read, kernel arguments compared."""
+"""GRUB's generated files read."""
 
 from __future__ import annotations
 
 import pytest
 
-from sriov.formats.grub import (
-    KernelArgument,
-    bls_default_arguments,
-    conflicting,
-    default_arguments,
-    environment,
-    lacking,
-    satisfied,
-    tokens,
-)
-
-INTEL = (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))
+from sriov.formats.grub import bls_default_arguments, default_arguments, environment
 
 HEADER = """\
 if [ -s $prefix/grubenv ]; then
@@ -161,42 +150,3 @@ def test_bls_puts_a_release_candidate_below_its_release() -> None:
 
 def test_environment_reads_escapes_and_skips_the_padding() -> None:
     assert environment("# GRUB Environment Block\na=b=c\nd=\\\\x\n######") == {"a": "b=c", "d": "\\x"}
-
-
-def test_tokens_parts_at_blanks_outside_of_double_quotes() -> None:
-    assert tokens(' a  dyndbg="file x +p"\tb=\'c "d e" "f') == ("a", 'dyndbg="file x +p"', "b='c", '"d e"', '"f')
-
-
-@pytest.mark.parametrize(
-    ("arguments", "missing", "conflicts"),
-    [
-        ("quiet intel_iommu=on iommu=pt", (), ()),
-        ("intel_iommu=on,sm_on iommu=pt", (), ()),
-        ("intel_iommu=sm_on,on iommu=force,pt", (), ()),
-        ('"intel_iommu=on" iommu="pt"', (), ()),
-        ("intel-iommu=on iommu=pt", (), ()),
-        ("", ("intel_iommu=on", "iommu=pt"), ()),
-        ("xintel_iommu=on iommu=ptx", ("intel_iommu=on", "iommu=pt"), ("iommu=ptx",)),
-        ("intel_iommu=on iommu=pt intel_iommu=off", ("intel_iommu=on",), ("intel_iommu=off",)),
-        ("intel_iommu=off iommu=soft intel_iommu=on iommu=pt", (), ("intel_iommu=off", "iommu=soft")),
-        ("intel_iommu=on,off iommu=pt", ("intel_iommu=on",), ("intel_iommu=on,off",)),
-        ("intel_iommu iommu=pt", ("intel_iommu=on",), ("intel_iommu",)),
-        ("iommu=pt -- intel_iommu=on", ("intel_iommu=on",), ()),
-        ('note="intel_iommu=on iommu=pt"', ("intel_iommu=on", "iommu=pt"), ()),
-        ("amd_iommu=on iommu=pt", ("intel_iommu=on",), ()),
-    ],
-)
-def test_arguments_are_compared_as_the_kernel_reads_them(
-    arguments: str, missing: tuple[str, ...], conflicts: tuple[str, ...]
-) -> None:
-    assert lacking(arguments, INTEL) == missing
-    assert conflicting(arguments, INTEL) == conflicts
-    assert satisfied(arguments, INTEL) is (missing == ())
-
-
-def test_an_argument_without_value_is_the_bare_name() -> None:
-    assert lacking("quiet nosmt", (KernelArgument("nosmt"),)) == ()
-    assert lacking("iommu=off iommu=pt", (KernelArgument("iommu", "pt"),)) == ("iommu=pt",)
-    assert lacking("iommu=noagp,off iommu=pt", (KernelArgument("iommu", "pt"),)) == ("iommu=pt",)
-    assert lacking("iommu=soft iommu=pt", (KernelArgument("iommu", "pt"),)) == ()
-    assert lacking("quiet nosmt=force", (KernelArgument("nosmt"),)) == ("nosmt",)

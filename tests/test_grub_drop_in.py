@@ -15,11 +15,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sriov.formats.grub import KernelArgument, conflicting, lacking, tokens
-from sriov.rendering.templates import render
+from sriov.formats.kernel_arguments import Edit, KernelArgument, edit, lacking, tokens
+from sriov.resources.grub_drop_in import drop_in_text
 
 WANTED = (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))
-DROP_IN = render("grub-drop-in.cfg", arguments=tuple((argument.name, argument.value) for argument in WANTED))
+DROP_IN = drop_in_text(WANTED).decode()
+HUGE_LINE = "default_hugepagesz=1G hugepagesz=1G hugepages=8 hugepagesz=2M hugepages=8 isolcpus=2-15"
+HUGE = tuple(KernelArgument(*token.split("=")) for token in HUGE_LINE.split())
 VARIABLES = ("GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT")
 PRINT = "\n".join(f'printf "%s\\\\0" "${{{name}-unset}}"' for name in VARIABLES).replace("\\\\", "\\")
 
@@ -34,12 +36,14 @@ def source(defaults: str, *, drop_in: str = "", shell: str = "sh", options: str 
     return first, second
 
 
-def applied(defaults: str) -> tuple[str, str]:
-    return source(defaults, drop_in=DROP_IN)
+def applied(defaults: str, wanted: tuple[KernelArgument, ...] = WANTED) -> tuple[str, str]:
+    return source(defaults, drop_in=drop_in_text(wanted).decode())
 
 
-def others(line: str) -> tuple[str, ...]:
-    return tuple(token for token in tokens(line) if not any(argument.names(token) for argument in WANTED))
+def kept(line: str) -> list[str]:
+    """The tokens that the drop-in leaves as they are."""
+    gone = (*WANTED, KernelArgument("intel_iommu", "off"), KernelArgument("iommu", "off"))
+    return [token for token in tokens(line) if token.strip('"').replace("-", "_") not in map(str, gone)]
 
 
 @pytest.mark.parametrize(
@@ -48,18 +52,30 @@ def others(line: str) -> tuple[str, ...]:
         ("", "unset", "intel_iommu=on iommu=pt"),
         ('GRUB_CMDLINE_LINUX=""', "", "intel_iommu=on iommu=pt"),
         ('GRUB_CMDLINE_LINUX_DEFAULT="quiet splash"', "unset", "quiet splash intel_iommu=on iommu=pt"),
-        ("GRUB_CMDLINE_LINUX='iommu=soft a'\nGRUB_CMDLINE_LINUX_DEFAULT=quiet", "a", "quiet intel_iommu=on iommu=pt"),
-        ("GRUB_CMDLINE_LINUX_DEFAULT='intel_iommu=on,sm_on a'", "unset", "a intel_iommu=on,sm_on iommu=pt"),
-        ("GRUB_CMDLINE_LINUX_DEFAULT='intel-iommu=off xiommu=1'", "unset", "xiommu=1 intel_iommu=on iommu=pt"),
+        ("GRUB_CMDLINE_LINUX='iommu=soft a'", "iommu=soft a", "intel_iommu=on iommu=pt"),
+        ("GRUB_CMDLINE_LINUX='intel_iommu=off a'", "a", "intel_iommu=on iommu=pt"),
+        ("GRUB_CMDLINE_LINUX='a iommu=off  b'", "a  b", "intel_iommu=on iommu=pt"),
+        ("GRUB_CMDLINE_LINUX='iommu=nopt'", "iommu=nopt", "intel_iommu=on iommu=pt"),
+        ("GRUB_CMDLINE_LINUX='iommu=off,soft,offline'", "iommu=soft", "intel_iommu=on iommu=pt"),
+        ("GRUB_CMDLINE_LINUX='intel-iommu=sm_on,off,igfx_off x'", "intel-iommu=sm_on,igfx_off x", "ours"),
+        ('GRUB_CMDLINE_LINUX=\'"iommu=noagp,off" iommu="off"\'', "iommu=noagp ", "ours"),
+        ("GRUB_CMDLINE_LINUX_DEFAULT='intel_iommu=on intel_iommu=igfx_off'", "unset", "intel_iommu=igfx_off ours"),
+        ("GRUB_CMDLINE_LINUX_DEFAULT='intel_iommu=on,sm_on a'", "unset", "intel_iommu=on,sm_on a ours"),
+        ("GRUB_CMDLINE_LINUX_DEFAULT='intel-iommu=off xiommu=off'", "unset", "xiommu=off ours"),
         ("GRUB_CMDLINE_LINUX='intel_iommu=on iommu=pt'", "", "intel_iommu=on iommu=pt"),
         ("""GRUB_CMDLINE_LINUX='dyndbg="file x  +p" * ?'""", 'dyndbg="file x  +p" * ?', "intel_iommu=on iommu=pt"),
         ("""GRUB_CMDLINE_LINUX='n="iommu=off x"'""", 'n="iommu=off x"', "intel_iommu=on iommu=pt"),
         ("GRUB_CMDLINE_LINUX='a=\"b iommu=off'", 'a="b iommu=off', "intel_iommu=on iommu=pt"),
-        ("GRUB_CMDLINE_LINUX_DEFAULT='iommu intel_iommu'", "unset", "intel_iommu=on iommu=pt"),
+        ("GRUB_CMDLINE_LINUX_DEFAULT='iommu intel_iommu'", "unset", "iommu intel_iommu ours"),
     ],
 )
 def test_drop_in_sets_the_lines(defaults: str, linux: str, default: str) -> None:
-    assert applied(defaults) == (linux, default)
+    assert applied(defaults) == (linux, default.replace("ours", "intel_iommu=on iommu=pt"))
+
+
+def test_drop_in_keeps_repeated_names_in_pairs_and_order() -> None:
+    line = "GRUB_CMDLINE_LINUX='hugepages=4 a'\nGRUB_CMDLINE_LINUX_DEFAULT='isolcpus=1 hugepagesz=2M hugepages=8 b'"
+    assert applied(line, HUGE) == ("a", f"b {HUGE_LINE}")
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
@@ -75,7 +91,7 @@ def test_drop_in_expands_no_file_names() -> None:
     with TemporaryDirectory() as folder:
         Path(folder, "x").touch()
         script = f"cd {shlex.quote(folder)}\nGRUB_CMDLINE_LINUX='* iommu=* ?'"
-        assert applied(script) == ("* ?", "intel_iommu=on iommu=pt")
+        assert applied(script) == ("* iommu=* ?", "intel_iommu=on iommu=pt")
 
 
 def test_drop_in_twice_is_the_same_as_once() -> None:
@@ -87,8 +103,8 @@ def test_drop_in_twice_is_the_same_as_once() -> None:
 
 
 def test_drop_in_quotes_what_it_is_given() -> None:
-    text = render("grub-drop-in.cfg", arguments=(("x", "a'$(touch /nonexistent/file)"), ("y", "")))
-    assert source("", drop_in=text) == ("unset", "x=a'$(touch /nonexistent/file) y")
+    wanted = (KernelArgument("x", "a'$(touch /nonexistent/file)"), KernelArgument("y"))
+    assert applied("GRUB_CMDLINE_LINUX='y x=1 y=2 z'", wanted) == ("z", "x=a'$(touch /nonexistent/file) y")
 
 
 def test_drop_in_passes_shellcheck() -> None:
@@ -104,7 +120,7 @@ WORD = st.one_of(
             "quiet", "iommu=pt", "iommu=off", "intel_iommu=on", "intel_iommu=on,sm_on", "intel-iommu=off", "iommu",
             'dyndbg="file x +p"', 'a="iommu=pt b"', "hugepagesz=2M", "hugepages=4", "hugepagesz=1G", "hugepages=8",
             "*", "?", "[a-z]", "iommu.strict=1", "amd_iommu=off", "xiommu=pt", "iommu_x=1", "console=ttyS0,115200n8",
-            '"iommu=soft"', "--x", "-n", "a\\b", "~", "é",
+            '"iommu=soft"', "--x", "-n", "a\\b", "~", "é", "iommu=nopt", "intel_iommu=igfx_off", "iommu.passthrough=0",
         )
     ),
     st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\"'\\$`"), min_size=1, max_size=8),
@@ -141,12 +157,25 @@ DEFAULTS = st.lists(st.one_of(ASSIGNMENT, st.sampled_from(("# iommu=off", "GRUB_
 @given(DEFAULTS)
 @example("GRUB_CMDLINE_LINUX='iommu=off'\nGRUB_CMDLINE_LINUX_DEFAULT='intel_iommu=on intel_iommu=on,sm_on'")
 def test_drop_in_gives_the_wanted_and_keeps_the_rest(defaults: str) -> None:
-    before = source(defaults)
-    after = applied(defaults)
-    line = " ".join(after)
-    found = [token for token in tokens(line) if any(argument.names(token) for argument in WANTED)]
-    assert [sum(argument.names(token) for token in found) for argument in WANTED] == [1, 1]
-    assert lacking(line.replace("--", "-"), WANTED) == ()
-    assert conflicting(line, WANTED) == ()
+    before, after = source(defaults), applied(defaults)
+    line = " ".join(after).replace("--", "-")
+    assert lacking(line, WANTED) == ()
+    assert edit(line, WANTED) == Edit((), ())
+    assert [tokens(line).count(str(argument)) for argument in WANTED] == [1, 1]
     for old, new in zip(before, after, strict=True):
-        assert others(new) == (others(old) if new == "unset" or old != "unset" else ())
+        assert kept(new) == (kept(old) if new == "unset" or old != "unset" else [])
+
+
+@settings(max_examples=100, deadline=None)
+@given(LINE, LINE)
+@example("iommu=off,soft a", "intel_iommu=sm_on,off b")
+@example("iommu=soft,off", "intel_iommu=igfx_off,off")
+def test_drop_in_and_grubby_leave_the_same(linux: str, default: str) -> None:
+    """Both families, told the same line."""
+    whole = f"{linux} {default}".replace("--", "-")
+    by_drop_in = applied(f"GRUB_CMDLINE_LINUX={shlex.quote(linux)}\nGRUB_CMDLINE_LINUX_DEFAULT={shlex.quote(default)}")
+    made = edit(whole, WANTED)
+    by_grubby = [*(token for token in tokens(whole) if token not in made.remove), *made.add]
+    assert lacking(" ".join(by_grubby), WANTED) == lacking(" ".join(by_drop_in).replace("--", "-"), WANTED) == ()
+    if not lacking(whole, WANTED):
+        assert made == Edit((), ())

@@ -24,7 +24,7 @@ TASKS = ("setup_all", "add_vrouter_node", "setup_openstack_node", "plan", "verif
 LOADS = (
     "from sriov import layout, testbed\n"
     "for path in sorted(layout.testbeds().glob('*.*')): print(path.name, len(testbed.load(path).hosts))\n"
-    "print(sorted(path.name for path in layout.templates().iterdir()))\n"
+    "print(sorted(path.name for path in layout.templates().rglob('*.*')))\n"
 )
 
 
@@ -101,7 +101,8 @@ def check_library(python: Path | str, folder: Path) -> None:
     lines = run(python, folder, "-c", LOADS).splitlines()
     names = {line.split()[0] for line in lines[:-1]}
     assert {"small.py", "multi_host.py", "example.yaml"} <= names
-    assert "probe.sh.j2" in lines[-1]
+    assert "probe.sh" in lines[-1]
+    assert "functions.sh" in lines[-1]
 
 
 def check_tasks(listing: str) -> None:
@@ -156,7 +157,14 @@ def test_source_distribution_holds_what_a_wheel_is_built_from(checkout: Path, tm
     (built,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(built) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"setup.py", "fabfile/fab1.py", "templates/probe.sh.j2", "testbeds/example.yaml", "sriov/model.py"} <= names
+    assert {
+        "setup.py",
+        "fabfile/fab1.py",
+        "templates/probe.sh",
+        "templates/lib/functions.sh",
+        "testbeds/example.yaml",
+        "sriov/model.py",
+    } <= names
     assert "testbeds/testbed.py" not in names
 
 

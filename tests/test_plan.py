@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sriov.facts.model import Facts, Port, Unit, VirtualFunction
+from sriov.facts.model import Facts, Holder, HolderKind, Port, Unit, VirtualFunction
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 from sriov.planning import plan
 from sriov.resources import kernel_arguments
-from sriov.resources.contract import Command, RemoveFile, Request
+from sriov.resources.contract import Command, RebootState, RemoveFile, Request
 
 GOLDEN = Path(__file__).parent / "golden/plan"
 ETH0 = PhysicalFunction(7, ("physnet1",), interface="eth0")
@@ -20,7 +20,6 @@ GRUB_CFG = (
 NOVA_CONF = "/etc/nova/nova.conf"
 BARE = Facts(
     boot_id="b",
-    uptime=1000.0,
     cmdline="root=UUID=x ro quiet",
     cpu_vendor="GenuineIntel",
     acpi_tables=frozenset({"DMAR"}),
@@ -68,7 +67,7 @@ def converged() -> Facts:
 
 
 def held(facts: Facts) -> Facts:
-    busy = (VFS[0]._replace(holder="libvirt domain instance-00000001"), *VFS[1:])
+    busy = (VFS[0]._replace(holder=Holder(HolderKind.GUEST, "instance-00000001")), *VFS[1:])
     return facts._replace(ports=(facts.ports[0]._replace(vfs=busy),))
 
 
@@ -117,7 +116,7 @@ def test_reboot_that_brought_nothing_is_not_made_again() -> None:
     lacking = converged()._replace(cmdline=BARE.cmdline)
     stamp = f"another-boot {kernel_arguments.boot_entry_mark(lacking)}\n".encode()
     made = plan.make(request(ETH0), lacking._replace(files={**lacking.files, "/var/lib/sriov/rebooted": stamp}))
-    assert made.reboot is kernel_arguments.RebootState.FUTILE
+    assert made.reboot is RebootState.FUTILE
     assert not made.will_reboot
     assert "the kernel lacks intel_iommu=on iommu=pt after a reboot" in str(made.blocked[0])
 

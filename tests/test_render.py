@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import jinja2
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sriov.errors import SriovError
-from sriov.rendering import quoting
+from sriov.rendering import plain, quoting
 from sriov.rendering.templates import render
-from sriov.resources import virtual_functions
+from sriov.resources import vf_unit
 
+GOLDEN = Path(__file__).parent / "golden/unit/sriov-vfs-ens-1.service"
 PRINTABLE = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=40)
 
 
@@ -46,15 +48,20 @@ def test_unit_word_means_itself_to_systemd(text: str, word: str) -> None:
     assert quoting.unit_word(text) == word
 
 
-@pytest.mark.parametrize("template", ["sriov-vfs.service"])
 @pytest.mark.parametrize("value", ["a\nExecStart=/bin/true", "a\rb", "a\x7f"])
-def test_control_character_is_refused(template: str, value: str) -> None:
+def test_control_character_is_refused(value: str) -> None:
     with pytest.raises(SriovError, match="control character"):
-        render(template, interface=value, num_vfs=7, before=())
+        vf_unit.text_of(value, 7)
+    with pytest.raises(SriovError, match="control character"):
+        plain.assignments(ports=value)
+
+
+def test_unit_is_that_of_the_golden_text() -> None:
+    assert vf_unit.text_of("ens-1", 7) == GOLDEN.read_bytes()
 
 
 def test_unit_names_its_port_and_comes_before_whoever_looks_at_vfs() -> None:
-    lines = virtual_functions.unit_text("ens-1", 5).decode().splitlines()
+    lines = vf_unit.text_of("ens-1", 5).decode().splitlines()
     assert r"BindsTo=sys-subsystem-net-devices-ens\x2d1.device" in lines
     assert "    ' sriov-vfs ens-1 5" in lines
     before = next(line for line in lines if line.startswith("Before=network-pre.target")).split()
@@ -64,7 +71,9 @@ def test_unit_names_its_port_and_comes_before_whoever_looks_at_vfs() -> None:
 
 def test_value_that_is_missing_is_an_error_here_and_no_empty_word_there() -> None:
     with pytest.raises(jinja2.UndefinedError):
-        render("sriov-vfs.service", interface="eth0")
+        render("smoke.sh")
+    with pytest.raises(KeyError):
+        plain.filled("sriov-vfs.service", interface="eth0")
 
 
 @given(st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=15))

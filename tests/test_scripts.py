@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from sriov.errors import SriovError
+from sriov.formats.kernel_arguments import KernelArgument
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 from sriov.planning import script
 from sriov.planning.plan import Plan
-from sriov.rendering.templates import render
-from sriov.resources import virtual_functions
+from sriov.resources import vf_unit
 from sriov.resources.contract import Change, Command, Effect, Request, WriteFile
+from sriov.resources.grub_drop_in import drop_in_text
 
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 PORTS = (
@@ -54,14 +55,16 @@ SCRIPTS = {
 
 def unit_script() -> bytes:
     """What systemd hands to sh: lines joined, `$$` undone."""
-    unit = virtual_functions.unit_text("eth0", 7).decode()
+    unit = vf_unit.text_of("eth0", 7).decode()
     body = unit.split("/bin/sh -euc '", 1)[1].split("' sriov-vfs", 1)[0]
     return body.replace("\\\n", "\n").replace("$$", "$").encode()
 
 
 TEXTS = {name: made.text for name, made in SCRIPTS.items()} | {
     "unit": unit_script(),
-    "GRUB drop-in": render("grub-drop-in.cfg", arguments=(("intel_iommu", "on"), ("iommu", "pt"))).encode(),
+    "GRUB drop-in": drop_in_text(
+        (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"), KernelArgument("isolcpus", "2-15"))
+    ),
 }
 
 

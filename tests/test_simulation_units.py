@@ -60,6 +60,10 @@ def test_units_cycle_is_broken() -> None:
         ("iommu=pt", "intel", False),
         ("iommu=pt", "amd", True),
         ("intel_iommu=on iommu=pt intel_iommu=off", "intel", False),
+        ("intel_iommu=on intel_iommu=igfx_off iommu=pt iommu=1", "intel", True),
+        ("iommu=pt iommu=nopt", "amd", False),
+        ("iommu.passthrough=1", "amd", True),
+        ("iommu=off iommu=pt", "amd", False),
     ],
 )
 def test_boot_passthrough_follows_the_arguments(line: str, cpu: str, expected: bool) -> None:

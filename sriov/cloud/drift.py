@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from sriov.facts.model import Facts
 from sriov.model import Host
 from sriov.resources.contract import Request
-from sriov.scheduling import host_devices as offers
 from sriov.scheduling import pci_rules
 from sriov.scheduling.capacity import Orphan
-from sriov.scheduling.host_devices import Offer
+from sriov.scheduling.host_devices import Offer, offer_of, ports_of
 from sriov.scheduling.pci_rules import Kind
 
 _NAMED = 5  # ports that a message names before it counts the rest
@@ -86,7 +85,7 @@ def orphans(seen: Sequence[tuple[Request, Facts | None]], view: CloudView) -> tu
         if request.host.physical_functions:
             found += _service(request.host, view)
         if facts is not None:
-            offer = offers.of(request, facts)
+            offer = offer_of(request, facts)
             claims = view.on(request.host)
             found += _bindings(request.host, offer, claims, view)
             found += _unclaimed(request.host, facts, offer, claims, view)
@@ -161,15 +160,15 @@ def _unclaimed(host: Host, facts: Facts, offer: Offer, claims: tuple[Claim, ...]
     """VFs held on the host, given to a physical network and so neutron's to bind, that no port claims."""
     claimed = {claim.pci_address for claim in claims}
     instances = {server.instance: server.name for server in view.servers.values() if server.instance}
-    for port in offers.ports(facts):
+    for port in ports_of(facts):
         for vf in port.vfs:
             entry = offer.taken_by(vf.pci_address)
             if not vf.holder or vf.pci_address in claimed or entry is None or not entry.get("physical_network"):
                 continue
-            name = instances.get(vf.holder.removeprefix(offers.GUEST)) if offers.is_guest(vf.holder) else None
-            who = f"{vf.holder} (nova's VM {name})" if name else vf.holder
+            name = instances.get(vf.holder.name) if vf.holder.is_guest else None
+            who = f"{vf.holder} (nova's VM {name})" if name else str(vf.holder)
             hint = "nova will give it away as well: name it in 'exclude_vfs', or free it"
-            if offers.is_guest(vf.holder):
+            if vf.holder.is_guest:
                 hint = "neutron has lost its port, or nova did not start this guest: nova may give the VF away again"
             target = f"{port.interface} VF {vf.index} ({vf.pci_address})"
             yield Orphan(host, target, f"held by {who}, but no port of neutron claims it", hint)

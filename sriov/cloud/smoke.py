@@ -29,7 +29,7 @@ _NO_VM = "there is no VM to look at"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SmokeTest:
     """What one run makes; `vlan` 0 leaves it to neutron. `name` is that of each thing that it makes."""
 
     name: str
@@ -46,7 +46,7 @@ class Smoke:
     """One run. `checks` grows while it goes; nothing but an interruption leaves `run`, and that after the clean-up."""
 
     cloud: Connection
-    plan: Plan
+    test: SmokeTest
     ask_host: AskHost
     explain: Explain
     watch: servers.Watch
@@ -62,20 +62,20 @@ class Smoke:
         return tuple(self.checks)
 
     def _make_and_look(self) -> None:
-        plan = self.plan
+        test = self.test
         with self._checking("the network is made"):
-            network = networks.ensure(self.cloud, WantedNetwork(plan.name, plan.physnet, plan.vlan, plan.cidr))
-            self._add(passed("the network is made", f"VLAN {network.vlan} on {plan.physnet}"))
+            network = networks.ensure(self.cloud, WantedNetwork(test.name, test.physnet, test.vlan, test.cidr))
+            self._add(passed("the network is made", f"VLAN {network.vlan} on {test.physnet}"))
         with self._checking("the port is made"):
-            port = ports.ensure(self.cloud, WantedPort(plan.name, plan.name))
+            port = ports.ensure(self.cloud, WantedPort(test.name, test.name))
             self._add(passed("the port is made", f"{port.mac}, vnic_type direct"))
         with self._checking("the VM and its port become ACTIVE"):
-            wanted = WantedServer(plan.name, plan.name, plan.image, plan.flavor)
+            wanted = WantedServer(test.name, test.name, test.image, test.flavor)
             script = base64.b64encode(host_checks.GUEST_SCRIPT.encode()).decode()
             server = servers.ensure(self.cloud, wanted, self.watch, self.waits, script)
             self._add(passed("the VM and its port become ACTIVE", f"on {server.host or 'a host'}"))
         with self._checking("the port's binding"):
-            bound = ports.bound(self.cloud, plan.name)
+            bound = ports.bound(self.cloud, test.name)
             self._look_at_binding(bound, network.vlan)
         profile = {key: str(value) for key, value in bound.profile.items()}
         expected = Expected(
@@ -104,7 +104,7 @@ class Smoke:
             self._add(check)
 
     def _look_into_guest(self, expected: Expected) -> None:
-        deadline = time.monotonic() + self.plan.guest_seconds
+        deadline = time.monotonic() + self.test.guest_seconds
         self.watch("waiting for the guest's console")
         try:
             while True:
@@ -147,26 +147,26 @@ class Smoke:
         self._begun = time.monotonic()
         self.watch("cleaning up")
         for what, act in (
-            ("VM", lambda: servers.delete(self.cloud, self.plan.name, self.watch, self.waits)),
+            ("VM", lambda: servers.delete(self.cloud, self.test.name, self.watch, self.waits)),
             ("port", self._delete_port),
             ("network", self._delete_network),
         ):
             try:
                 act()
             except SriovError as error:
-                left.append(f"the {what} {self.plan.name} ({error.message})")
+                left.append(f"the {what} {self.test.name} ({error.message})")
         words = f"left behind: {'; '.join(left)}" if left else "VM, port and network are gone"
         self.watch(words)  # of an interrupted run this is all that is told
         self._add(judged("nothing is left behind", not left, words))
 
     def _delete_port(self) -> None:
-        port = ports.find(self.cloud, self.plan.name)
+        port = ports.find(self.cloud, self.test.name)
         if port is not None:
             ports.delete(self.cloud, port.id)
 
     def _delete_network(self) -> None:
-        with told(f"looking for the network {self.plan.name}"):
-            network = self.cloud.network.find_network(self.plan.name)
+        with told(f"looking for the network {self.test.name}"):
+            network = self.cloud.network.find_network(self.test.name)
         if network is not None:
             networks.delete(self.cloud, network.id)
 

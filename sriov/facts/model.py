@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import re
 from collections.abc import Mapping
@@ -18,13 +19,43 @@ def checksum(content: bytes | None) -> str:
     return ABSENT if content is None else hashlib.sha256(content).hexdigest()
 
 
+class HolderKind(enum.Enum):
+    """What uses a VF; the values are the words in front of its name."""
+
+    GUEST = "libvirt domain"
+    BOUND_PORT = "port bound in neutron"  # a guest that is shut off keeps its VF; the host does not show it
+    PROCESS = "process"
+    VDPA = "vDPA device"
+    DRIVER = "user-space driver"
+    NETWORK_DEVICE = "network device"
+    NAMESPACE = "another network namespace"
+    OTHER = ""
+
+
+class Holder(NamedTuple):
+    """Who uses a VF. `name` may say more: `eth0v1, part of bond0`; empty where the kind says all."""
+
+    kind: HolderKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        if self.kind is HolderKind.BOUND_PORT:
+            return f"port {self.name} (bound in neutron)"
+        return f"{self.kind.value} {self.name}".strip()
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether nova, too, knows of it."""
+        return self.kind in (HolderKind.GUEST, HolderKind.BOUND_PORT)
+
+
 class VirtualFunction(NamedTuple):
-    """A VF as seen. `holder` says in words who uses it; empty: nobody, or it was not asked."""
+    """A VF as seen. `holder` is None where nobody uses it, or it was not asked."""
 
     index: int  # type: ignore[assignment] # hides the method of tuples
     pci_address: str
     driver: str = ""
-    holder: str = ""
+    holder: Holder | None = None
 
 
 class Port(NamedTuple):
@@ -41,7 +72,6 @@ class Port(NamedTuple):
     total_vfs: int | None = None
     offset: int = 0
     stride: int = 0
-    is_up: bool = False
     is_virtual_function: bool = False
     has_iommu_group: bool = False
     iommu_type: str = ""
@@ -89,14 +119,13 @@ class Replaced(NamedTuple):
 
 class Facts(NamedTuple):
     """One look at a host. `files` are taken whole, by path; `changed` says when, in seconds since boot.
+    `values` are the files of one line that a capability asked for: path -> line.
     `lock` says who is changing this host just now, and since when; empty: nobody."""
 
     boot_id: str
-    uptime: float
     cmdline: str
     cpu_vendor: str = ""
     acpi_tables: frozenset[str] = frozenset()
-    has_iommu_groups: bool = False
     nova_versions: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     lock: str = ""
@@ -104,6 +133,7 @@ class Facts(NamedTuple):
     missing_tools: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
     files: Mapping[str, bytes] = {}
+    values: Mapping[str, str] = {}
     unreadable: tuple[str, ...] = ()
     changed: Mapping[str, float] = {}
     units: tuple[Unit, ...] = ()

@@ -1,6 +1,6 @@
 """The output of the probe, as facts.
 
-The probe (`templates/probe.sh.j2`) prints sections that begin with `@<nonce> <name> [<argument>]`; the nonce
+The probe (`templates/probe.sh`) prints sections that begin with `@<nonce> <name> [<argument>]`; the nonce
 is new for each execution, so that no file on the host can pose as a section. Content is bytes: files are
 taken as they are. Nothing here decides anything.
 """
@@ -8,10 +8,10 @@ taken as they are. Nothing here decides anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from sriov.errors import HostError, printable
-from sriov.facts.model import Facts, Port, Replaced, Unit, VirtualFunction
+from sriov.facts.model import Facts, Holder, HolderKind, Port, Replaced, Unit, VirtualFunction
 
 FILE_LIMIT = 8 << 20  # bytes of one file; RDO's nova.conf, all comments, has some 400 KB
 _PCI_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
@@ -64,7 +64,6 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
     unreadable = tuple(argument for name, argument, _ in found if name == "unreadable")
     return Facts(
         boot_id=printable(one["boot_id"]),
-        uptime=float(one["uptime"]),
         cmdline=printable(one["cmdline"]),
         cpu_vendor=next(
             (
@@ -76,10 +75,10 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
             "",
         ),
         acpi_tables=frozenset(lines.get("acpi", ())),
-        has_iommu_groups="iommu" in lines,
         nova_versions=tuple(sorted({printable(v) for v in lines.get("nova", ())})),
         instances=tuple(printable(name) for name in lines.get("instance", ())),
         lock=printable(lines.get("lock", [""])[0]),
+        values=_values(lines.get("value", ())),
         tools=frozenset(lines.get("tool", ())),
         missing_tools=tuple(printable(name) for name in lines.get("missing", ())),
         ports=tuple(_port(argument, content) for name, argument, content in found if name == "port"),
@@ -93,6 +92,11 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         run_id=next((argument for name, argument, _ in found if name == "run"), ""),
         replaced=tuple(_replaced(printable(_content(found, "run")))),
     )
+
+
+def _values(lines: Iterable[str]) -> dict[str, str]:
+    """`/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages 512`: path and the first line of the file."""
+    return {path: value for path, _, value in (printable(line).partition(" ") for line in lines)}
 
 
 def _replaced(text: str) -> Iterator[Replaced]:
@@ -140,7 +144,6 @@ def _port(interface: str, content: bytes) -> Port:
         total_vfs=int(one["sriov_totalvfs"]) if one["sriov_totalvfs"] else None,
         offset=int(one["sriov_offset"] or 0),
         stride=int(one["sriov_stride"] or 0),
-        is_up=bool(int(one["flags"] or "0", 16) & 1),
         is_virtual_function="is_vf" in one,
         has_iommu_group="group" in one,
         iommu_type=one["group_type"],
@@ -153,7 +156,15 @@ def _vf(line: str, holders: Mapping[str, str]) -> VirtualFunction:
     index, address, driver = printable(line).split(" ", 2)
     if not _PCI_ADDRESS.fullmatch(address):
         raise ValueError(address)
-    return VirtualFunction(int(index), address, driver, printable(holders.get(index, "")))
+    return VirtualFunction(int(index), address, driver, _holder(printable(holders.get(index, ""))))
+
+
+def _holder(words: str) -> Holder | None:
+    """`libvirt domain instance-00000001`, as `vf_holder` in `templates/lib/functions.sh` says it."""
+    for kind in HolderKind:
+        if kind.value and (words == kind.value or words.startswith(f"{kind.value} ")):
+            return Holder(kind, words.removeprefix(kind.value).lstrip(" "))
+    return Holder(HolderKind.OTHER, words) if words else None
 
 
 def _table(found: list[tuple[str, str, bytes]]) -> Iterator[tuple[str, int, float, float]]:

@@ -1,9 +1,9 @@
-"""What GRUB will hand to the kernel, read from its generated files; and kernel arguments compared.
+"""What GRUB will hand to the kernel, read from its generated files.
 
 Read are a grub.cfg as grub-mkconfig writes it (`menuentry`, `submenu`, `set default`), boot loader
 specification entries (`/boot/loader/entries/*.conf`), and the environment block (`grubenv`). The rules are
-those of GRUB's `normal/menu.c`, `normal/menu_entry.c` and `commands/blscfg.c`, and of the kernel's
-`kernel/params.c`. Shell files such as /etc/default/grub are not read here: only a shell can.
+those of GRUB's `normal/menu.c`, `normal/menu_entry.c` and `commands/blscfg.c`. Shell files such as
+/etc/default/grub are not read here: only a shell can.
 """
 
 from __future__ import annotations
@@ -12,76 +12,9 @@ import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-_TOKEN = re.compile(r'(?:[^\s"]|"[^"]*(?:"|$))+')
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _WORD = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+""")
-
-
-class KernelArgument(NamedTuple):
-    """`intel_iommu=on` is `KernelArgument("intel_iommu", "on")`; an empty value stands for the bare name."""
-
-    name: str
-    value: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}={self.value}" if self.value else self.name
-
-    def names(self, token: str) -> bool:
-        """Whether the token is this argument, with whatever value; `-` and `_` are one, as for the kernel."""
-        return _parted(token)[0] == self.name.replace("-", "_")
-
-    def holds(self, token: str) -> bool:
-        """Whether the token gives this value, alone or in a comma list without `off`: `intel_iommu=on,sm_on`."""
-        value = _parted(token)[1]
-        parts = value.split(",")
-        return self.names(token) and (value == self.value or (self.value in parts and "off" not in parts))
-
-
-def _parted(token: str) -> tuple[str, str]:
-    bare = token[1:].removesuffix('"') if token.startswith('"') else token
-    name, _, value = bare.partition("=")
-    return name.replace("-", "_"), value.removeprefix('"').removesuffix('"')
-
-
-def tokens(arguments: str) -> tuple[str, ...]:
-    """Arguments as the kernel parts them: blanks inside double quotes do not count. Quotes are kept."""
-    return tuple(_TOKEN.findall(arguments))
-
-
-def _of_kernel(arguments: str) -> tuple[str, ...]:
-    """The tokens up to `--`, behind which all goes to init."""
-    found = tokens(arguments)
-    return found[: found.index("--")] if "--" in found else found
-
-
-def lacking(arguments: str, wanted: Iterable[KernelArgument]) -> tuple[str, ...]:
-    """What of `wanted` is not in force, as `name=value`. The last token of a name counts, as for the kernel; but
-    `iommu=off` switches off for good, whatever comes after it (arch/x86/kernel/pci-dma.c)."""
-    found = _of_kernel(arguments)
-    missing = []
-    for argument in wanted:
-        same = [token for token in found if argument.names(token)]
-        is_off = argument.name == "iommu" and any("off" in _parted(token)[1].split(",") for token in same)
-        if not same or is_off or not argument.holds(same[-1]):
-            missing.append(str(argument))
-    return tuple(missing)
-
-
-def satisfied(arguments: str, wanted: Iterable[KernelArgument]) -> bool:
-    """Whether everything wanted is in force."""
-    return not lacking(arguments, wanted)
-
-
-def conflicting(arguments: str, wanted: Iterable[KernelArgument]) -> tuple[str, ...]:
-    """Tokens that give one of the wanted arguments another value, in their order: `intel_iommu=off`."""
-    arguments_wanted = tuple(wanted)
-    return tuple(
-        token
-        for token in _of_kernel(arguments)
-        if any(argument.names(token) and not argument.holds(token) for argument in arguments_wanted)
-    )
 
 
 def environment(grubenv: str) -> dict[str, str]:

@@ -5,25 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sriov.facts.model import Facts
-from sriov.resources import iommu, kernel_arguments, ml2_options, nova_options, services, virtual_functions
-from sriov.resources.contract import Change, Effect, Item, Owner, Problem, Request, Severity, Wish
-from sriov.resources.kernel_arguments import RebootState
-
-_WISHES: tuple[Wish, ...] = (
-    iommu.wishes,
-    virtual_functions.wishes,
-    nova_options.wishes,
-    ml2_options.wishes,
-    services.wishes,
-)
-# in the order in which a host is changed: see "Order on a compute host" in docs/architecture.md
-_OWNERS: tuple[Owner, ...] = (
-    kernel_arguments.changes,
-    virtual_functions.changes,
-    nova_options.changes,
-    ml2_options.changes,
-    services.changes,
-)
+from sriov.resources.contract import Change, Effect, Item, Problem, Reboot, RebootState, Request, Severity
+from sriov.resources.registry import CAPABILITIES
 
 # what the change of a host is made with (templates/apply.sh.j2), beside the shell and what every system has
 TOOLS = ("cp", "flock", "head", "mv", "readlink", "setsid", "sha256sum", "stat", "sync", "tail", "timeout", "wc")
@@ -74,20 +57,26 @@ def make(request: Request, facts: Facts) -> Plan:
     """The plan of one host."""
     items: list[Item] = []
     problems: list[Problem] = []
-    for wish in _WISHES:
-        for said in wish(request, facts):
-            (problems if isinstance(said, Problem) else items).append(said)  # type: ignore[arg-type]
+    for capability in CAPABILITIES:
+        for said in capability.desired(request, facts):
+            if isinstance(said, Problem):
+                problems.append(said)
+            else:
+                items.append(said)
     wanted = tuple(items)
     changes: list[Change] = []
-    for owner in _OWNERS:
-        for answer in owner(request, facts, wanted, tuple(changes)):
-            (problems if isinstance(answer, Problem) else changes).append(answer)  # type: ignore[arg-type]
+    reboot = Reboot(RebootState.NOT_NEEDED, "")
+    for capability in CAPABILITIES:
+        for answer in capability.changes(request, facts, wanted, tuple(changes)):
+            if isinstance(answer, Change):
+                changes.append(answer)
+            elif isinstance(answer, Problem):
+                problems.append(answer)
+            else:
+                reboot = answer
     if changes:
         problems += missing_tools(facts)
-    reboot = kernel_arguments.reboot_state(facts, wanted)
-    if reboot is RebootState.FUTILE:
-        problems.append(kernel_arguments.futile_reboot(facts, wanted))
-    return Plan(tuple(changes), tuple(problems), reboot, kernel_arguments.boot_entry_mark(facts))
+    return Plan(tuple(changes), tuple(problems), reboot.state, reboot.mark)
 
 
 def missing_tools(facts: Facts) -> tuple[Problem, ...]:

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sriov.facts.model import ABSENT, checksum
-from sriov.facts.parser import FILE_LIMIT
-from sriov.model import Role
-from sriov.planning.plan import TOOLS, Plan
-from sriov.rendering.templates import render, render_once
-from sriov.resources import kernel_arguments, ml2_options, nova_options, services, virtual_functions
+from sriov.planning.plan import Plan
+from sriov.planning.probe import functions, look
+from sriov.rendering.quoting import Verbatim
+from sriov.rendering.templates import render_once
 from sriov.resources.contract import RESTARTS_DUE, Change, Command, RemoveFile, Request, RestoreFile, Step, WriteFile
 from sriov.transport import Script
 
@@ -28,8 +27,7 @@ class _LoggedStep(NamedTuple):
 
 def probe(request: Request, nonce: str) -> Script:
     """Execution 1: what the host is. `nonce`: hexadecimal digits."""
-    body = render("functions.sh") + render("probe.sh", holds_lock=False, **_probe_values(request))
-    return Script(f"nonce={nonce}\n{body}".encode())
+    return Script(f"nonce={nonce}\n{functions()}{look(request, own_lock=False)}".encode())
 
 
 def apply(
@@ -49,8 +47,10 @@ def apply(
         may_reboot=may_reboot,
         with_instances=with_instances,
         runs_kept=RUNS_KEPT,
-        holds_lock=True,
-        **_probe_values(request),
+        rollback=request.rollback,
+        restarts_due=RESTARTS_DUE,
+        functions=Verbatim(functions()),
+        probe=Verbatim(look(request, own_lock=True)),
     )
     return Script(f"nonce={nonce}\n{text}".encode(), payload)
 
@@ -58,29 +58,6 @@ def apply(
 def steps(plan: Plan) -> tuple[tuple[Change, Step], ...]:
     """The steps of a plan by number, as the host's report counts them."""
     return tuple((change, step) for change in plan.changes for step in change.steps)
-
-
-def _probe_values(request: Request) -> dict[str, object]:
-    pfs = () if request.all_ports else request.physical_functions
-    return {
-        "all_ports": request.all_ports,
-        "ask_holders": request.ask_holders or request.all_ports,
-        "ports": tuple(pf for pf in pfs if pf.interface),
-        "by_address": tuple(pf for pf in pfs if not pf.interface),
-        "compute": Role.COMPUTE in request.roles,
-        "openstack": Role.OPENSTACK in request.roles,
-        "unit_prefix": virtual_functions.UNIT_PREFIX,
-        "drop_in": kernel_arguments.DROP_IN,
-        "file_limit": FILE_LIMIT,
-        "restarts_due": RESTARTS_DUE,
-        "rollback": request.rollback,
-        "config_files": nova_options.named_files(request.roles) + ml2_options.named_files(request),
-        "config_folders": nova_options.folders(request.roles) + ml2_options.folders(request),
-        "tools": TOOLS,
-        "units": tuple(
-            f"{name}.service" for name in (*services.unit_names(request.roles), *ml2_options.unit_names(request))
-        ),
-    }
 
 
 def _logged(request: Request, plan: Plan, run_id: str, who: str) -> Iterator[_LoggedStep]:

@@ -7,8 +7,8 @@ from typing import TypedDict
 
 from sriov.facts.model import Facts, Port
 from sriov.model import PhysicalFunction, Role
-from sriov.resources import ml2_options, services
 from sriov.resources.contract import Change, Problem
+from sriov.resources.registry import reads
 from sriov.run.outcome import Outcome, Status
 
 DONE, FAILED, REFUSED, PENDING = 0, 1, 2, 3
@@ -154,7 +154,7 @@ def _kernel_arguments(facts: Facts | None) -> list[str]:
 
 
 def _services(run: Outcome) -> dict[str, str]:
-    names = (*services.unit_names(run.request.roles), *ml2_options.unit_names(run.request))
+    names = reads(run.request).units
     units = run.facts.units if run.facts else ()
     return {unit.name: unit.active_state for unit in units if unit.name in names and unit.is_loaded}
 

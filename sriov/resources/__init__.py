@@ -1,1 +1,1 @@
-"""One file per capability; see `sriov/resource.py` for the contract."""
+"""One file per capability; see `sriov.resources.contract` for the words and `sriov.resources.registry` for the list."""

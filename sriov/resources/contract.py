@@ -1,8 +1,8 @@
-"""The words in which resources speak: what a host wants (items), what differs (changes), what cannot be (problems).
+"""The words in which capabilities speak: what a host wants (items), what differs (changes), what cannot be (problems).
 
-A *wish* turns a host of the testbed and its facts into items. Each kind of item has one *owner*, which compares
-the items with the facts and answers with changes and problems. Wishes and owners are pure functions; the list
-of both stands in `sriov/plan.py`. So two wishes never write one file twice, and a new capability is a new wish.
+A *capability* turns a host of the testbed and its facts into items. Each kind of item has one owner, a capability too,
+which compares the items with the facts and answers with changes and problems. All are pure functions; the one list of
+them is `sriov.resources.registry`. So two capabilities never write one file twice.
 """
 
 from __future__ import annotations
@@ -12,32 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from sriov.facts.model import Facts
-from sriov.formats.grub import KernelArgument
-from sriov.formats.neutron import AgentWanted, ServerWanted
-from sriov.formats.nova.edit import NovaWanted
 from sriov.model import Host, PhysicalFunction, Role, Testbed
-
-
-class VfCount(NamedTuple):
-    """A port that must have exactly so many VFs, now and after each boot. 0: none, and no unit of ours."""
-
-    interface: str
-    num_vfs: int
-
-
-class NovaOptions(NamedTuple):
-    """What nova must read; see `sriov.formats.nova_options`."""
-
-    wanted: NovaWanted
-    release: int
-
-
-class Ml2Options(NamedTuple):
-    """What neutron must read; see `sriov.formats.ml2_options`. None: that side is no concern."""
-
-    server: ServerWanted | None = None
-    agent: AgentWanted | None = None
-
 
 RESTARTS_DUE = "/var/lib/sriov/restarts-due"  # on the host: a file for each unit that a run under way will restart
 
@@ -60,7 +35,8 @@ class FreshService(NamedTuple):
     at_boot: bool = False
 
 
-Item = KernelArgument | VfCount | NovaOptions | Ml2Options | FreshService
+Item = tuple[object, ...]
+"""Something that a host wants: a NamedTuple of the module that owns its kind and picks it by `isinstance`."""
 
 
 class Effect(enum.Enum):
@@ -172,5 +148,74 @@ class Request(NamedTuple):
         return any(pf.num_vfs for pf in self.physical_functions)
 
 
-Wish = Callable[[Request, Facts], Iterable[Item | Problem]]
-Owner = Callable[[Request, Facts, tuple[Item, ...], tuple[Change, ...]], Iterable[Change | Problem]]
+class Reads(NamedTuple):
+    """What the probe must read for a capability.
+
+    `files`: paths and globs, none with a blank, read whole. `units`: names of systemd units without their suffix, or
+    globs (`sriov-vfs-*`) of unit files of ours; a line `# interface NAME` in such a file has that port looked at too.
+    `tools`: commands of which the probe says whether the host has them. `values`: paths and globs of files of one line
+    (`/sys/kernel/mm/hugepages/hugepages-*/nr_hugepages`), which need no process and arrive in `Facts.values`.
+    """
+
+    files: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+
+class RebootState(enum.Enum):
+    """Whether the kernel runs with what the boot entry holds."""
+
+    NOT_NEEDED = "not needed"
+    DUE = "due"
+    FUTILE = "futile"  # it was tried for just this boot entry, and the kernel still lacks it
+
+
+class Reboot(NamedTuple):
+    """How the running kernel compares with the boot entry; `mark` names that entry in the stamp of a reboot."""
+
+    state: RebootState
+    mark: str
+
+
+def _reads_nothing(request: Request) -> Reads:
+    return Reads()
+
+
+def _wants_nothing(request: Request, facts: Facts) -> tuple[Item | Problem, ...]:
+    return ()
+
+
+def _changes_nothing(
+    request: Request, facts: Facts, items: tuple[Item, ...], earlier: tuple[Change, ...]
+) -> tuple[Change | Problem | Reboot, ...]:
+    return ()
+
+
+def _comes_back_alone(request: Request, facts: Facts, back: Change) -> Change | Problem:
+    return back
+
+
+def _follows_nothing(request: Request, facts: Facts, earlier: tuple[Change, ...]) -> tuple[Change, ...]:
+    return ()
+
+
+class Capability(NamedTuple):
+    """What one file of `sriov/resources/` can do. Functions that have nothing to say are left out.
+
+    `reads`: what the probe must read. `desired`: what the host wants. `changes`: the answer of the owner of a kind of
+    items, which sees the items of all capabilities and the changes of those before it.
+
+    `around_rollback`: given the change that brings one file back by its single step, the same change with what has to
+    go around it where the file is this capability's, or the problem that keeps the file as it is.
+    `after_rollback`: what has to follow once all of these have come back.
+    """
+
+    name: str
+    reads: Callable[[Request], Reads] = _reads_nothing
+    desired: Callable[[Request, Facts], Iterable[Item | Problem]] = _wants_nothing
+    changes: Callable[[Request, Facts, tuple[Item, ...], tuple[Change, ...]], Iterable[Change | Problem | Reboot]] = (
+        _changes_nothing
+    )
+    around_rollback: Callable[[Request, Facts, Change], Change | Problem] = _comes_back_alone
+    after_rollback: Callable[[Request, Facts, tuple[Change, ...]], Iterable[Change]] = _follows_nothing

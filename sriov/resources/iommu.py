@@ -2,6 +2,10 @@
 
 Intel needs `intel_iommu=on iommu=pt`; AMD's IOMMU is on by default and `amd_iommu=on` is no valid value, so it
 needs `iommu=pt` only; other architectures need neither (Documentation/admin-guide/kernel-parameters.txt).
+
+VFs for guests do not need passthrough: VFIO makes a domain of its own for each guest. It spares the host's own devices
+the translation. So `iommu=pt` gives way to whoever chose translation, and to SEV-SNP, which needs it
+(`iommu_snp_enable` in drivers/iommu/amd/init.c).
 """
 
 from __future__ import annotations
@@ -9,12 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sriov.facts.model import Facts
-from sriov.formats import grub
-from sriov.formats.grub import KernelArgument
-from sriov.resources.contract import Item, Problem, Request, Severity
+from sriov.formats.kernel_arguments import KernelArgument, lacking, passthrough, tokens
+from sriov.resources.contract import Capability, Item, Problem, Request, Severity
+from sriov.resources.kernel_arguments import default_entry
 
-_INTEL = (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))
-_AMD = (KernelArgument("iommu", "pt"),)
+_PASSTHROUGH = KernelArgument("iommu", "pt")
+_INTEL = (KernelArgument("intel_iommu", "on"), _PASSTHROUGH)
+_AMD = (_PASSTHROUGH,)
+_MEMORY_ENCRYPTION = (
+    KernelArgument("mem_encrypt", "on"),
+    *(KernelArgument(f"kvm_amd.{name}", value) for name in ("sev", "sev_snp") for value in ("1", "y", "Y")),
+)
 _VENDORS = {  # as /proc/cpuinfo spells them: arguments, ACPI table, what the BIOS calls it
     "GenuineIntel": (_INTEL, "DMAR", "VT-d"),
     "AuthenticAMD": (_AMD, "IVRS", "AMD-Vi or IOMMU"),
@@ -22,12 +31,16 @@ _VENDORS = {  # as /proc/cpuinfo spells them: arguments, ACPI table, what the BI
 }
 
 
-def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
+def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     if not request.wants_vfs or facts.cpu_vendor not in _VENDORS:
         return
     arguments, table, setting = _VENDORS[facts.cpu_vendor]
+    is_amd = arguments is _AMD
+    if choice := _translation(facts, is_amd):
+        yield choice
+        arguments = tuple(argument for argument in arguments if argument != _PASSTHROUGH)
     yield from arguments
-    if arguments is _AMD and (off := _switched_off(facts)):
+    if is_amd and (off := _switched_off(facts)):
         yield Problem(
             "iommu",
             off,
@@ -41,17 +54,44 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             f"the firmware has no {table} table: the IOMMU is switched off",
             f"switch on {setting} in the BIOS setup of this host",
         )
-    elif not grub.lacking(facts.cmdline, arguments):
-        yield from _signs(request, facts, setting)
+    elif not lacking(facts.cmdline, arguments):
+        yield from _signs(request, facts, setting, _PASSTHROUGH in arguments)
+
+
+def _translation(facts: Facts, is_amd: bool) -> Problem | None:
+    """Why passthrough is not for us to switch on, by the command line of the next boot."""
+    entry = default_entry(facts)
+    line = facts.cmdline if entry is None else entry
+    decided = passthrough(line)
+    encryption = next((a for a in _MEMORY_ENCRYPTION if is_amd and not lacking(line, (a,))), None)
+    if decided and not decided.is_on:
+        return Problem(
+            "iommu",
+            decided.token,
+            "it stands on the kernel command line and is left: the IOMMU translates for the host's own devices too; "
+            "VFs for guests work without passthrough",
+            f"for iommu=pt take {decided.token} out of /etc/default/grub or wherever it was set, run again, and reboot",
+            Severity.WARNING,
+        )
+    if encryption and not decided:
+        return Problem(
+            "iommu",
+            str(encryption),
+            "it stands on the kernel command line, so iommu=pt is not added: with passthrough AMD's driver gives "
+            "SEV-SNP up; VFs for guests work without passthrough",
+            "set iommu=nopt beside it to say so for good, or iommu=pt if this host needs no SEV-SNP, and reboot",
+            Severity.WARNING,
+        )
+    return None
 
 
 def _switched_off(facts: Facts) -> str:
     """The token that keeps AMD's driver from starting; none of ours would undo it."""
     driver = KernelArgument("amd_iommu")
-    return next((t for t in grub.tokens(facts.cmdline) if driver.names(t) and t.endswith("=off")), "")
+    return next((t for t in tokens(facts.cmdline) if driver.names(t) and t.endswith("=off")), "")
 
 
-def _signs(request: Request, facts: Facts, setting: str) -> Iterator[Problem]:
+def _signs(request: Request, facts: Facts, setting: str, wants_passthrough: bool) -> Iterator[Problem]:
     """The kernel was told; did it listen? `identity` is the group type of passthrough (since Linux 5.11)."""
     for pf in request.physical_functions:
         port = facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac)
@@ -65,7 +105,7 @@ def _signs(request: Request, facts: Facts, setting: str) -> Iterator[Problem]:
                 f"look for DMAR or AMD-Vi in the kernel log, and check {setting} in the BIOS setup",
                 Severity.BLOCKED,
             )
-        elif port.iommu_type not in ("", "identity"):
+        elif wants_passthrough and port.iommu_type not in ("", "identity"):
             yield Problem(
                 "iommu",
                 port.interface,
@@ -73,3 +113,6 @@ def _signs(request: Request, facts: Facts, setting: str) -> Iterator[Problem]:
                 "something else on the kernel command line overrides iommu=pt",
                 Severity.WARNING,
             )
+
+
+CAPABILITY = Capability("iommu", desired=_desired)

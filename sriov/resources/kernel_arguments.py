@@ -5,50 +5,63 @@ override the line of `/etc/default/grub` there), then `update-grub`. RHEL family
 entries and `/etc/default/grub` itself. What counts is what the default boot entry holds in the end; where it
 holds the arguments already, whoever wrote them, there is nothing to do.
 
-The reboot is no change of this module's: it follows from facts, see `reboot_state`.
+The reboot is no change of this module's: it follows from facts, see `_reboot_state`.
 """
 
 from __future__ import annotations
 
-import enum
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
-from sriov.facts.model import ABSENT, Facts, Replaced, checksum
+from sriov.facts.model import Facts, checksum
 from sriov.formats import grub
-from sriov.formats.grub import KernelArgument
+from sriov.formats.kernel_arguments import KernelArgument, edit, lacking, tokens
 from sriov.model import Role
-from sriov.rendering.templates import render
 from sriov.resources.contract import (
+    Capability,
     Change,
     Command,
     Effect,
     Item,
     Problem,
+    Reads,
+    Reboot,
+    RebootState,
     RemoveFile,
     Request,
     Severity,
     Step,
     WriteFile,
 )
+from sriov.resources.grub_drop_in import drop_in_text
 
-DROP_IN = "zz-sriov.cfg"
-_DROP_IN_PATH = f"/etc/default/grub.d/{DROP_IN}"
+_DROP_IN_PATH = "/etc/default/grub.d/zz-sriov.cfg"
 _GRUB_CFG = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+_ENTRIES = "/boot/loader/entries/"
+_ENVIRONMENTS = ("/boot/grub2/grubenv", "/boot/grub/grubenv")
 _GRUBBY_LEDGER = "/var/lib/sriov/grubby"
+_DEFAULTS = "/etc/default/grub"
 _STAMP = "/var/lib/sriov/rebooted"
 _UPDATE_GRUB = Command(("timeout", "300", "update-grub"))
 _NAME = "kernel-arguments"
 
 
-def wanted_arguments(items: tuple[Item, ...]) -> tuple[KernelArgument, ...]:
-    return tuple(dict.fromkeys(item for item in items if isinstance(item, KernelArgument)))
+def _reads(request: Request) -> Reads:
+    if Role.COMPUTE not in request.roles:
+        return Reads()
+    files = (*_GRUB_CFG, f"{_ENTRIES}*.conf", *_ENVIRONMENTS, _DEFAULTS, _DROP_IN_PATH, _STAMP, _GRUBBY_LEDGER)
+    return Reads(files, tools=("update-grub", "grubby"))
+
+
+def _wanted_arguments(items: tuple[Item, ...]) -> tuple[KernelArgument, ...]:
+    return tuple(item for item in items if isinstance(item, KernelArgument))
 
 
 def default_entry(facts: Facts) -> str | None:
     """Kernel arguments of the entry that boots next; None if no boot entry can be told."""
-    entries = {path: facts.text(path) for path in facts.files if path.startswith("/boot/loader/entries/")}
-    grubenv = facts.text("/boot/grub2/grubenv") or facts.text("/boot/grub/grubenv")
+    entries = {path: facts.text(path) for path in facts.files if path.startswith(_ENTRIES)}
+    grubenv = facts.text(_ENVIRONMENTS[0]) or facts.text(_ENVIRONMENTS[1])
     if entries:
         return grub.bls_default_arguments(entries, grubenv)
     for path in _GRUB_CFG:
@@ -57,14 +70,23 @@ def default_entry(facts: Facts) -> str | None:
     return None
 
 
-def changes(
+def _changes(
     request: Request, facts: Facts, items: tuple[Item, ...], earlier: tuple[Change, ...]
-) -> Iterator[Change | Problem]:
+) -> Iterator[Change | Problem | Reboot]:
     if Role.COMPUTE not in request.roles:
         return
-    wanted = wanted_arguments(items)
+    wanted = _wanted_arguments(items)
+    if wanted or not request.wants_vfs:  # else the host does without, but what an earlier run put there may be in use
+        yield from _boot_loader(facts, wanted)
+    state = _reboot_state(facts, wanted)
+    yield Reboot(state, boot_entry_mark(facts))
+    if state is RebootState.FUTILE:
+        yield _futile_reboot(facts, wanted)
+
+
+def _boot_loader(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Iterator[Change | Problem]:
     entry = default_entry(facts)
-    has_bls = any(path.startswith("/boot/loader/entries/") for path in facts.files)
+    has_bls = any(path.startswith(_ENTRIES) for path in facts.files)
     uses_grubby = has_bls or ("grubby" in facts.tools and "update-grub" not in facts.tools)  # CentOS 7 has no BLS
     if wanted and entry is None:
         yield Problem(
@@ -86,15 +108,10 @@ def changes(
 
 def _with_drop_in(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -> Iterator[Change]:
     before = facts.files.get(_DROP_IN_PATH)
-    lacking = grub.lacking(entry, wanted)
-    if not wanted:
-        after = None
-    elif before is None and not lacking:
-        return  # somebody else's configuration has them
-    else:
-        after = render("grub-drop-in.cfg", arguments=tuple((a.name, a.value) for a in wanted)).encode()
-    if after == before and not lacking:
-        return
+    is_right = not lacking(entry, wanted) if wanted else before is None
+    if is_right:
+        return  # whoever wrote it, and be it an older text of ours
+    after = drop_in_text(wanted) if wanted else None
     steps: list[Step] = []
     diff: tuple[str, ...] = ()
     if after != before:
@@ -111,28 +128,24 @@ def _with_drop_in(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) 
         found=_words(entry, wanted) if wanted else "ours",
         wanted=_text(wanted) or "as before us",
         steps=(*steps, _UPDATE_GRUB),
-        effect=Effect.REBOOT if grub.lacking(facts.cmdline, wanted) else Effect.NONE,
+        effect=Effect.REBOOT if lacking(facts.cmdline, wanted) else Effect.NONE,
         diff=diff,
     )
 
 
 def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -> Iterator[Change]:
     """grubby's own ledger: which arguments we added (first line) and took away (second line)."""
-    ledger = (facts.text(_GRUBBY_LEDGER) + "\n\n").split("\n")
-    ours, taken = ledger[0].split(), ledger[1].split()
-    lacking = grub.lacking(entry, wanted)
-    if wanted and lacking:
-        remove = grub.conflicting(entry, wanted)
-        text = " ".join(dict.fromkeys([*ours, *lacking])) + "\n" + " ".join(dict.fromkeys([*taken, *remove])) + "\n"
-        step = _grubby(remove, tuple(lacking))
-        write = WriteFile(_GRUBBY_LEDGER, checksum(facts.files.get(_GRUBBY_LEDGER)), text.encode())
-        steps: tuple[Step, ...] = (write, step)
-    elif not wanted and ours:
+    ours, taken = _ledger(facts)
+    ledger = checksum(facts.files.get(_GRUBBY_LEDGER))
+    missing = lacking(entry, wanted)
+    if wanted and missing:
+        remove, add = edit(entry, wanted)
+        ours, taken = _entered(ours, taken, remove, add)
+        write = WriteFile(_GRUBBY_LEDGER, ledger, f"{' '.join(ours)}\n{' '.join(taken)}\n".encode())
+        steps: tuple[Step, ...] = (write, _grubby(entry, remove, add))
+    elif not wanted and (ours or taken):
         # the ledger goes last: if grubby fails, the next run knows what is left to take out
-        steps = (
-            _grubby(tuple(ours), tuple(taken)),
-            RemoveFile(_GRUBBY_LEDGER, checksum(facts.files.get(_GRUBBY_LEDGER))),
-        )
+        steps = (_grubby(entry, ours, taken), RemoveFile(_GRUBBY_LEDGER, ledger))
     else:
         return
     yield Change(
@@ -141,46 +154,59 @@ def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -
         found=_words(entry, wanted) if wanted else _text(ours),
         wanted=_text(wanted) or "as before us",
         steps=steps,
-        effect=Effect.REBOOT if grub.lacking(facts.cmdline, wanted) else Effect.NONE,
-        diff=("--- boot entries (grubby)", *(f"+{a}" for a in lacking)),
+        effect=Effect.REBOOT if lacking(facts.cmdline, wanted) else Effect.NONE,
+        diff=("--- boot entries (grubby)", *(f"+{a}" for a in missing)),
     )
 
 
-def _grubby(remove: tuple[str, ...], add: tuple[str, ...]) -> Command:
+def _ledger(facts: Facts) -> tuple[list[str], list[str]]:
+    lines = (facts.text(_GRUBBY_LEDGER) + "\n\n").split("\n")
+    return lines[0].split(), lines[1].split()
+
+
+def _entered(
+    ours: Sequence[str], taken: Sequence[str], remove: Sequence[str], add: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """The ledger after one more edit. A run whose grubby failed has entered the same one before."""
+    kept = [token for token in ours if token not in remove]
+    known, again = Counter(taken), []
+    for token in remove:
+        if known[token]:
+            known[token] -= 1
+        elif token not in ours:
+            again.append(token)
+    return [*kept, *(token for token in add if token not in kept)], [*taken, *again]
+
+
+def _grubby(entry: str, remove: Sequence[str], add: Sequence[str]) -> Command:
+    """grubby puts what it adds in the place of all tokens of the same names: those that stay are added again."""
+    added = [KernelArgument(token.partition("=")[0]) for token in add]
+    gone = {*remove, *add}
+    stay = [token for token in tokens(entry) if token not in gone and any(one.names(token) for one in added)]
     words = ["timeout", "300", "grubby", "--update-kernel=ALL"]
     if remove:
-        words.append("--remove-args=" + " ".join(remove))
+        words.append("--remove-args=" + " ".join(dict.fromkeys(remove)))
     if add:
-        words.append("--args=" + " ".join(add))
+        words.append("--args=" + " ".join([*stay, *add]))
     return Command(tuple(words))
 
 
-def after_rollback(replaced: Replaced, facts: Facts) -> tuple[Command, ...]:
-    """What has to follow when one of our files is back to what it was."""
-    if replaced.path == _DROP_IN_PATH:
-        return (_UPDATE_GRUB,)
-    if replaced.path == _GRUBBY_LEDGER and replaced.before == ABSENT:
-        ours, taken, *_ = (facts.text(_GRUBBY_LEDGER) + "\n\n").split("\n")
-        return (_grubby(tuple(ours.split()), tuple(taken.split())),)
-    return ()
+def _around_rollback(request: Request, facts: Facts, back: Change) -> Change:
+    """The drop-in counts once GRUB's files are made from it; grubby takes out what it had put in."""
+    if back.target == _DROP_IN_PATH:
+        return back._replace(steps=(*back.steps, _UPDATE_GRUB))
+    if back.target == _GRUBBY_LEDGER and isinstance(back.steps[0], RemoveFile):
+        return back._replace(steps=(*back.steps, _grubby(default_entry(facts) or "", *_ledger(facts))))
+    return back
 
 
 def _words(entry: str, wanted: tuple[KernelArgument, ...]) -> str:
     """What the boot entry says of the arguments wanted."""
-    names = {a.name for a in wanted}
-    return _text(t for t in grub.tokens(entry) if t.split("=", 1)[0] in names) or "not set"
+    return _text(token for token in tokens(entry) if any(argument.names(token) for argument in wanted)) or "not set"
 
 
-def _text(words: object) -> str:
-    return " ".join(str(word) for word in words)  # type: ignore[attr-defined]
-
-
-class RebootState(enum.Enum):
-    """Whether the kernel runs with what the boot entry holds."""
-
-    NOT_NEEDED = "not needed"
-    DUE = "due"
-    FUTILE = "futile"  # it was tried for just this boot entry, and the kernel still lacks it
+def _text(words: Iterable[object]) -> str:
+    return " ".join(map(str, words))
 
 
 def boot_entry_mark(facts: Facts) -> str:
@@ -188,11 +214,10 @@ def boot_entry_mark(facts: Facts) -> str:
     return hashlib.sha256((default_entry(facts) or "").encode()).hexdigest()[:16]
 
 
-def reboot_state(facts: Facts, items: tuple[Item, ...]) -> RebootState:
+def _reboot_state(facts: Facts, wanted: tuple[KernelArgument, ...]) -> RebootState:
     """A reboot is due if the kernel lacks what the default entry holds, unless one was made for this very entry."""
-    wanted = wanted_arguments(items)
     entry = default_entry(facts)
-    if not grub.lacking(facts.cmdline, wanted) or entry is None or grub.lacking(entry, wanted):
+    if not lacking(facts.cmdline, wanted) or entry is None or lacking(entry, wanted):
         return RebootState.NOT_NEEDED
     stamp = facts.text(_STAMP).split()
     if len(stamp) == 2 and stamp[1] == boot_entry_mark(facts) and stamp[0] != facts.boot_id:
@@ -200,15 +225,18 @@ def reboot_state(facts: Facts, items: tuple[Item, ...]) -> RebootState:
     return RebootState.DUE
 
 
-def futile_reboot(facts: Facts, items: tuple[Item, ...]) -> Problem:
+def _futile_reboot(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Problem:
     """The loop breaker's evidence."""
-    lacking = grub.lacking(facts.cmdline, wanted_arguments(items))
+    missing = lacking(facts.cmdline, wanted)
     return Problem(
         _NAME,
         "/proc/cmdline",
-        f"the kernel lacks {_text(lacking)} after a reboot, although the default boot entry holds it; "
+        f"the kernel lacks {_text(missing)} after a reboot, although the default boot entry holds it; "
         f"boot entry: {default_entry(facts)!r}; /proc/cmdline: {facts.cmdline!r}",
         "the host boots another entry than GRUB's default (a one-time entry, a boot menu, PXE or another disk): "
         "find out which, no further reboot will be made",
         Severity.BLOCKED,
     )
+
+
+CAPABILITY = Capability("kernel-arguments", _reads, changes=_changes, around_rollback=_around_rollback)

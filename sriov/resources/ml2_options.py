@@ -6,25 +6,35 @@ Nothing here happens unless the testbed says `env.network_backend = 'ml2'`; unde
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from sriov.errors import FormatError
 from sriov.facts.model import Facts
-from sriov.formats import neutron as options
-from sriov.formats.neutron import AgentWanted, ServerWanted
-from sriov.formats.nova import releases
+from sriov.formats.neutron import AgentWanted, ServerWanted, diff, edit_agent, edit_server
+from sriov.formats.nova.releases import reads_any_bytes
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import ML2, Role
-from sriov.resources import nova_options
-from sriov.resources.contract import Change, FreshService, Item, Ml2Options, Problem, Request, restart_is_due
+from sriov.resources.contract import (
+    Capability,
+    Change,
+    FreshService,
+    Item,
+    Problem,
+    Reads,
+    Request,
+    restart_is_due,
+)
+from sriov.resources.nova_options import file_change, release_of
+from sriov.resources.services import restarts
 
 _NAME = "ml2-options"
-NEUTRON_CONF = "/etc/neutron/neutron.conf"
-ML2_CONF = "/etc/neutron/plugins/ml2/ml2_conf.ini"
-AGENT_CONF = "/etc/neutron/plugins/ml2/sriov_agent.ini"
-AGENT_UNITS = ("neutron-sriov-agent", "neutron-sriov-nic-agent")  # Debian's name, RDO's
-SERVER_UNITS = ("neutron-server",)
-SPLIT_SERVER_UNITS = ("neutron-rpc-server", "neutron-api")  # what took its place where the API runs under uWSGI
-_HOMES = {Role.COMPUTE: AGENT_CONF, Role.OPENSTACK: ML2_CONF}
+_NEUTRON_CONF = "/etc/neutron/neutron.conf"
+_ML2_CONF = "/etc/neutron/plugins/ml2/ml2_conf.ini"
+_AGENT_CONF = "/etc/neutron/plugins/ml2/sriov_agent.ini"
+_AGENT_UNITS = ("neutron-sriov-agent", "neutron-sriov-nic-agent")  # Debian's name, RDO's
+_SERVER_UNITS = ("neutron-server",)
+_SPLIT_SERVER_UNITS = ("neutron-rpc-server", "neutron-api")  # what took its place where the API runs under uWSGI
+_HOMES = {Role.COMPUTE: _AGENT_CONF, Role.OPENSTACK: _ML2_CONF}
 _PACKAGES = {Role.COMPUTE: "neutron's SR-IOV agent", Role.OPENSTACK: "neutron-server with its ML2 plugin"}
 # RDO's units name these folders behind the files (--config-dir)
 _FOLDERS = {
@@ -33,30 +43,40 @@ _FOLDERS = {
 }
 
 
-def roles(request: Request) -> tuple[Role, ...]:
+class Ml2Options(NamedTuple):
+    """What neutron must read; see `sriov.formats.neutron`. None: that side is no concern."""
+
+    server: ServerWanted | None = None
+    agent: AgentWanted | None = None
+
+
+def _roles(request: Request) -> tuple[Role, ...]:
     """The roles of a request for which neutron's files matter; none under Contrail."""
     if request.testbed.network_backend != ML2:
         return ()
     return tuple(role for role in _HOMES if role in request.roles)
 
 
-def named_files(request: Request) -> tuple[str, ...]:
-    found = roles(request)
-    return (NEUTRON_CONF, *(_HOMES[role] for role in found)) if found else ()
+def _named_files(request: Request) -> tuple[str, ...]:
+    found = _roles(request)
+    return (_NEUTRON_CONF, *(_HOMES[role] for role in found)) if found else ()
 
 
-def folders(request: Request) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(folder for role in roles(request) for folder in _FOLDERS[role]))
+def _folders(request: Request) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(folder for role in _roles(request) for folder in _FOLDERS[role]))
 
 
-def unit_names(request: Request) -> tuple[str, ...]:
-    units = {Role.COMPUTE: AGENT_UNITS, Role.OPENSTACK: (*SERVER_UNITS, *SPLIT_SERVER_UNITS)}
-    return tuple(name for role in roles(request) for name in units[role])
+def _reads(request: Request) -> Reads:
+    units = {Role.COMPUTE: _AGENT_UNITS, Role.OPENSTACK: (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)}
+    return Reads(
+        files=(*_named_files(request), *(f"{folder}/*.conf" for folder in _folders(request))),
+        units=tuple(name for role in _roles(request) for name in units[role]),
+    )
 
 
 def _paths(role: Role, facts: Facts) -> tuple[str, ...]:
     """The files that the role's service reads, in its order."""
-    paths = [path for path in (NEUTRON_CONF, _HOMES[role]) if path in facts.files]
+    paths = [path for path in (_NEUTRON_CONF, _HOMES[role]) if path in facts.files]
     for folder in _FOLDERS[role]:
         paths += sorted(path for path in facts.files if path.startswith(folder + "/"))
     return tuple(paths)
@@ -67,10 +87,10 @@ def _is_concerned(request: Request, facts: Facts, role: Role) -> bool:
     return wants or any(b"BEGIN sriov-fab" in facts.files[path] for path in _paths(role, facts))
 
 
-def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
-    for role in roles(request):
+def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
+    for role in _roles(request):
         if not _is_concerned(request, facts, role):
-            names = AGENT_UNITS if role is Role.COMPUTE else (*SERVER_UNITS, *SPLIT_SERVER_UNITS)
+            names = _AGENT_UNITS if role is Role.COMPUTE else (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)
             due = (name for name in names if restart_is_due(facts, (name,)))
             yield from (FreshService((name,), _paths(role, facts)) for name in due)
             continue
@@ -81,24 +101,28 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
         reads = _paths(role, facts)
         if role is Role.COMPUTE:
             yield Ml2Options(agent=_agent(request, facts))
-            yield FreshService(AGENT_UNITS, reads, watches_vfs=True, at_boot=True)
+            yield FreshService(_AGENT_UNITS, reads, watches_vfs=True, at_boot=True)
         else:
             yield Ml2Options(server=ServerWanted(_networks(request)))
             yield from (FreshService(names, reads) for names in _server_units(facts))
 
 
-def readers(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[FreshService]:
+def _after_rollback(request: Request, facts: Facts, earlier: tuple[Change, ...]) -> Iterator[Change]:
+    return restarts(facts, _readers(request, facts, frozenset(change.target for change in earlier)), earlier)
+
+
+def _readers(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[FreshService]:
     """The services that read one of these files, which become others."""
-    for role in roles(request):
+    for role in _roles(request):
         reads = _paths(role, facts)
         if touched & {*reads}:
-            units = (AGENT_UNITS,) if role is Role.COMPUTE else _server_units(facts)
+            units = (_AGENT_UNITS,) if role is Role.COMPUTE else _server_units(facts)
             yield from (FreshService(names, reads) for names in units)
 
 
 def _server_units(facts: Facts) -> tuple[tuple[str, ...], ...]:
-    split = tuple((name,) for name in SPLIT_SERVER_UNITS if facts.unit(name))
-    return (SERVER_UNITS,) if facts.unit(SERVER_UNITS[0]) or not split else split
+    split = tuple((name,) for name in _SPLIT_SERVER_UNITS if facts.unit(name))
+    return (_SERVER_UNITS,) if facts.unit(_SERVER_UNITS[0]) or not split else split
 
 
 def _networks(request: Request) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -123,11 +147,11 @@ def _agent(request: Request, facts: Facts) -> AgentWanted:
     return AgentWanted(tuple(mappings), tuple(excluded))
 
 
-def changes(
+def _changes(
     request: Request, facts: Facts, items: tuple[Item, ...], earlier: tuple[Change, ...]
 ) -> Iterator[Change | Problem]:
     wanted = [item for item in items if isinstance(item, Ml2Options)]
-    paths = (*named_files(request), *(path for path in facts.files if path.rpartition("/")[0] in folders(request)))
+    paths = (*_named_files(request), *(path for path in facts.files if path.rpartition("/")[0] in _folders(request)))
     before = {path: ConfigFile(path, facts.files[path], frozenset()) for path in paths if path in facts.files}
     after = dict(before)
     try:
@@ -139,18 +163,21 @@ def changes(
         return
     for path, file in before.items():
         if file.text != after[path].text:
-            yield nova_options.file_change(_NAME, file, after[path], options.diff(file, after[path]))
+            yield file_change(_NAME, file, after[path], diff(file, after[path]))
 
 
 def _edited(
     request: Request, facts: Facts, item: Ml2Options, present: Mapping[str, ConfigFile]
 ) -> tuple[ConfigFile, ...]:
-    release = nova_options.release_of(request, facts)
-    any_bytes = isinstance(release, int) and releases.reads_any_bytes(release)
+    release = release_of(request, facts)
+    any_bytes = isinstance(release, int) and reads_any_bytes(release)
     if item.server is not None:
         files = tuple(present[path] for path in _paths(Role.OPENSTACK, facts))
-        return options.edit_server(files, ML2_CONF, item.server, any_bytes=any_bytes)
+        return edit_server(files, _ML2_CONF, item.server, any_bytes=any_bytes)
     if item.agent is not None:
         files = tuple(present[path] for path in _paths(Role.COMPUTE, facts))
-        return options.edit_agent(files, AGENT_CONF, item.agent, any_bytes=any_bytes)
+        return edit_agent(files, _AGENT_CONF, item.agent, any_bytes=any_bytes)
     return ()
+
+
+CAPABILITY = Capability("ml2-options", _reads, _desired, _changes, after_rollback=_after_rollback)

@@ -8,36 +8,54 @@ that would say too much (several physical networks, VFs that the host keeps) or 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from sriov.errors import FormatError, SriovError
 from sriov.facts.model import Facts, checksum
-from sriov.formats.nova import edit as options
-from sriov.formats.nova.edit import NovaWanted
+from sriov.formats.nova.edit import NovaWanted, diff, edit, reports_in_placement
 from sriov.formats.nova.releases import release_number
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
-from sriov.resources.contract import Change, Effect, Item, NovaOptions, Problem, Request, WriteFile
+from sriov.resources.contract import Capability, Change, Effect, Item, Problem, Reads, Request, WriteFile
 
 NOVA_CONF = "/etc/nova/nova.conf"
 COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
-_READERS = {Role.COMPUTE: COMPUTE, Role.OPENSTACK: SCHEDULER}
+READERS = {Role.COMPUTE: COMPUTE, Role.OPENSTACK: SCHEDULER}
+UNITS = {  # Debian's name, RDO's name
+    Role.COMPUTE: ("nova-compute", "openstack-nova-compute"),
+    Role.OPENSTACK: ("nova-scheduler", "openstack-nova-scheduler"),
+}
 _NAME = "nova-options"
 _FILTER = "PciPassthroughFilter"
 
 
-def readers(roles: frozenset[Role]) -> tuple[str, ...]:
-    return tuple(name for role, name in _READERS.items() if role in roles)
+class NovaOptions(NamedTuple):
+    """What nova must read; see `sriov.formats.nova.edit`."""
+
+    wanted: NovaWanted
+    release: int
 
 
-def named_files(roles: frozenset[Role]) -> tuple[str, ...]:
+def _readers(roles: frozenset[Role]) -> tuple[str, ...]:
+    return tuple(name for role, name in READERS.items() if role in roles)
+
+
+def _reads(request: Request) -> Reads:
+    if not request.roles:
+        return Reads()
+    files = (*_named_files(request.roles), *(f"{folder}/*.conf" for folder in _folders(request.roles)))
+    return Reads(files, tuple(name for role, names in UNITS.items() if role in request.roles for name in names))
+
+
+def _named_files(roles: frozenset[Role]) -> tuple[str, ...]:
     """Files that nova reads, in its order (oslo.config `find_config_files`; Debian names them in its units)."""
-    return (NOVA_CONF, *(f"/etc/nova/{reader}.conf" for reader in readers(roles)))
+    return (NOVA_CONF, *(f"/etc/nova/{reader}.conf" for reader in _readers(roles)))
 
 
-def folders(roles: frozenset[Role]) -> tuple[str, ...]:
+def _folders(roles: frozenset[Role]) -> tuple[str, ...]:
     """Folders whose `*.conf` come after the named files, in the order of their names."""
-    return ("/etc/nova/nova.conf.d", *(f"/etc/nova/{reader}.conf.d" for reader in readers(roles)))
+    return ("/etc/nova/nova.conf.d", *(f"/etc/nova/{reader}.conf.d" for reader in _readers(roles)))
 
 
 def read_by(reader: str, path: str) -> bool:
@@ -49,10 +67,10 @@ def read_by(reader: str, path: str) -> bool:
 
 def config_files(request: Request, facts: Facts) -> tuple[ConfigFile, ...]:
     """The files that the host has, in nova's order, each with those of this call's services that read it."""
-    paths = [path for path in named_files(request.roles) if path in facts.files]
-    for folder in folders(request.roles):
+    paths = [path for path in _named_files(request.roles) if path in facts.files]
+    for folder in _folders(request.roles):
         paths += sorted(path for path in facts.files if path.startswith(folder + "/"))
-    services = readers(request.roles)
+    services = _readers(request.roles)
     return tuple(
         ConfigFile(path, facts.files[path], frozenset(s for s in services if read_by(s, path))) for path in paths
     )
@@ -64,14 +82,14 @@ def is_concerned(request: Request, facts: Facts, role: Role) -> bool:
         return False
     wants = request.wants_vfs if role is Role.COMPUTE else request.testbed.has_sriov
     mark = b"BEGIN sriov-fab"
-    return wants or any(mark in content and read_by(_READERS[role], path) for path, content in facts.files.items())
+    return wants or any(mark in content and read_by(READERS[role], path) for path, content in facts.files.items())
 
 
-def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
+def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     if not any(is_concerned(request, facts, role) for role in request.roles):
         return
     for path in facts.unreadable:
-        if any(read_by(reader, path) for reader in readers(request.roles)):
+        if any(read_by(reader, path) for reader in _readers(request.roles)):
             yield Problem(_NAME, path, "it cannot be read", "nova reads it: look at it on the host")
     if NOVA_CONF not in facts.files:
         if NOVA_CONF in facts.unreadable:
@@ -99,7 +117,7 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
 
 def _refuses_devname(files: tuple[ConfigFile, ...], release: int) -> bool:
     try:
-        return options.reports_in_placement(files, release)
+        return reports_in_placement(files, release)
     except FormatError:
         return False  # `changes` says which line is broken
 
@@ -138,26 +156,12 @@ def _specs(pf: PhysicalFunction, facts: Facts, by_address: bool) -> Iterator[Dev
     if len(pf.physnets) == 1 and not pf.exclude_vfs and not by_address:
         yield whole
         return
-    for physnet, indexes in shares(pf):
+    for physnet, indexes in pf.shares():
         for index in indexes:
             yield whole._replace(physical_network=physnet, devname="", address=port.vf_address(index))
 
 
-def shares(pf: PhysicalFunction) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Which VFs serve which physical network: contiguous ranges, the first ones one longer where it does not divide.
-
-    7 VFs for a, b -> a: 0 1 2 3, b: 4 5 6. nova takes the first entry that matches, so no VF stands twice.
-    """
-    free = tuple(index for index in range(pf.num_vfs) if index not in pf.exclude_vfs)
-    size, longer = divmod(len(free), len(pf.physnets))
-    start = 0
-    for position, physnet in enumerate(pf.physnets):
-        end = start + size + (position < longer)
-        yield physnet, free[start:end]
-        start = end
-
-
-def changes(
+def _changes(
     request: Request, facts: Facts, items: tuple[Item, ...], earlier: tuple[Change, ...]
 ) -> Iterator[Change | Problem]:
     for item in items:
@@ -165,7 +169,7 @@ def changes(
             continue
         files = config_files(request, facts)
         try:
-            edited = options.edit(files, item.release, item.wanted)
+            edited = edit(files, item.release, item.wanted)
         except FormatError as error:
             yield Problem(
                 _NAME,
@@ -178,7 +182,7 @@ def changes(
             yield Problem(_NAME, "nova's files", str(problem), "mend this line and run again")
         for before, after in zip(files, edited.files, strict=True):
             if before.text != after.text:
-                yield file_change(_NAME, before, after, options.diff(before, after))
+                yield file_change(_NAME, before, after, diff(before, after))
 
 
 def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tuple[str, ...]) -> Change:
@@ -194,3 +198,6 @@ def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tupl
         effect=Effect.RESTART,
         diff=diff,
     )
+
+
+CAPABILITY = Capability("nova-options", _reads, _desired, _changes)

@@ -7,53 +7,44 @@ from its user: so a change of a port whose VFs are in use is left out, unless th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from sriov.facts.model import Facts, Port, VirtualFunction, checksum
 from sriov.model import PhysicalFunction, Role
-from sriov.rendering import quoting
-from sriov.rendering.templates import render
+from sriov.resources import vf_unit
 from sriov.resources.contract import (
+    Capability,
     Change,
     Command,
     Effect,
     Item,
     Problem,
+    Reads,
     RemoveFile,
     Request,
     Severity,
     Step,
-    VfCount,
     WriteFile,
 )
 
-UNIT_PREFIX = "sriov-vfs-"
-_FOLDER = "/etc/systemd/system/"
 _NAME = "virtual-functions"
-RELOAD = Command(("systemctl", "daemon-reload"))  # `enable` does it as well (systemctl(1))
-# who looks at VFs: nova bug 1892361 - a compute service that saw the PF without VFs keeps stale pools
-_BEFORE = (
-    "nova-compute.service",
-    "openstack-nova-compute.service",
-    "neutron-sriov-agent.service",
-    "neutron-sriov-nic-agent.service",
-    "supervisor-vrouter.service",
-    "contrail-vrouter-agent.service",
-)
+_RELOAD = Command(("systemctl", "daemon-reload"))  # `enable` does it as well (systemctl(1))
 
 
-def unit_name(interface: str) -> str:
-    return f"{UNIT_PREFIX}{quoting.unit_name(interface)}"
+class VfCount(NamedTuple):
+    """A port that must have exactly so many VFs, now and after each boot. 0: none, and no unit of ours."""
+
+    interface: str
+    num_vfs: int
 
 
-def unit_path(interface: str) -> str:
-    return f"{_FOLDER}{unit_name(interface)}.service"
+def _reads(request: Request) -> Reads:
+    if Role.COMPUTE not in request.roles:
+        return Reads()
+    return Reads(files=(vf_unit.FILES,), units=(f"{vf_unit.PREFIX}*",))
 
 
-def unit_text(interface: str, num_vfs: int) -> bytes:
-    return render("sriov-vfs.service", interface=interface, num_vfs=num_vfs, before=_BEFORE).encode()
-
-
-def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
+def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     """The testbed's ports; and none for a port that has a unit of ours and is not in the testbed any more."""
     if Role.COMPUTE not in request.roles:
         return
@@ -69,10 +60,9 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             named.add(port.interface)
             yield VfCount(port.interface, pf.num_vfs)
     for path in facts.files:
-        if path.startswith(_FOLDER + UNIT_PREFIX):
-            interface = interface_of(path, facts)
-            if interface and interface not in named:
-                yield VfCount(interface, 0)
+        interface = vf_unit.interface_of(path, facts)
+        if interface and interface not in named:
+            yield VfCount(interface, 0)
     for path in facts.other_setters:
         if path:
             yield Problem(
@@ -82,16 +72,6 @@ def wishes(request: Request, facts: Facts) -> Iterator[Item | Problem]:
                 "take it out there: two masters for one count end in EBUSY",
                 Severity.WARNING,
             )
-
-
-def interface_of(path: str, facts: Facts) -> str:
-    """The port that a unit file of ours is for, also if it is not there any more; empty for any other path."""
-    if not path.startswith(_FOLDER + UNIT_PREFIX):
-        return ""
-    if path not in facts.files:
-        return quoting.from_unit_name(path.removeprefix(_FOLDER + UNIT_PREFIX).removesuffix(".service"))
-    text = facts.text(path)
-    return next((line[12:].strip() for line in text.split("\n") if line.startswith("# interface ")), "")
 
 
 def _ambiguous(pf: PhysicalFunction, facts: Facts) -> Problem | None:
@@ -139,7 +119,7 @@ def _impossible(pf: PhysicalFunction, port: Port | None) -> Problem | None:
     return None
 
 
-def changes(
+def _changes(
     request: Request, facts: Facts, items: tuple[Item, ...], earlier: tuple[Change, ...]
 ) -> Iterator[Change | Problem]:
     for item in items:
@@ -150,9 +130,9 @@ def changes(
 def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Change | Problem]:
     port = facts.port(interface=item.interface)
     present = port.num_vfs if port else 0
-    path, unit = unit_path(item.interface), unit_name(item.interface)
+    path, unit = vf_unit.path_of(item.interface), vf_unit.name_of(item.interface)
     before = facts.files.get(path)
-    after = unit_text(item.interface, item.num_vfs) if item.num_vfs else None
+    after = vf_unit.text_of(item.interface, item.num_vfs) if item.num_vfs else None
     seen = facts.unit(unit)
     is_enabled = seen is not None and seen.file_state == "enabled" and seen.is_active and not seen.needs_reload
     is_hung = port is not None and port.hung_writer != 0
@@ -161,18 +141,18 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
     steps: list[Step] = []
     effect = Effect.NONE
     if port and (present not in (0, item.num_vfs) or port.hung_writer):
-        blocked_by = blocked(request, port, f"{item.num_vfs} VFs")
+        blocked_by = _blocked(request, port, f"{item.num_vfs} VFs")
         if blocked_by:
             yield blocked_by
             return
-        for vf, holder in users(request, port):
+        for vf, holder in _users(request, port):
             message = f"VF {vf.index} ({vf.pci_address}) will be taken from {holder}"
             yield Problem(_NAME, port.interface, message, "--force-vf-reset was given", Severity.WARNING)
         effect = Effect.VF_RESET
-        steps.append(clear_command(request, port))
+        steps.append(_clear_command(request, port))
     if after is None:
         if before is not None:
-            steps += [Command(("stop_unit", unit)), RemoveFile(path, checksum(before)), RELOAD]
+            steps += [Command(("stop_unit", unit)), RemoveFile(path, checksum(before)), _RELOAD]
     else:
         if after != before:
             steps.append(WriteFile(path, checksum(before), after))
@@ -184,26 +164,26 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
         found=f"{present} VFs" + ("" if before is not None else ", no unit"),
         steps=tuple(steps),
         effect=effect,
-        diff=_diff(path, before, after),
+        diff=vf_unit.diff(path, before, after),
     )
 
 
-def clear_command(request: Request, port: Port) -> Command:
+def _clear_command(request: Request, port: Port) -> Command:
     """Takes all VFs of a port away, if they are still as many as were seen and, unless forced, still free."""
     force = "force" if request.force_vf_reset else "free"
     return Command(("clear_vfs", port.interface, str(port.num_vfs), str(request.clear_seconds), force))
 
 
-def users(request: Request, port: Port) -> list[tuple[VirtualFunction, str]]:
+def _users(request: Request, port: Port) -> list[tuple[VirtualFunction, str]]:
     """The VFs in use and by whom; those that the testbed leaves to the host itself are in use by it."""
     pfs = request.physical_functions
     own = next((p for p in pfs if p.label in (port.interface, port.pci_address, port.mac)), None)
     kept = own.exclude_vfs if own else ()
     host = "the host itself (exclude_vfs)"
-    return [(vf, vf.holder or host) for vf in port.vfs if vf.holder or vf.index in kept]
+    return [(vf, str(vf.holder or host)) for vf in port.vfs if vf.holder or vf.index in kept]
 
 
-def blocked(request: Request, port: Port, wanted: str) -> Problem | None:
+def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
     """Why the VFs of this port must not be taken away; None if they may be."""
     if port.hung_writer:
         return Problem(
@@ -214,7 +194,7 @@ def blocked(request: Request, port: Port, wanted: str) -> Problem | None:
             "shut the guest down (the write then takes effect) and run again",
             Severity.BLOCKED,
         )
-    used = users(request, port)
+    used = _users(request, port)
     if not used or request.force_vf_reset:
         return None
     lines = "; ".join(f"VF {vf.index} ({vf.pci_address}) is in use by {holder}" for vf, holder in used)
@@ -227,16 +207,26 @@ def blocked(request: Request, port: Port, wanted: str) -> Problem | None:
     )
 
 
-def _diff(path: str, before: bytes | None, after: bytes | None) -> tuple[str, ...]:
-    if before == after:
-        return ()
+def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:
+    """The unit of a port: its VFs go with it, or become as many as the old unit says."""
+    interface = vf_unit.interface_of(back.target, facts)
+    if not interface:
+        return back
+    port = facts.port(interface=interface)
+    unit = vf_unit.name_of(interface)
+    clear: tuple[Command, ...] = ()
+    if port and port.num_vfs:
+        blocked = _blocked(request, port, "as before")
+        if blocked:
+            return blocked
+        clear = (_clear_command(request, port),)
+    effect = Effect.VF_RESET if clear else Effect.NONE
+    if isinstance(back.steps[0], RemoveFile):
+        steps: tuple[Step, ...] = (Command(("stop_unit", unit)), *clear, *back.steps, _RELOAD)
+        return back._replace(wanted="removed, with its VFs", steps=steps, effect=effect)
+    # a card that is gone has nothing to start; its unit waits for it
+    start = () if port is None else (Command(("start_unit", unit, interface)),)
+    return back._replace(steps=(*clear, *back.steps, *start), effect=effect)
 
-    def lines(sign: str, text: bytes | None) -> list[str]:
-        wanted = ("Description=", "    ' sriov-vfs ")
-        return [
-            sign + line.strip()
-            for line in (text or b"").decode(errors="replace").split("\n")
-            if line.startswith(wanted[0])
-        ]
 
-    return (f"--- {path}", *lines("-", before), *lines("+", after))
+CAPABILITY = Capability("virtual-functions", _reads, _desired, _changes, _around_rollback)

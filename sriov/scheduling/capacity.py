@@ -14,10 +14,8 @@ from typing import TypedDict
 from sriov.facts.model import Facts, Port, VirtualFunction
 from sriov.model import Host, PhysicalFunction
 from sriov.resources.contract import Request
-from sriov.resources.nova_options import shares
-from sriov.scheduling import host_devices as offers
 from sriov.scheduling import pci_rules
-from sriov.scheduling.host_devices import Offer
+from sriov.scheduling.host_devices import Offer, entry_label, is_left_behind, offer_of, ports_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +104,9 @@ def measure(
         if facts is None:
             silent.append(request.host)
             continue
-        offer = offers.of(request, facts)
+        offer = offer_of(request, facts)
         claimed = None if bound is None else bound.get(request.host.name, {})
-        for port in offers.ports(facts):
+        for port in ports_of(facts):
             rows += _port_rows(request, facts, offer, port, claimed)
         orphans += _orphan_entries(request, offer)
         orphans += _orphan_vfs(request, facts, offer, claimed or {})
@@ -135,7 +133,7 @@ def _port_rows(
             wanted=len(indexes),
             present=len(mine),
             whitelisted=sum(vf.pci_address in given for vf in mine),
-            in_use=tuple(Held(vf.index, vf.pci_address, vf.holder) for vf in mine if vf.holder),
+            in_use=tuple(Held(vf.index, vf.pci_address, str(vf.holder)) for vf in mine if vf.holder),
             bound=None if claimed is None else _bound(mine, claimed),
             free=sum(vf.pci_address in left and not vf.holder for vf in mine),
         )
@@ -148,7 +146,7 @@ def _bound(vfs: Sequence[VirtualFunction], claimed: Mapping[str, str]) -> tuple[
 def _wanted(request: Request, facts: Facts, port: Port) -> dict[str, tuple[int, ...]]:
     """Physical network -> indexes of the VFs that the testbed gives it on this port."""
     pf = _entry_of(request, facts, port)
-    return dict(shares(pf)) if pf and pf.num_vfs else {}
+    return dict(pf.shares()) if pf and pf.num_vfs else {}
 
 
 def _entry_of(request: Request, facts: Facts, port: Port) -> PhysicalFunction | None:
@@ -164,7 +162,7 @@ def _orphan_entries(request: Request, offer: Offer) -> Iterator[Orphan]:
     if offer.refusal:
         yield Orphan(host, "whitelist", offer.refusal, "nova-compute offers nothing until this is mended")
     for number, entry in enumerate(offer.entries):
-        label = offers.entry_label(entry)
+        label = entry_label(entry)
         devices = [d for d in offer.hardware.devices if pci_rules.matches(offer.hardware, entry, d)]
         if not devices:
             what = "an interface" if entry.get("devname") else "a device"
@@ -179,7 +177,7 @@ _ENTRY_HINT = "take the entry out of nova's files, or mend the name"
 
 def _orphan_vfs(request: Request, facts: Facts, offer: Offer, claimed: Mapping[str, str]) -> Iterator[Orphan]:
     """What neutron has bound is not judged here: `sriov.cloud.drift` does, which knows the port."""
-    for port in offers.ports(facts):
+    for port in ports_of(facts):
         pf = _entry_of(request, facts, port)
         kept = pf.exclude_vfs if pf else ()
         for vf in port.vfs:
@@ -190,12 +188,12 @@ def _orphan_vfs(request: Request, facts: Facts, offer: Offer, claimed: Mapping[s
 
 def _oddity(vf: VirtualFunction, offer: Offer) -> tuple[str, str] | None:
     entry = offer.taken_by(vf.pci_address)
-    if offers.is_left_behind(vf):
+    if is_left_behind(vf):
         return (
             f"bound to {vf.driver}, but used by nobody known",
             "look for a guest that ended badly",
         )
-    if entry is None and offers.is_guest(vf.holder):
+    if entry is None and vf.holder and vf.holder.is_guest:
         return f"used by {vf.holder}, though no whitelist entry gives it away", "nova did not place this guest here"
     if entry is None and not vf.holder:
         return "used by nobody and given to no physical network", "add its port to env.sriov, or make fewer VFs"

@@ -1,23 +1,29 @@
-"""The steps by which nova comes to a host for direct ports, each judged from the host's facts. Pure."""
+"""The steps by which nova comes to a host for direct ports, each judged from the host's facts. Pure.
+
+The rules of entries and pools stand in `sriov.scheduling.pci_rules`; here is what stands around them: services, files
+that a running service has not read yet, who holds which VF.
+"""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sriov.errors import FormatError
-from sriov.facts.model import Facts, Unit
-from sriov.formats.nova import edit as options
+from sriov.facts.model import Facts, Holder, HolderKind, Unit
 from sriov.formats.nova import releases
+from sriov.formats.nova.edit import Effective, effective
 from sriov.formats.nova.whitelist import Entry
+from sriov.model import Role
 from sriov.resources import nova_options, services
 from sriov.resources.contract import FreshService, Problem, Request
-from sriov.scheduling import host_devices as offers
 from sriov.scheduling import pci_rules
-from sriov.scheduling.host_devices import Offer
+from sriov.scheduling.host_devices import Offer, entry_label, holders_of, offer_of, ports_of
 from sriov.scheduling.pci_rules import Device, Kind
 
 ANSWERS = "the host answers"
+_COMPUTE_UNITS, _SCHEDULER_UNITS = nova_options.UNITS[Role.COMPUTE], nova_options.UNITS[Role.OPENSTACK]
 
 
 class Mark(enum.Enum):
@@ -27,7 +33,7 @@ class Mark(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Judgement:
     """`name` says what must hold, `found` what was found, `remedy` the next act where it fails."""
 
     name: str
@@ -46,17 +52,17 @@ class Asked:
     physnet: str
     count: int
     serving: tuple[Device, ...]
-    holders: dict[str, str]
+    holders: dict[str, Holder]
 
     @classmethod
     def of(cls, request: Request, facts: Facts, physnet: str, count: int) -> Asked:
-        offer = offers.of(request, facts)
-        return cls(request, facts, offer, physnet, count, offer.serving(physnet), offers.holders(facts))
+        offer = offer_of(request, facts)
+        return cls(request, facts, offer, physnet, count, offer.serving(physnet), holders_of(facts))
 
     @property
     def unallocated(self) -> tuple[Device, ...]:
         """What nova believes to be free: all but what its guests have."""
-        return tuple(d for d in self.serving if not offers.is_guest(self.holders.get(d.address, "")))
+        return tuple(d for d in self.serving if (h := self.holders.get(d.address)) is None or not h.is_guest)
 
     @property
     def free(self) -> tuple[Device, ...]:
@@ -80,73 +86,75 @@ class Asked:
         return tuple(device for device, entry in found if entry and pci_rules.serves(entry, self.physnet))
 
 
-def _step(name: str, holds: bool, found: str, remedy: str) -> Step:
-    return Step(name, Mark.HOLDS, found) if holds else Step(name, Mark.FAILS, found, remedy)
+def _judged(name: str, holds: bool, found: str, remedy: str) -> Judgement:
+    return Judgement(name, Mark.HOLDS, found) if holds else Judgement(name, Mark.FAILS, found, remedy)
 
 
 def _unit(asked: Asked, names: tuple[str, ...]) -> Unit | None:
     return next((unit for name in names if (unit := asked.facts.unit(name))), None)
 
 
-def _service(asked: Asked, names: tuple[str, ...]) -> Step:
+def _service(asked: Asked, names: tuple[str, ...]) -> Judgement:
     unit = _unit(asked, names)
     if unit is None:
-        return Step(f"{names[0]} runs", Mark.FAILS, "there is no such service", f"install {names[0]} on this host")
+        return Judgement(f"{names[0]} runs", Mark.FAILS, "there is no such service", f"install {names[0]} on this host")
     remedy = f"journalctl -u {unit.name} says why; then systemctl restart {unit.name}"
-    return _step(f"{names[0]} runs", unit.is_active, f"{unit.name} is {unit.active_state}", remedy)
+    return _judged(f"{names[0]} runs", unit.is_active, f"{unit.name} is {unit.active_state}", remedy)
 
 
-def compute_service(asked: Asked) -> Step:
-    return _service(asked, services.COMPUTE_UNITS)
+def compute_service(asked: Asked) -> Judgement:
+    return _service(asked, _COMPUTE_UNITS)
 
 
-def scheduler_service(asked: Asked) -> Step:
-    return _service(asked, services.SCHEDULER_UNITS)
+def scheduler_service(asked: Asked) -> Judgement:
+    return _service(asked, _SCHEDULER_UNITS)
 
 
-def whitelist_readable(asked: Asked) -> Step:
+def whitelist_readable(asked: Asked) -> Judgement:
     refusal = asked.offer.refusal
     found = refusal or f"{len(asked.offer.entries)} entries"
-    return _step("nova-compute can read its whitelist", not refusal, found, "mend this; `fab plan` names file and line")
+    return _judged(
+        "nova-compute can read its whitelist", not refusal, found, "mend this; `fab plan` names file and line"
+    )
 
 
-def network_whitelisted(asked: Asked) -> Step:
-    labels = [offers.entry_label(entry) for entry in asked.entries]
+def network_whitelisted(asked: Asked) -> Judgement:
+    labels = [entry_label(entry) for entry in asked.entries]
     known = ", ".join(asked.offer.physnets) or "none"
     found = f"entries for {', '.join(labels)}" if labels else f"no entry names it; named are: {known}"
     remedy = f"give an interface of this host {asked.physnet!r} in env.sriov, then fab add_vrouter_node"
-    return _step(f"the whitelist names {asked.physnet}", bool(labels), found, remedy)
+    return _judged(f"the whitelist names {asked.physnet}", bool(labels), found, remedy)
 
 
-def whitelist_read_by_service(asked: Asked) -> Step:
-    return _fresh(asked, "nova-compute has read it", services.COMPUTE_UNITS, nova_options.COMPUTE)
+def whitelist_read_by_service(asked: Asked) -> Judgement:
+    return _fresh(asked, "nova-compute has read it", _COMPUTE_UNITS, nova_options.COMPUTE)
 
 
-def filter_read_by_service(asked: Asked) -> Step:
-    return _fresh(asked, "nova-scheduler has read it", services.SCHEDULER_UNITS, nova_options.SCHEDULER)
+def filter_read_by_service(asked: Asked) -> Judgement:
+    return _fresh(asked, "nova-scheduler has read it", _SCHEDULER_UNITS, nova_options.SCHEDULER)
 
 
-def _fresh(asked: Asked, name: str, names: tuple[str, ...], reader: str, watches_vfs: bool = False) -> Step:
+def _fresh(asked: Asked, name: str, names: tuple[str, ...], reader: str, watches_vfs: bool = False) -> Judgement:
     """Whether the files, or the VFs, are older than the running service."""
     unit = _unit(asked, names)
     if unit is None or unit.started_at is None:
-        return Step(name, Mark.UNKNOWN, "when the service began is not known")
+        return Judgement(name, Mark.UNKNOWN, "when the service began is not known")
     paths = () if watches_vfs else tuple(path for path in asked.facts.files if nova_options.read_by(reader, path))
     reason = services.reason_to_restart(asked.facts, FreshService(names, paths, watches_vfs), unit, ())
     fresh = "the service began after the VFs" if watches_vfs else "its files are older than the service"
-    return _step(name, not reason, reason or fresh, f"systemctl restart {unit.name}")
+    return _judged(name, not reason, reason or fresh, f"systemctl restart {unit.name}")
 
 
-def entry_matches_device(asked: Asked) -> Step:
-    labels = [offers.entry_label(entry) for entry in asked.entries]
+def entry_matches_device(asked: Asked) -> Judgement:
+    labels = [entry_label(entry) for entry in asked.entries]
     found = ", ".join(device.address for device in asked.devices[:3]) or f"no device here is {' or '.join(labels)}"
     remedy = (
         "mend the name in env.sriov: `fab discover` shows the interfaces; a driver that is not loaded hides its own"
     )
-    return _step("an entry for it matches a device", bool(asked.devices), found, remedy)
+    return _judged("an entry for it matches a device", bool(asked.devices), found, remedy)
 
 
-def entry_comes_first(asked: Asked) -> Step:
+def entry_comes_first(asked: Asked) -> Judgement:
     """nova takes the first entry that matches; VFs count here, or the port where there are none yet."""
     kinds = {Kind.VIRTUAL} if any(d.kind is Kind.VIRTUAL for d in asked.devices) else set(Kind)
     won = [device for device in asked.taken if device.kind in kinds]
@@ -155,17 +163,17 @@ def entry_comes_first(asked: Asked) -> Step:
     found = "no other entry comes before it"
     if winner is not None:
         network = winner.get("physical_network") or "no physical network"
-        found = f"the entry for {offers.entry_label(winner)} ({network}) comes first and takes {lost[0].address}"
+        found = f"the entry for {entry_label(winner)} ({network}) comes first and takes {lost[0].address}"
     remedy = "take that entry out, or name VFs by address: two physnets of one entry of env.sriov share its VFs out"
-    return _step("no other entry takes its devices", bool(won), found, remedy)
+    return _judged("no other entry takes its devices", bool(won), found, remedy)
 
 
-def vfs_present(asked: Asked) -> Step:
+def vfs_present(asked: Asked) -> Judgement:
     found = f"{len(asked.serving)} VFs"
     if not asked.serving:
         found = "; ".join(_why_none(asked, device) for device in asked.taken)
     remedy = "fab add_vrouter_node makes the VFs, now and at every boot"
-    return _step(f"VFs for {asked.physnet} exist", bool(asked.serving), found, remedy)
+    return _judged(f"VFs for {asked.physnet} exist", bool(asked.serving), found, remedy)
 
 
 def _why_none(asked: Asked, device: Device) -> str:
@@ -176,58 +184,85 @@ def _why_none(asked: Asked, device: Device) -> str:
     return f"{name} has {port.num_vfs if port else 0} VFs"
 
 
-def vfs_seen_by_service(asked: Asked) -> Step:
+def vfs_seen_by_service(asked: Asked) -> Judgement:
     """A compute service that saw the port without VFs keeps stale pools (nova bug 1892361)."""
-    return _fresh(asked, "nova-compute has seen these VFs", services.COMPUTE_UNITS, nova_options.COMPUTE, True)
+    return _fresh(asked, "nova-compute has seen these VFs", _COMPUTE_UNITS, nova_options.COMPUTE, True)
 
 
-def vfs_free(asked: Asked) -> Step:
-    guests = sorted({h.removeprefix(offers.GUEST) for h in asked.holders.values() if offers.is_guest(h)})
+def vfs_free(asked: Asked) -> Judgement:
+    guests = sorted({_guest(holder) for holder in asked.holders.values() if holder.is_guest})
     left, total = len(asked.unallocated), len(asked.serving)
     found = f"{left} of {total} free" + (f"; guests with VFs here: {', '.join(guests[:5])}" if left < total else "")
     remedy = "free a VF (end or migrate a guest), or raise 'VF' of this host"
-    return _step(f"{asked.count} of them not given to guests", left >= asked.count, found, remedy)
+    return _judged(f"{asked.count} of them not given to guests", left >= asked.count, found, remedy)
 
 
-def vfs_held_by_nobody_else(asked: Asked) -> Step:
+def _guest(holder: Holder) -> str:
+    return holder.name if holder.kind is HolderKind.GUEST else str(holder)
+
+
+def vfs_held_by_nobody_else(asked: Asked) -> Judgement:
     """nova does not know of other users: it would give their VFs away, and the guest would not start."""
     others = [f"{d.address} by {asked.holders[d.address]}" for d in asked.unallocated if d.address in asked.holders]
     found = f"held: {'; '.join(others[:3])}" if others else "all that nova takes for free are free"
     remedy = "name these VFs in 'exclude_vfs' of env.sriov, or free them; nova gives them to guests otherwise"
-    return _step("no other program holds them", len(asked.free) >= asked.count, found, remedy)
+    return _judged("no other program holds them", len(asked.free) >= asked.count, found, remedy)
 
 
-def iommu_on(asked: Asked) -> Step:
+def iommu_on(asked: Asked) -> Judgement:
     parents = {device.parent for device in asked.serving}
-    ports = [port for port in offers.ports(asked.facts) if port.pci_address in parents]
+    ports = [port for port in ports_of(asked.facts) if port.pci_address in parents]
     lacking = [port.interface for port in ports if not port.has_iommu_group]
     found = f"{', '.join(lacking)} in no IOMMU group" if lacking else "the ports are in IOMMU groups"
     remedy = "fab add_vrouter_node sets the kernel arguments (a reboot follows); check VT-d or AMD-Vi in the BIOS setup"
-    return _step("the IOMMU is on", not lacking, found, remedy)
+    return _judged("the IOMMU is on", not lacking, found, remedy)
 
 
-def _effective(asked: Asked) -> options.Effective | str:
+def _effective(asked: Asked) -> Effective | str:
     release = nova_options.release_of(asked.request, asked.facts)
     if isinstance(release, Problem):
         return release.message
     try:
         files = nova_options.config_files(asked.request, asked.facts)
-        return options.effective(files, release, nova_options.SCHEDULER)
+        return effective(files, release, nova_options.SCHEDULER)
     except FormatError as error:
         return error.message
 
 
-def scheduler_readable(asked: Asked) -> Step:
+def scheduler_readable(asked: Asked) -> Judgement:
     read = _effective(asked)
     found = read if isinstance(read, str) else f"{len(read.filters)} filters in force"
-    return _step("nova-scheduler can read its files", not isinstance(read, str), found, "mend this line")
+    return _judged("nova-scheduler can read its files", not isinstance(read, str), found, "mend this line")
 
 
-def filter_enabled(asked: Asked) -> Step:
+def filter_enabled(asked: Asked) -> Judgement:
     read = _effective(asked)
     filters = () if isinstance(read, str) else read.filters
     classes = () if isinstance(read, str) else read.available
     is_known = not classes or bool({*releases.ALL_FILTERS, releases.PCI_FILTER_CLASS}.intersection(classes))
     found = f"in force are: {', '.join(filters)}" + ("" if is_known else "; available_filters leaves its class out")
     remedy = "fab setup_openstack_node; until then a VM may land where no VF is, and fail late"
-    return _step(f"{releases.PCI_FILTER} is enabled", releases.PCI_FILTER in filters and is_known, found, remedy)
+    return _judged(f"{releases.PCI_FILTER} is enabled", releases.PCI_FILTER in filters and is_known, found, remedy)
+
+
+Judge = Callable[[Asked], Judgement]
+"""One step; what it says where an earlier one fails is not asked."""
+ON_COMPUTE: tuple[Judge, ...] = (
+    compute_service,
+    whitelist_readable,
+    network_whitelisted,
+    whitelist_read_by_service,
+    entry_matches_device,
+    entry_comes_first,
+    vfs_present,
+    vfs_seen_by_service,
+    vfs_free,
+    vfs_held_by_nobody_else,
+    iommu_on,
+)
+ON_OPENSTACK: tuple[Judge, ...] = (
+    scheduler_service,
+    scheduler_readable,
+    filter_enabled,
+    filter_read_by_service,
+)

@@ -1,42 +1,19 @@
 """Why nova finds no host, or which hosts it finds, for direct ports on a physical network: each step in nova's order.
 
-Judged from facts of the hosts alone, without asking the scheduler. The rules of entries and pools stand in
-`sriov.pci_rules`; here is what stands around them: services, files that a running service has not read yet, who
-holds which VF. A step that cannot be told is `UNKNOWN` and does not fail.
+Judged from facts of the hosts alone, without asking the scheduler: `sriov.scheduling.checks` has the judges. A step
+that cannot be told is `UNKNOWN` and does not fail.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sriov.facts.model import Facts
 from sriov.model import Host, Role
 from sriov.resources.contract import Request
-from sriov.scheduling import checks as steps
-from sriov.scheduling.checks import Asked, Mark, Step
-
-Judge = Callable[[Asked], Step]
-_ON_COMPUTE: tuple[Judge, ...] = (
-    steps.compute_service,
-    steps.whitelist_readable,
-    steps.network_whitelisted,
-    steps.whitelist_read_by_service,
-    steps.entry_matches_device,
-    steps.entry_comes_first,
-    steps.vfs_present,
-    steps.vfs_seen_by_service,
-    steps.vfs_free,
-    steps.vfs_held_by_nobody_else,
-    steps.iommu_on,
-)
-_ON_OPENSTACK: tuple[Judge, ...] = (
-    steps.scheduler_service,
-    steps.scheduler_readable,
-    steps.filter_enabled,
-    steps.filter_read_by_service,
-)
+from sriov.scheduling.checks import ANSWERS, ON_COMPUTE, ON_OPENSTACK, Asked, Judge, Judgement, Mark
 
 
 class Verdict(enum.Enum):
@@ -53,11 +30,11 @@ class Explained:
 
     host: Host
     role: Role
-    steps: tuple[Step, ...]
+    steps: tuple[Judgement, ...]
     free: int = 0
 
     @property
-    def failing(self) -> Step | None:
+    def failing(self) -> Judgement | None:
         return next((step for step in self.steps if step.mark is Mark.FAILS), None)
 
 
@@ -87,7 +64,7 @@ class Explanation:
 
     @property
     def has_silent(self) -> bool:
-        return any(host.failing and host.failing.name == steps.ANSWERS for host in (*self.computes, *self.schedulers))
+        return any(host.failing and host.failing.name == ANSWERS for host in (*self.computes, *self.schedulers))
 
 
 def explain(seen: Sequence[tuple[Request, Facts | None, str]], physnet: str, count: int) -> Explanation:
@@ -96,8 +73,8 @@ def explain(seen: Sequence[tuple[Request, Facts | None, str]], physnet: str, cou
     schedulers: list[Explained] = []
     for request, facts, reason in seen:
         for role, judges, into in (
-            (Role.COMPUTE, _ON_COMPUTE, computes),
-            (Role.OPENSTACK, _ON_OPENSTACK, schedulers),
+            (Role.COMPUTE, ON_COMPUTE, computes),
+            (Role.OPENSTACK, ON_OPENSTACK, schedulers),
         ):
             if role in request.roles:
                 into.append(_explained(request, facts, reason, role, judges, physnet, count))
@@ -115,18 +92,18 @@ def _explained(
 ) -> Explained:
     if facts is None:
         return Explained(
-            request.host, role, (Step(steps.ANSWERS, Mark.FAILS, reason, "see that SSH reaches it as root"),)
+            request.host, role, (Judgement(ANSWERS, Mark.FAILS, reason, "see that SSH reaches it as root"),)
         )
     asked = Asked.of(request, facts, physnet, count)
     return Explained(request.host, role, tuple(_until_failing(asked, judges)), free=len(asked.free))
 
 
-def _until_failing(asked: Asked, judges: tuple[Judge, ...]) -> Iterator[Step]:
-    yield Step(steps.ANSWERS, Mark.HOLDS, "")
+def _until_failing(asked: Asked, judges: tuple[Judge, ...]) -> Iterator[Judgement]:
+    yield Judgement(ANSWERS, Mark.HOLDS, "")
     for judge in judges:
-        step = judge(asked)
-        yield step
-        if step.mark is Mark.FAILS:
+        judgement = judge(asked)
+        yield judgement
+        if judgement.mark is Mark.FAILS:
             return
 
 

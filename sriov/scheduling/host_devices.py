@@ -8,16 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sriov.errors import FormatError
-from sriov.facts.model import Facts, Port, VirtualFunction
-from sriov.formats.nova import edit as options
+from sriov.facts.model import Facts, Holder, Port, VirtualFunction
+from sriov.formats.nova.edit import effective
 from sriov.formats.nova.whitelist import Entry, entries_of
-from sriov.resources import nova_options
 from sriov.resources.contract import Problem, Request
+from sriov.resources.nova_options import COMPUTE, config_files, release_of
 from sriov.scheduling import pci_rules
 from sriov.scheduling.pci_rules import Device, Hardware, Kind
-
-GUEST = "libvirt domain "
-"""How the probe begins the name of a holder that nova, too, knows of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +45,15 @@ class Offer:
         return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
 
 
-def of(request: Request, facts: Facts) -> Offer:
+def offer_of(request: Request, facts: Facts) -> Offer:
     """The offer of a host that was probed with all its ports."""
-    found = hardware(facts)
-    release = nova_options.release_of(request, facts)
+    found = hardware_of(facts)
+    release = release_of(request, facts)
     if isinstance(release, Problem):
         return Offer(found, refusal=release.message)
     try:
-        files = nova_options.config_files(request, facts)
-        values = options.effective(files, release, nova_options.COMPUTE).whitelist
+        files = config_files(request, facts)
+        values = effective(files, release, COMPUTE).whitelist
     except FormatError as error:
         return Offer(found, refusal=error.message)
     entries: list[Entry] = []
@@ -68,9 +65,9 @@ def of(request: Request, facts: Facts) -> Offer:
     return Offer(found, tuple(entries))
 
 
-def hardware(facts: Facts) -> Hardware:
+def hardware_of(facts: Facts) -> Hardware:
     devices: dict[str, Device] = {}
-    for port in ports(facts):
+    for port in ports_of(facts):
         kind = Kind.PHYSICAL if port.total_vfs else Kind.PLAIN
         devices[port.pci_address] = Device(port.pci_address, port.vendor, port.device, kind)
         for vf in port.vfs:
@@ -80,18 +77,14 @@ def hardware(facts: Facts) -> Hardware:
     return Hardware(tuple(devices.values()), names)
 
 
-def ports(facts: Facts) -> tuple[Port, ...]:
+def ports_of(facts: Facts) -> tuple[Port, ...]:
     """The ports that are no VFs of others, each once."""
     return tuple({port.pci_address: port for port in facts.ports if not port.is_virtual_function}.values())
 
 
-def holders(facts: Facts) -> dict[str, str]:
+def holders_of(facts: Facts) -> dict[str, Holder]:
     """Address of each VF that somebody uses, and who."""
-    return {vf.pci_address: vf.holder for port in ports(facts) for vf in port.vfs if vf.holder}
-
-
-def is_guest(holder: str) -> bool:
-    return holder.startswith(GUEST)
+    return {vf.pci_address: vf.holder for port in ports_of(facts) for vf in port.vfs if vf.holder}
 
 
 def is_left_behind(vf: VirtualFunction) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sriov.formats.nova.whitelist import Entry, address_patterns, identity_patterns
@@ -142,18 +142,3 @@ def serves(entry: Entry, physnet: str) -> bool:
     """Whether a device that the entry takes is for that physical network; upper and lower case are one to nova."""
     name = entry.get("physical_network")
     return isinstance(name, str) and name.lower() == physnet.lower()
-
-
-def supports(
-    hardware: Hardware,
-    entries: Sequence[Entry],
-    physnet: str,
-    count: int,
-    allocated: Iterable[str] = (),
-) -> bool:
-    """Whether PciPassthroughFilter passes the host for `count` direct ports on that physical network.
-
-    `allocated`: addresses that nova has given to guests already.
-    """
-    gone = frozenset(allocated)
-    return sum(device.address not in gone for device in serving(hardware, entries, physnet)) >= count

@@ -80,12 +80,23 @@ def _choose(entries: list[_Entry], wanted: str) -> _Entry | None:
 
 
 def is_passthrough(command_line: str, cpu: str) -> bool:
-    """Whether the kernel's default IOMMU domain is `identity` with these arguments."""
-    tokens = command_line.split()
-    iommu = [token.split("=", 1)[1] for token in tokens if token.startswith("iommu=")]
-    intel = [token.split("=", 1)[1] for token in tokens if token.startswith("intel_iommu=")]
-    enabled = cpu != "intel" or (bool(intel) and "on" in intel[-1].split(","))
-    return bool(iommu) and "pt" in iommu[-1].split(",") and enabled
+    """Whether the kernel's default IOMMU domain is `identity` with these arguments.
+
+    Each token of a name and each word of its comma list sets a switch; `iommu=off` is never undone.
+    """
+    passes, enabled = False, cpu != "intel"
+    for token in command_line.split():
+        name, _, value = token.partition("=")
+        if name == "iommu.passthrough":
+            passes = value[:1] in ("1", "y", "Y")
+        for word in value.split(","):
+            if name == "iommu" and word == "off":
+                return False
+            if name == "iommu" and word in ("pt", "nopt"):
+                passes = word == "pt"
+            if name == "intel_iommu" and word in ("on", "off") and cpu == "intel":
+                enabled = word == "on"
+    return passes and enabled
 
 
 def _text(path: Path) -> str:

@@ -96,7 +96,7 @@ def _lies() -> list[Row]:
     return [
         Row("greets-first", faults={"prepend_output": "Welcome!\n\x1b[31mred\x1b]0;title\x07\n"}),
         Row("poses-with-another-nonce", faults={"prepend_output": f"\n@{'0' * 32} end\n\n@{'0' * 32} host\n"}),
-        Row("answers-nonsense", "makes no sense", "", lie("uptime=", "uptime=never")),
+        Row("answers-nonsense", "makes no sense", "", lie("sriov_totalvfs=", "sriov_totalvfs=many")),
         Row("answers-no-address", "makes no sense", "", lie("vf=", "vf=x y z"), nic=Nic(up=True, numvfs=2)),
         Row("answers-with-nul", "makes no sense|did not run", "", lie("boot_id=", "boot\0_id=")),
         Row("never-ends", "did not run to its end", "", lie(" end\n", " \n")),

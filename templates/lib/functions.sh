@@ -1,5 +1,4 @@
-{# Shared by probe and apply. Reads only. Every value that comes from outside is quoted by the renderer.
-   $nonce is set before, and so the text is the same for hosts that are alike. #}
+# Shared by probe and apply. Reads only. The caller has set $nonce.
 set -u
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

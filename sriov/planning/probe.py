@@ -1,0 +1,58 @@
+"""The text that looks at a host: a header of variables, then what is the same for every host. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sriov.facts.parser import FILE_LIMIT
+from sriov.model import PhysicalFunction, Role
+from sriov.planning.plan import TOOLS
+from sriov.rendering.plain import assignments, text_of
+from sriov.resources.contract import RESTARTS_DUE, Request
+from sriov.resources.registry import reads
+
+_UNITS = "/etc/systemd/system"
+
+
+def functions() -> str:
+    """What probe and change have in common."""
+    return text_of("lib/functions.sh")
+
+
+def look(request: Request, *, own_lock: bool) -> str:
+    """The look itself, to stand behind `functions`. `own_lock`: the script holds the host's lock."""
+    return _header(request, own_lock) + text_of("probe.sh")
+
+
+def _header(request: Request, own_lock: bool) -> str:
+    """The variables that `templates/probe.sh` names."""
+    asked = reads(request)
+    pfs = () if request.all_ports else request.physical_functions
+    return assignments(
+        all_ports=_flag(request.all_ports),
+        ports=" ".join(f"{pf.interface}:{_count(request, pf)}" for pf in pfs if pf.interface),
+        by_address=" ".join(f"{pf.pci or pf.mac}={_count(request, pf)}" for pf in pfs if not pf.interface),
+        compute=_flag(Role.COMPUTE in request.roles),
+        files=_words((f"{RESTARTS_DUE}/*", *asked.files) if asked.files else ()),
+        units=_words(f"{unit}.service" for unit in asked.units if "*" not in unit),
+        own_units=_words(f"{_UNITS}/{unit}.service" for unit in asked.units if "*" in unit),
+        values=_words(asked.values),
+        tools=_words(asked.tools),
+        needed=_words(TOOLS),
+        limit=FILE_LIMIT,
+        manifest="" if request.rollback is None else request.rollback or "-",
+        own_lock=_flag(own_lock),
+    )
+
+
+def _count(request: Request, pf: PhysicalFunction) -> str:
+    """With how many VFs their holders are of no interest."""
+    return "-" if request.ask_holders or request.all_ports else str(pf.num_vfs)
+
+
+def _flag(is_set: bool) -> str:
+    return "yes" if is_set else ""
+
+
+def _words(words: Iterable[str]) -> str:
+    return " ".join(words)

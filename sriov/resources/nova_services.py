@@ -1,0 +1,33 @@
+"""nova's services, which must have begun after their files and the VFs became what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sriov.facts.model import Facts
+from sriov.model import Role
+from sriov.resources.contract import Capability, Change, FreshService, Request, restart_is_due
+from sriov.resources.nova_options import READERS, UNITS, is_concerned, read_by
+from sriov.resources.services import restarts
+
+
+def _desired(request: Request, facts: Facts) -> Iterator[FreshService]:
+    return _fresh(request, facts, frozenset())
+
+
+def _after_rollback(request: Request, facts: Facts, earlier: tuple[Change, ...]) -> Iterator[Change]:
+    """Who reads a file that comes back has to begin again, whether or not the host still has SR-IOV to do."""
+    return restarts(facts, _fresh(request, facts, frozenset(change.target for change in earlier)), earlier)
+
+
+def _fresh(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[FreshService]:
+    for role, reader in READERS.items():
+        if role not in request.roles:
+            continue
+        names = UNITS[role]
+        reads = tuple(path for path in (*facts.files, *touched) if read_by(reader, path))
+        if is_concerned(request, facts, role) or restart_is_due(facts, names) or touched & {*reads}:
+            yield FreshService(names, reads, watches_vfs=role is Role.COMPUTE)
+
+
+CAPABILITY = Capability("nova-services", desired=_desired, after_rollback=_after_rollback)
