@@ -46,7 +46,7 @@ def request(name: str = "compute1") -> Request:
 
 
 def looked(name: str = "compute1") -> Looked:
-    return Looked(Outcome(request(name), Status.DIFFERS), Facts("boot", 1.0, ""))
+    return Looked(Outcome(request(name), Status.DIFFERS), Facts("boot", ""))
 
 
 def awaiting(name: str = "compute1") -> AwaitingReboot:

@@ -70,7 +70,7 @@ class Answer(NamedTuple):
 def job(phase: Phase, state: State, settings: Settings) -> Job:
     request = alone(outcome_of(state).request)
     if isinstance(state, Looked):
-        seen = Facts(boot_id=state.facts.boot_id, uptime=0.0, cmdline="")
+        seen = Facts(boot_id=state.facts.boot_id, cmdline="")
         return Job(phase, Looked(Outcome(request, Status.DIFFERS), seen, state.may_reboot), settings)
     if isinstance(state, AwaitingReboot):
         return Job(phase, state._replace(outcome=Outcome(request, Status.PENDING)), settings)
