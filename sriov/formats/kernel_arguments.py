@@ -60,6 +60,12 @@ class Edit(NamedTuple):
     add: tuple[str, ...]
 
 
+class StatedArguments(NamedTuple):
+    """A list that the operator states, in its order: it comes behind what we want, and so has the last word."""
+
+    arguments: tuple[KernelArgument, ...]
+
+
 class Removal(NamedTuple):
     """A kind of token that a configuration must not bring: `name` with `value`, or with any where that is None; or
     only `word` of its comma list, the token going if no other is left."""
@@ -205,6 +211,17 @@ def _huge_pages_in_force(found: Iterable[str], wanted: Sequence[KernelArgument])
         return False
     same = {size: count for size, count in there.pools.items() if count} == {s: c for s, c in ours.pools.items() if c}
     return not stated.intersection(_POOLS) or (same and ours.pools.keys() <= there.pools.keys())
+
+
+def parse(words: Iterable[str]) -> tuple[KernelArgument, ...]:
+    """`("hugepages=64", "nosmt")` as arguments, in their order."""
+    return tuple(KernelArgument(*word.partition("=")[::2]) for word in words)
+
+
+def overruled(ours: Iterable[KernelArgument], stated: Iterable[KernelArgument]) -> tuple[KernelArgument, ...]:
+    """Which of ours would not be in force behind which the stated ones stand: `iommu=pt` before `iommu=nopt`."""
+    later = tuple(stated)
+    return tuple(one for one in ours if lacking(" ".join(map(str, (one, *later))), (one,)))
 
 
 def removals(wanted: Iterable[KernelArgument]) -> tuple[Removal, ...]:

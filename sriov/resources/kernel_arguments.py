@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sriov.facts.model import Facts, checksum
 from sriov.formats import grub
-from sriov.formats.kernel_arguments import KernelArgument, edit, lacking, tokens
+from sriov.formats.kernel_arguments import KernelArgument, StatedArguments, edit, lacking, overruled, tokens
 from sriov.model import Role
 from sriov.resources.contract import (
     Capability,
@@ -54,8 +54,11 @@ def _reads(request: Request) -> Reads:
     return Reads(files, tools=("update-grub", "grubby"))
 
 
-def _wanted_arguments(items: tuple[Item, ...]) -> tuple[KernelArgument, ...]:
-    return tuple(item for item in items if isinstance(item, KernelArgument))
+def wanted_arguments(items: tuple[Item, ...]) -> tuple[KernelArgument, ...]:
+    """What other capabilities want, without what the operator's own list overrules, and then that list."""
+    stated = tuple(one for item in items if isinstance(item, StatedArguments) for one in item.arguments)
+    ours = tuple(item for item in items if isinstance(item, KernelArgument))
+    return (*(one for one in ours if one not in (*overruled(ours, stated), *stated)), *stated)
 
 
 def default_entry(facts: Facts) -> str | None:
@@ -75,7 +78,7 @@ def _changes(
 ) -> Iterator[Change | Problem | Reboot]:
     if Role.COMPUTE not in request.roles:
         return
-    wanted = _wanted_arguments(items)
+    wanted = wanted_arguments(items)
     if wanted or not request.wants_vfs:  # else the host does without, but what an earlier run put there may be in use
         yield from _boot_loader(facts, wanted)
     state = _reboot_state(facts, wanted)
