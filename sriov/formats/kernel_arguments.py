@@ -159,13 +159,15 @@ def _word_in_force(found: Sequence[str], name: str, word: str) -> bool:
     return bool(said) and said[-1].startswith(word)
 
 
-class _HugePages(NamedTuple):
+class HugePages(NamedTuple):
+    """Sizes in bytes; one that the kernel cannot read stays text."""
+
     default: int | str | None  # what `default_hugepagesz=` says
     pools: Mapping[int | str | None, str]  # size to number of pages as written; None: the kernel's default size
 
 
-def _huge_pages(found: Iterable[str]) -> _HugePages:
-    """Not heard are: a size that was given before, with the number behind it, and a second number for a size."""
+def huge_pages(found: Iterable[str]) -> HugePages:
+    """What these tokens reserve. Not heard are: a size that was given before, with the number behind it, and a second number for a size."""
     default: int | str | None = None
     current: int | str | None = None
     counted: list[int | str | None] = []  # sizes that have had a number, in that order
@@ -188,7 +190,7 @@ def _huge_pages(found: Iterable[str]) -> _HugePages:
                 pools[current] = value
                 counted.append(current)
             is_valid = True
-    return _HugePages(default, pools)
+    return HugePages(default, pools)
 
 
 def _size(text: str) -> int | str:
@@ -203,10 +205,10 @@ def _size(text: str) -> int | str:
 
 def _huge_pages_in_force(found: Iterable[str], wanted: Sequence[KernelArgument]) -> bool:
     stated = {argument.key for argument in wanted}
-    there = _huge_pages(found)
+    there = huge_pages(found)
     # a wanted list that leaves the default size alone means the one of the line
     usual = () if _DEFAULT_SIZE in stated or there.default is None else (f"{_DEFAULT_SIZE}={there.default}",)
-    ours = _huge_pages([*usual, *map(str, wanted)])
+    ours = huge_pages([*usual, *map(str, wanted)])
     if there.default != ours.default:
         return False
     same = {size: count for size, count in there.pools.items() if count} == {s: c for s, c in ours.pools.items() if c}
