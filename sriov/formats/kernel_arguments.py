@@ -167,7 +167,8 @@ class HugePages(NamedTuple):
 
 
 def huge_pages(found: Iterable[str]) -> HugePages:
-    """What these tokens reserve. Not heard are: a size that was given before, with the number behind it, and a second number for a size."""
+    """What these tokens reserve. Not heard are a size that was given before, with the number behind it, and a second
+    number for a size."""
     default: int | str | None = None
     current: int | str | None = None
     counted: list[int | str | None] = []  # sizes that have had a number, in that order
