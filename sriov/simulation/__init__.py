@@ -13,8 +13,8 @@ services have no process, and without root every user of a host is user 0 under 
 asked for but file permissions hold nobody back.
 """
 
-from .fleet import Fleet
-from .simulated_host import SimulatedHost
+from .fleet.fleet import Fleet
+from .fleet.simulated_host import SimulatedHost
 from .spec import Faults, HostSpec, Nic, User
 
 __all__ = ["Faults", "Fleet", "HostSpec", "Nic", "SimulatedHost", "User"]
