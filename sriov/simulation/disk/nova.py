@@ -10,18 +10,12 @@ RELEASE_NAMES = (
     *("newton", "ocata", "pike", "queens", "rocky", "stein", "train", "ussuri", "victoria", "wallaby", "xena", "yoga"),
     *("zed", "2023.1", "2023.2", "2024.1", "2024.2", "2025.1", "2025.2", "2026.1", "2026.2"),
 )
-
-
-def nova_conf(spec: HostSpec) -> bytes:
-    """Its text for the release of the host, without any option of PCI passthrough."""
-    names = dict(enumerate(RELEASE_NAMES, FIRST_RELEASE))
-    version = names.get(spec.release, str(spec.release))
-    return f"""[DEFAULT]
+NOVA_CONF = """[DEFAULT]
 
 #
 # From nova.conf
 #
-# nova {nova_version(spec)} ({version})
+# nova @version@ (@name@)
 
 # The IP address which is used to connect to the management network. (string value)
 #my_ip = <host_ipv4>
@@ -68,4 +62,11 @@ password = s3cr3t-placement-passw0rd
 [vnc]
 enabled = true
 server_listen = 0.0.0.0
-""".encode()
+"""
+
+
+def nova_conf(spec: HostSpec) -> bytes:
+    """Its text for the release of the host, without any option of PCI passthrough."""
+    names = dict(enumerate(RELEASE_NAMES, FIRST_RELEASE))
+    name = names.get(spec.release, str(spec.release))
+    return NOVA_CONF.replace("@version@", nova_version(spec)).replace("@name@", name).encode()

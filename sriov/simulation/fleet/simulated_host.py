@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import socket
 import subprocess
 import time
@@ -135,14 +134,14 @@ class SimulatedHost:
 
     def fail(self, **faults: Any) -> None:
         """Switch on these faults, beside those that are on. Names and meanings: `Faults`."""
-        self._set(dataclasses.replace(self._faults, **faults))
+        self._set(self._faults._replace(**faults))
 
     def mend(self) -> None:
         """Switch all faults off. A host that never returned stays away until `reboot`."""
         self._set(Faults())
 
     def _set(self, faults: Faults) -> None:
-        self._call("faults", **dataclasses.asdict(faults))
+        self._call("faults", **faults._asdict())
         self._faults = faults
 
     def change_host_key(self) -> None:
