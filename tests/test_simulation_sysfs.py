@@ -9,6 +9,7 @@ import pytest
 
 from sriov.simulation.spec import Nic
 from sriov.simulation.sysfs import BlockedError, Sysfs, vf_address
+from sriov.simulation.sysfs.huge_pages import reserved
 from sriov.simulation.sysfs.numvfs_table import NUMVFS_WRITES, NumvfsWrite
 
 NUMVFS = "class/net/eth0/device/sriov_numvfs"
@@ -135,3 +136,24 @@ def test_sysfs_without_iommu_has_neither_groups_nor_table() -> None:
     for path in ("firmware/acpi/tables/DMAR", "kernel/iommu_groups/0"):
         with pytest.raises(OSError, match="No such file"):
             sysfs.root.find(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "memory", "pools"),
+    [
+        ("quiet", 4096, {2048: 0, 1048576: 0}),
+        ("hugepages=64", 4096, {2048: 64, 1048576: 0}),
+        ("default_hugepagesz=1G hugepagesz=1G hugepages=2", 4096, {2048: 0, 1048576: 2}),
+        ("hugepagesz=1G hugepages=2 hugepagesz=2M hugepages=512", 8192, {2048: 512, 1048576: 2}),
+        ("default_hugepagesz=1G hugepagesz=1G hugepages=64", 4096, {2048: 0, 1048576: 3}),
+    ],
+)
+def test_huge_pages_are_reserved_as_told_and_as_far_as_memory_goes(
+    line: str, memory: int, pools: dict[int, int]
+) -> None:
+    assert reserved(line, memory) == pools
+
+
+def test_huge_pages_stand_in_sysfs() -> None:
+    sysfs = Sysfs((), huge_pages={2048: 64})
+    assert sysfs.read("kernel/mm/hugepages/hugepages-2048kB/nr_hugepages") == "64\n"

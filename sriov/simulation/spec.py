@@ -69,6 +69,7 @@ class HostSpec(NamedTuple):
     `cmdline`: GRUB's arguments, `cmdline_default` for GRUB_CMDLINE_LINUX_DEFAULT (Debian only).
     `files`: absolute path -> content, laid over the default files (None removes one).
     `iommu`: False is "VT-d off in the BIOS": no DMAR table, no IOMMU groups.
+    `memory_mib` bounds the huge pages that the kernel reserves.
     `nova_conf` None takes the packaged file. `reboot_seconds`: how long a reboot keeps the host away.
     """
 
@@ -85,6 +86,7 @@ class HostSpec(NamedTuple):
     cmdline: str = ""
     cmdline_default: str = "quiet"
     iommu: bool = True
+    memory_mib: int = 131072
     reboot_seconds: float = 0.2
 
     def to_json(self) -> dict[str, Any]:

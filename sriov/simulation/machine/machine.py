@@ -10,6 +10,7 @@ from pathlib import Path
 from ..disk.packages import site_packages
 from ..spec import Faults, HostSpec, User
 from ..sysfs import Sysfs
+from ..sysfs.huge_pages import reserved
 from ..sysfs.iommu import is_passthrough
 from ..tree.nodes import Directory
 from . import procfs
@@ -72,6 +73,7 @@ class Machine:
             self.spec.cpu,
             iommu=self.spec.iommu,
             passthrough=is_passthrough(command_line, self.spec.cpu),
+            huge_pages=reserved(command_line, self.spec.memory_mib),
             later=_later,
         )
         self._served.entries["sys"] = self.sysfs.root
