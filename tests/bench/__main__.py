@@ -52,7 +52,7 @@ def main() -> int:
     load = os.getloadavg()[0]
     results = rounds.Results()
     with BenchFleet(max(counts)) as fleet:
-        rounds.warm_up(fleet, tools)
+        rounds.warm_up(fleet, results, tools)
         for count in counts:
             rounds.play(
                 fleet, results, tools, count, turns, options.ansible_hosts, lambda line: print(line, flush=True)
