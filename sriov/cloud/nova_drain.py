@@ -36,7 +36,7 @@ class DrainWaits:
 
 @dataclass(frozen=True, slots=True)
 class NovaDrain:
-    """See `sriov.drain.Drain`; asks nova. `run_id` stands in the reason."""
+    """See `sriov.run.drain.Drain`; asks nova. `run_id` stands in the reason."""
 
     cloud: Connection
     run_id: str
