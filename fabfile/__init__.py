@@ -28,17 +28,17 @@ def setup_all(options: Options) -> int:
 @operator_task(hosts=Hosts.REQUIRED, own=(DRAIN,))
 def add_vrouter_node(options: Options) -> int:
     """The compute side of these hosts: IOMMU, VFs, whitelist. Example: fab add_vrouter_node:root@10.0.0.2"""
-    from .commands import converge
+    from .commands import COMPUTE, converge
 
-    return converge("add_vrouter_node", options, only="compute")
+    return converge("add_vrouter_node", options, COMPUTE)
 
 
 @operator_task(hosts=Hosts.REQUIRED)
 def setup_openstack_node(options: Options) -> int:
     """The scheduler side of these hosts: PciPassthroughFilter. Example: fab setup_openstack_node:root@10.0.0.1"""
-    from .commands import converge
+    from .commands import OPENSTACK, converge
 
-    return converge("setup_openstack_node", options, only="openstack")
+    return converge("setup_openstack_node", options, OPENSTACK)
 
 
 @operator_task(hosts=Hosts.OPTIONAL)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
+from sriov.api import Outcome, Request
 from sriov.cloud import claims, drift, session
 from sriov.errors import SriovError, UsageError
 from sriov.facts.model import Facts, Holder, HolderKind
@@ -14,12 +15,10 @@ from sriov.model import Testbed
 from sriov.report import documents as report
 from sriov.report import findings as findings_screen
 from sriov.report import screen
-from sriov.resources.contract import Request
-from sriov.run.host_run import HostRun
 from sriov.scheduling import capacity as measured
 from sriov.scheduling import explain as explaining
 
-from .commands import load, look_at, requests_of
+from .commands import load, look_at, requests
 from .operator_task import Options
 
 _Bound = Mapping[str, Mapping[str, str]]
@@ -28,7 +27,7 @@ _Bound = Mapping[str, Mapping[str, str]]
 def capacity(options: Options) -> int:
     """How many VFs each physical network has on each host; with credentials, what neutron and nova say of them too."""
     bed = load(options)
-    runs = look_at(bed, _with_all_ports(bed, options), options)
+    runs = look_at(_with_all_ports(bed, options), options)
     view, error = session.ask(bed, claims.view)
     seen = [(run.request, run.facts) for run in runs]
     found = measured.measure(seen, None if view is None else view.bound(bed.hosts))
@@ -81,7 +80,7 @@ def explanation(
     `bound`: by host string, the VFs (PCI address) that neutron has bound, and to which port: a VM that is shut off
     keeps its VF, although the host shows it free.
     """
-    runs = look_at(bed, _with_all_ports(bed, options), options)
+    runs = look_at(_with_all_ports(bed, options), options)
     seen = [
         (
             run.request,
@@ -106,10 +105,10 @@ def _claimed(facts: Facts | None, bound: Mapping[str, str]) -> Facts | None:
 
 
 def _with_all_ports(bed: Testbed, options: Options) -> tuple[Request, ...]:
-    return tuple(request._replace(all_ports=True, ask_holders=True) for request in requests_of(bed, options, ""))
+    return tuple(request._replace(all_ports=True, ask_holders=True) for request in requests(bed, options))
 
 
-def _show_errors(runs: tuple[HostRun, ...]) -> None:
+def _show_errors(runs: tuple[Outcome, ...]) -> None:
     for run in runs:
         if run.error is not None:
             print(f"error {run.label}: {run.error}", file=sys.stderr)

@@ -12,18 +12,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sriov import api
 from sriov.cloud import binding, claims, networks, ports, servers, session, wanted
 from sriov.cloud import smoke as smoking
 from sriov.cloud.checks import Check, Outcome, junit
 from sriov.errors import CloudError, UsageError
 from sriov.model import Role, Testbed
 from sriov.report import documents as report
-from sriov.run.signals import end_as_ctrl_c_does
 from sriov.scheduling import explain as explaining
 from sriov.transport import Script
 
 from .capacity_commands import explanation
-from .commands import load, login
+from .commands import access, load
 from .operator_task import Options
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def smoke(options: Options) -> int:
     vlan = wanted.vlan_number(given["vlan"]) if "vlan" in given else 0
     cidr = wanted.subnet_range(given.get("cidr", _SMOKE_CIDR))
     _check_writable(given.get("junit", ""))
-    end_as_ctrl_c_does()
+    api.end_as_ctrl_c_does()
     cloud = session.login(bed)
     image, flavor = smoking.choose(cloud, given.get("image", ""), given.get("flavor", ""))
     suites: list[tuple[str, tuple[Check, ...]]] = []
@@ -144,7 +144,7 @@ def _asker(bed: Testbed, options: Options) -> smoking.AskHost:
         found = claims.named(bed, name)
         if found is None:
             raise CloudError(f"{name or 'its host'} is no host of {bed.path} (env.hostnames gives hosts their names)")
-        opened = login(bed, options).connect(found)
+        opened = api.open_session(found, bed, access(options))
         try:
             return opened.start(Script(script.encode())).read(b"\n@end\n", _HOST_SECONDS).decode(errors="replace")
         finally:

@@ -8,6 +8,8 @@
     └── HostError              1  one host could not be brought on; says what state it is in
         ├── ConnectError       1  no session, or no root on it: nothing was touched by this run
         │   └── UnreachableError  1  the host does not answer (the others go on)
+        ├── InterruptedRunError  1  the operator ended the run before this host was done
+        ├── LockedError        1  another run is at work on the host; nothing was touched by this one
         ├── ApplyError         1  a step failed; earlier steps stand, later ones were not begun
         └── RebootError        1  the host did not come back, or came back without what was wanted
 
@@ -17,6 +19,7 @@ a password or a key.
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import NamedTuple
 
@@ -29,9 +32,16 @@ def printable(text: str) -> str:
 
 
 class SriovError(Exception):
-    """Base of all errors here. `str()` is one line or a few, fit for a terminal."""
+    """Base of all errors here. `str()` is one line or a few, fit for a terminal.
+
+    `kind` names the error in documents: its class, unless the class says another.
+    """
 
     exit_code = 1
+    kind = "SriovError"
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = vars(cls).get("kind", cls.__name__)
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -87,12 +97,26 @@ class CloudError(SriovError):
 
 
 class HostError(SriovError):
-    """One host failed. `host` is the host string of the testbed, `step` what was under way."""
+    """One host failed. `host` is the host string of the testbed, `step` what was under way.
+
+    It may come from another process: it can be pickled.
+    """
 
     def __init__(self, host: str, message: str, *, hint: str = "", step: str = "") -> None:
         super().__init__(message, hint=hint)
         self.host = host
         self.step = step
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # the base class would call it with the message alone
+        return _host_error, (type(self), self.host, self.message), {**vars(self)}
+
+    def during(self, step: str, hint: str) -> HostError:
+        """The same error, which came in the middle of that step; `hint` where it has none of its own."""
+        found = copy.copy(self)
+        found.message = f"{self.message} during: {step}" if step else self.message
+        found.hint, found.step = self.hint or hint, step
+        return found
 
 
 class ConnectError(HostError):
@@ -103,9 +127,26 @@ class UnreachableError(ConnectError):
     """The host does not answer, or the connection broke."""
 
 
+class InterruptedRunError(HostError):
+    """The operator ended the run; the next one goes on."""
+
+    kind = "HostError"
+
+
+class LockedError(HostError):
+    """Another run is at work on the host; `holder` are the words in its lock."""
+
+    kind = "HostError"
+    holder = ""
+
+
 class ApplyError(HostError):
     """A step of the change failed."""
 
 
 class RebootError(HostError):
     """The reboot did not bring what it was for."""
+
+
+def _host_error(kind: type[HostError], host: str, message: str) -> HostError:
+    return kind(host, message)

@@ -103,7 +103,6 @@ class Host(NamedTuple):
     roles: frozenset[Role] = frozenset()
     physical_functions: tuple[PhysicalFunction, ...] = ()
     password: Secret | None = None
-    ostype: str = ""
     release: int | None = None
     worker_resource: str = ""
     settings: tuple[Setting, ...] = ()

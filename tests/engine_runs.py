@@ -14,12 +14,14 @@ from faults.bench import Ports
 
 from sriov import testbed
 from sriov.model import Testbed
-from sriov.report import documents as report
+from sriov.report.documents import document
 from sriov.resources.contract import Request
-from sriov.run import converge as provision
-from sriov.run.engine_step import WorkerLogin
-from sriov.run.host_run import HostRun, Limits
+from sriov.run import converge
+from sriov.run.context import Event, Limits, LogEntry
+from sriov.run.converge import RunOptions
+from sriov.run.outcome import Outcome
 from sriov.simulation import Fleet
+from sriov.ssh.worker_login import WorkerLogin
 
 LIMITS = Limits(probe=30, apply=30, reboot=40, settle=20, pause=0.1)
 
@@ -28,7 +30,7 @@ LIMITS = Limits(probe=30, apply=30, reboot=40, settle=20, pause=0.1)
 class Told:
     """One run: its document and its log without times, ids and addresses, and what was told of each host by name."""
 
-    runs: dict[str, HostRun]
+    runs: dict[str, Outcome]
     document: dict[str, Any]
     log: list[tuple[str, str, str, str]]
     words: dict[str, list[str]]
@@ -59,24 +61,27 @@ class Yard:
         run_id, lines = f"20260101T000000Z-{self._number:06x}", list[str]()
         words: dict[str, list[str]] = defaultdict(list)
 
-        def watch(label: str, said: str) -> None:
+        def watch(label: str, event: Event) -> None:
             name = self._names[label.rpartition("(")[2].rstrip(")")]
-            words[name].append(said)
-            at(name, said)
+            words[name].append(event.words)
+            at(name, event.words)
 
-        runs = provision.converge(
+        def log(host: str, entry: LogEntry) -> None:
+            lines.append(entry.line)
+
+        runs = converge.converge(
             [Request(host, self.bed, host.roles) for host in self.bed.hosts],
             WorkerLogin(run_id, self.bed.key_filename, timeout),
-            provision.Options(limits=LIMITS, engine=engine, **options),
+            RunOptions(limits=LIMITS, engine=engine, **options),
             watch,
             run_id,
             f"operator@desk (pid 1, run {run_id})",
-            lines.append,
+            log,
         )
         return Told({self._names[run.name]: run for run in runs}, self._document(run_id, runs), self._log(lines), words)
 
-    def _document(self, run_id: str, runs: tuple[HostRun, ...]) -> dict[str, Any]:
-        found: dict[str, Any] = dict(report.document("setup_all", "", run_id, runs))
+    def _document(self, run_id: str, runs: tuple[Outcome, ...]) -> dict[str, Any]:
+        found: dict[str, Any] = dict(document("setup_all", "", run_id, runs))
         text = json.dumps({**found, "run": ""})
         for login, name in self._names.items():
             text = text.replace(login, name).replace(login.partition("@")[2], name)

@@ -21,7 +21,7 @@ DOCUMENT = ROOT / "docs/architecture.md"
 APART = ("sriov", "sriov.__main__")
 THIRD_PARTIES = {
     "jinja2": ("sriov.rendering.templates",),
-    "yaml": ("sriov.testbed.yaml_source",),
+    "yaml": ("sriov.testbed.sources.yaml_source",),
     "paramiko": ("sriov.ssh",),
     "fabric": ("sriov.ssh", "fabfile"),
     "invoke": ("fabfile",),

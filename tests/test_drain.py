@@ -11,8 +11,10 @@ import pytest
 from sriov.errors import CloudError
 from sriov.model import Host
 from sriov.resources.contract import Request
-from sriov.run import converge as provision
-from sriov.run.host_run import HostRun, Limits, Status
+from sriov.run import converge as run_core
+from sriov.run.context import Limits
+from sriov.run.converge import RunOptions
+from sriov.run.outcome import Outcome, Status
 from sriov.simulation import Fleet, HostSpec
 from sriov.ssh.login import Login
 from sriov.testbed import load
@@ -37,14 +39,14 @@ class Cloud:
         self.asked.append(f"refill {host.hostname}")
 
 
-def converge(fleet: Fleet, folder: Path, cloud: Cloud, **allowed: bool) -> HostRun:
+def converge(fleet: Fleet, folder: Path, cloud: Cloud, **allowed: bool) -> Outcome:
     bed_path = folder / "testbed.py"
     bed_path.write_text(fleet.testbed({"compute1": ENTRY}))
     bed = load(bed_path)
     host = bed.hosts[0]
-    options = provision.Options(drain=cloud, limits=Limits(reboot=8, settle=8, pause=0.1), **allowed)
+    options = RunOptions(drain=cloud, limits=Limits(reboot=8, settle=8, pause=0.1), **allowed)
     connect = Login(bed, ssh_config=str(fleet.ssh_config_path)).connect
-    (run,) = provision.converge([Request(host, bed, host.roles)], connect, options, lambda *_: None, "run1", "me")
+    (run,) = run_core.converge([Request(host, bed, host.roles)], connect, options, lambda *_: None, "run1", "me")
     return run
 
 

@@ -12,15 +12,16 @@ import pytest
 from engine_runs import LIMITS, Told, simulated
 from faults.bench import leftovers
 
-from sriov.errors import ConnectError
-from sriov.model import CloudLogin, Host, Secret, Testbed
+from sriov.errors import ConnectError, LockedError
+from sriov.model import CloudLogin, Host, Role, Secret, Testbed
 from sriov.resources.contract import Request
-from sriov.run import engine_step
-from sriov.run import lock_owner as controller
-from sriov.run.engine import Phase
-from sriov.run.engine_step import Step, WorkerLogin, carry_out
-from sriov.run.host_run import Status
+from sriov.run import lock_owner
+from sriov.run.context import Settings
+from sriov.run.outcome import Status, outcome_of
+from sriov.run.phases import Phase
+from sriov.run.worker import Job, alone, carry_out
 from sriov.simulation import Fleet, HostSpec, Nic, User
+from sriov.ssh.worker_login import WorkerLogin
 
 pytestmark = pytest.mark.slow
 
@@ -112,9 +113,9 @@ def test_what_comes_back_holds_no_file_and_no_password(story: Story) -> None:
 def test_step_takes_along_no_password_but_that_of_its_host() -> None:
     one, other = (Host(f"ops@{name}", name, password=Secret(f"pw-{name}")) for name in ("one", "other"))
     login = CloudLogin("http://keystone", "admin", Secret("pw-cloud"), "admin")
-    for role in engine_step.Role:
+    for role in Role:
         request = Request(one, Testbed("bed.py", (one, other), cloud_login=login), frozenset({role}))
-        sent = pickle.dumps(engine_step.alone(request))
+        sent = pickle.dumps(alone(request))
         assert b"pw-one" in sent
         assert b"pw-other" not in sent
         assert b"pw-cloud" not in sent
@@ -127,12 +128,12 @@ def test_sudo_that_asks_is_refused_by_a_worker_in_clear_words(tmp_path_factory: 
         (host,) = yard.bed.hosts
         host = host._replace(name=fleet["asks"].login_of("ops"), user="ops")
         request = Request(host, yard.bed, host.roles)
-        outcome = carry_out(Step(request, WorkerLogin("r", yard.bed.key_filename), LIMITS, Phase.LOOK, "r"))
-    assert outcome.error is not None
-    kind, message, hint, _ = outcome.error
-    assert kind is ConnectError
-    assert "a worker cannot ask for the sudo password of ops" in message
-    assert "env.passwords" in hint
+        settings = Settings("r", WorkerLogin("r", yard.bed.key_filename), LIMITS)
+        answer = pickle.loads(pickle.dumps(carry_out(Job(Phase.LOOK, request, settings))))  # noqa: S301 - our own
+    error = outcome_of(answer.state).error
+    assert isinstance(error, ConnectError)
+    assert "a worker cannot ask for the sudo password of ops" in error.message
+    assert "env.passwords" in error.hint
 
 
 class Broken(Executor):
@@ -155,7 +156,23 @@ def test_step_that_the_engine_loses_is_its_host_s_failure(
 
 def test_lock_of_an_earlier_attempt_of_the_same_run_is_waited_for() -> None:
     words = "ops@elsewhere (pid 7, run 20260101T000000Z-abcdef) since 2026-01-01 00:00:00 UTC"
-    assert controller.ends_by_itself(words, "20260101T000000Z-abcdef")
-    assert not controller.ends_by_itself(words, "20260101T000000Z-abcde")
-    assert not controller.ends_by_itself(words, "")
-    assert not controller.ends_by_itself(controller.name("r"), "s")
+    owner = lock_owner.parse(words)
+    assert owner == ("ops@elsewhere", 7, "20260101T000000Z-abcdef")
+    assert owner.ends_by_itself("20260101T000000Z-abcdef")
+    assert not owner.ends_by_itself("20260101T000000Z-abcde")
+    assert not owner.ends_by_itself("")
+    assert not lock_owner.here("r").ends_by_itself("s")
+    assert lock_owner.parse(str(lock_owner.here("r"))) == lock_owner.here("r")
+
+
+@pytest.mark.parametrize("words", ["", "somebody", "a@b (pid x, run y)", "a@b (pid 1"])
+def test_lock_with_words_of_others_names_no_owner(words: str) -> None:
+    assert lock_owner.parse(words) is None
+
+
+def test_error_of_a_host_is_the_same_in_another_process() -> None:
+    sent = LockedError("root@a", "another run", hint="wait", step="the lock")
+    sent.holder = "ops@desk (pid 7, run r)"
+    found = pickle.loads(pickle.dumps(sent))  # noqa: S301 - our own
+    assert (type(found), vars(found)) == (LockedError, vars(sent))
+    assert (found.kind, str(found)) == ("HostError", str(sent))

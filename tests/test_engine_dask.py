@@ -28,10 +28,12 @@ from sriov.errors import UsageError
 from sriov.model import Host, Secret
 from sriov.resources.contract import Request
 from sriov.run import dask as dask_engine
-from sriov.run.engine import Phase
-from sriov.run.engine_step import Step, WorkerLogin
-from sriov.run.host_run import Status
+from sriov.run.context import Settings
+from sriov.run.outcome import Status
+from sriov.run.phases import Phase
+from sriov.run.worker import Job
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost
+from sriov.ssh.worker_login import WorkerLogin
 
 pytestmark = pytest.mark.slow
 
@@ -156,8 +158,8 @@ def racks(tls: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
 def test_host_is_given_to_the_worker_that_offers_what_it_asks_for(racks: Racks) -> None:
     for number, host in enumerate(racks.yard.bed.hosts):
         request = Request(host, racks.yard.bed, host.roles)
-        step = Step(request, WorkerLogin("r"), LIMITS, Phase.LOOK, "r")
-        assert racks.engine.submit(worker_name, step).result(30) == f"worker{number}"
+        job = Job(Phase.LOOK, request, Settings("r", WorkerLogin("r"), LIMITS))
+        assert racks.engine.submit(worker_name, job).result(30) == f"worker{number}"
 
 
 def test_hosts_are_rebooted_in_waves_by_workers_near_them(racks: Racks) -> None:

@@ -1,26 +1,27 @@
-"""A run over an executor is interrupted: no step begins any more, and each host is told of once."""
+"""A run over an executor is interrupted: no job begins any more, and each host is told of once."""
 
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from sriov.facts.model import Facts
 from sriov.model import Host, Testbed
-from sriov.planning.plan import Plan
+from sriov.planning.reboots import RebootPolicy
 from sriov.resources.contract import Request
-from sriov.run import engine_step
-from sriov.run.elsewhere import Elsewhere
-from sriov.run.engine import Phase
-from sriov.run.engine_step import Outcome, Step, carry_out
-from sriov.run.host_run import HostRun, Limits, Status
+from sriov.run import worker
+from sriov.run.context import RunContext, Settings
+from sriov.run.outcome import AwaitingReboot, Looked, Outcome, State, Status, outcome_of
+from sriov.run.phases import Phase
+from sriov.run.remote import RemoteBackend
+from sriov.run.worker import Answer, Job, carry_out
 
 
 class Manual(Executor):
-    """Steps end when the test says so."""
+    """Jobs end when the test says so."""
 
     def __init__(self) -> None:
         self.given: list[Future[Any]] = []
@@ -31,79 +32,75 @@ class Manual(Executor):
         return future
 
 
-def a_run(name: str = "compute1") -> HostRun:
-    host = Host(name, name)
-    return HostRun(Request(host, Testbed("", (host,)), frozenset()), connect, lambda *words: None, Limits())
-
-
 def connect(host: Host) -> Any:
     raise NotImplementedError
 
 
-def place(executor: Executor) -> Elsewhere:
-    return Elsewhere(executor, connect, Limits(), lambda *words: None, "run1", False)
+def backend(executor: Executor) -> RemoteBackend:
+    return RemoteBackend(executor, RunContext(Settings("run1", connect)))
 
 
-def outcome() -> Outcome:
-    return Outcome(Status.CHANGED, None, Plan(), Plan(), None, (), (), True, False, None, 1.0, (), ())
+def request(name: str = "compute1") -> Request:
+    host = Host(name, name)
+    return Request(host, Testbed("", (host,)), frozenset())
 
 
-def test_no_step_begins_once_the_run_is_interrupted() -> None:
+def looked(name: str = "compute1") -> Looked:
+    return Looked(Outcome(request(name), Status.DIFFERS), Facts("boot", ""))
+
+
+def awaiting(name: str = "compute1") -> AwaitingReboot:
+    return AwaitingReboot(Outcome(request(name), Status.PENDING, has_begun=True), "boot", "mark")
+
+
+def test_no_job_begins_once_the_run_is_interrupted() -> None:
     executor = Manual()
-    there = place(executor)
+    there = backend(executor)
     there.interrupt()
-    run = a_run()
-    began = time.monotonic()
-    there.now(run, Phase.APPLY)
+    assert there.submit(Phase.APPLY, looked()).cancelled()
     assert executor.given == []
-    assert not run.has_begun
-    assert time.monotonic() - began < 60  # it came back at all
 
 
-def test_step_that_had_not_begun_is_taken_back_and_whoever_waits_for_it_goes_on() -> None:
+def test_job_that_had_not_begun_is_taken_back_and_who_waits_for_it_goes_on() -> None:
     executor = Manual()
-    there = place(executor)
-    run = a_run()
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(there.now, run, Phase.APPLY)
-        while not executor.given:
-            time.sleep(0.01)
-        there.interrupt()
-        waiting.result(30)
+    there = backend(executor)
+    settled: list[State] = []
+    waiting = there.submit(Phase.APPLY, looked(), settled.append)
+    there.interrupt()
     assert executor.given[0].cancelled()
-    assert not run.has_begun
-    assert run.error is None
+    assert waiting.cancelled()
+    assert settled == []
 
 
 @pytest.mark.parametrize("number", range(30))
-def test_step_that_ends_as_the_run_is_interrupted_is_told_of_once(number: int) -> None:
+def test_job_that_ends_as_the_run_is_interrupted_is_told_of_once(number: int) -> None:
     executor = Manual()
-    there = place(executor)
-    runs = [a_run(f"compute{each}") for each in range(8)]
-    with ThreadPoolExecutor(10) as pool:
-        waiting = [pool.submit(there.now, run, Phase.REBOOT) for run in runs]
-        while len(executor.given) < len(runs):
-            time.sleep(0.001)
-        for future in executor.given:
-            future.set_running_or_notify_cancel()
-        together = threading.Barrier(2)
+    there = backend(executor)
+    names = [f"compute{each}" for each in range(8)]
+    settled: list[State] = []
+    waiting = [there.submit(Phase.REBOOT, awaiting(name), settled.append) for name in names]
+    for future in executor.given:
+        future.set_running_or_notify_cancel()
+    together = threading.Barrier(2)
 
-        def end_all() -> None:
-            together.wait()
-            for future in executor.given:
-                future.set_result(outcome())
+    def end_all() -> None:
+        together.wait(30)
+        for name, future in zip(names, executor.given, strict=True):
+            future.set_result(Answer(Outcome(request(name), Status.CHANGED, rebooted=True), (), ()))
 
+    with ThreadPoolExecutor(1) as pool:
         ending = pool.submit(end_all)
-        together.wait()
+        together.wait(30)
         there.interrupt()
-        for future in (ending, *waiting):
-            future.result(30)
-    assert [(run.status, run.error) for run in runs] == [(Status.CHANGED, None)] * len(runs)
+        ending.result(30)
+        states = [future.result(30) for future in waiting]
+    assert [(outcome_of(state).status, outcome_of(state).error) for state in states] == [(Status.CHANGED, None)] * 8
+    assert sorted(outcome_of(state).name for state in settled) == names
 
 
-def _step(connect: Any, run: str, phase: Phase) -> Step:
-    host = Host("compute1", "compute1")
-    return Step(Request(host, Testbed("", (host,)), frozenset()), connect, Limits(), phase, run, True, "me", True)
+def _job(connect: Any, run: str, phase: Phase) -> Job:
+    states = {Phase.LOOK: request(), Phase.APPLY: looked(), Phase.REBOOT: awaiting()}
+    return Job(phase, states[phase], Settings(run, connect, who="me", changes_hosts=True, reboots=RebootPolicy()))
 
 
 class Untouched:
@@ -122,24 +119,23 @@ class Untouched:
 
 
 @pytest.mark.parametrize("phase", [Phase.APPLY, Phase.LOOK])
-def test_step_that_is_interrupted_while_it_logs_in_touches_nothing(phase: Phase) -> None:
+def test_job_that_is_interrupted_while_it_logs_in_touches_nothing(phase: Phase) -> None:
     session = Untouched()
     run = f"interrupted-in-login-{phase.value}"
 
     def connect(host: Host) -> Untouched:
-        engine_step.interrupt(run)
+        worker.interrupt(run)
         return session
 
-    found = carry_out(_step(connect, run, phase))
-    assert found.error is not None
-    assert "interrupted before" in found.error[1]
+    error = outcome_of(carry_out(_job(connect, run, phase)).state).error
+    assert error is not None
+    assert "interrupted before" in error.message
     assert session.is_closed
 
 
-def test_step_that_reaches_its_worker_after_the_interruption_touches_nothing() -> None:
+def test_job_that_reaches_its_worker_after_the_interruption_touches_nothing() -> None:
     session = Untouched()
-    engine_step.interrupt("interrupted-before")
-    found = carry_out(_step(lambda host: session, "interrupted-before", Phase.REBOOT))
-    assert found.error is not None
-    assert "interrupted" in found.error[1]
-    assert session.is_closed
+    worker.interrupt("interrupted-before")
+    error = outcome_of(carry_out(_job(lambda host: session, "interrupted-before", Phase.REBOOT)).state).error
+    assert error is not None
+    assert "interrupted" in error.message

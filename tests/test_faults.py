@@ -13,7 +13,8 @@ from faults.table import NOVA_CONF, ROWS, STEPS, SYNC, Row
 
 from sriov.planning import script
 from sriov.report.documents import exit_code
-from sriov.run.host_run import HostRun, Limits, Status
+from sriov.run.context import Limits
+from sriov.run.outcome import Outcome, Status
 from sriov.simulation import Fleet, HostSpec, Nic, User
 
 pytestmark = pytest.mark.slow
@@ -26,11 +27,11 @@ class Story:
     """What happened: `struck` is the run with the faults, `plain` the one after them, by host name."""
 
     before: dict[str, Tree]
-    struck: dict[str, HostRun]
+    struck: dict[str, Outcome]
     between: dict[str, Tree]
     left: dict[str, list[str]]
     kept: dict[str, list[str]]
-    plain: dict[str, HostRun]
+    plain: dict[str, Outcome]
     after: dict[str, Tree]
     left_at_last: dict[str, list[str]]
 

@@ -16,7 +16,7 @@ from faults.bench import SHORT, Bench, leftovers, torn, tree
 from faults.lone_controller import begun, begun_until
 
 from sriov.report.documents import exit_code
-from sriov.run.host_run import Status
+from sriov.run.outcome import Status
 from sriov.simulation import Fleet, HostSpec, Nic
 
 pytestmark = pytest.mark.slow

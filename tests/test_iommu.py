@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from test_plan import ETH0, GRUB_CFG, converged, request
 
 from sriov.facts.model import Facts
+from sriov.formats.kernel_arguments import KernelArgument, lacking
 from sriov.planning import plan
 from sriov.resources.contract import Command, RebootState, WriteFile
 
@@ -128,7 +130,7 @@ def test_drop_in_stays_when_its_host_chooses_translation() -> None:
         ("iommu=soft", ["--args=iommu=soft intel_iommu=on iommu=pt"]),
         (
             "intel_iommu=on intel_iommu=igfx_off intel_iommu=off iommu=pt",
-            ["--remove-args=intel_iommu=off"],
+            ["--remove-args=intel_iommu=off", "--args=intel_iommu=on intel_iommu=igfx_off"],
         ),
         (
             "intel_iommu=igfx_off intel_iommu=off,sm_on iommu=pt",
@@ -168,3 +170,59 @@ def test_ledger_holds_one_edit_once_although_grubby_failed() -> None:
 def written(made: plan.Plan) -> bytes:
     (content,) = (step.content for change in made.changes for step in change.steps if isinstance(step, WriteFile))
     return content
+
+
+def with_bls_grubby(line: list[str], option: str, words: list[str]) -> list[str]:
+    """grubby of EL8 and later: what it adds stands for all tokens of the name."""
+    if option == "--remove-args":
+        return [token for token in line if token not in words]
+    names = {word.split("=")[0] for word in words}
+    return [token for token in line if token.split("=")[0] not in names] + words
+
+
+def with_el7_grubby(line: list[str], option: str, words: list[str]) -> list[str]:
+    """grubby.c: what it adds stands in the place of the next token of the name, what it removes is the first of it."""
+    found, used = list(line), set[int]()
+    for word in words:
+        same = [at for at, token in enumerate(found) if token.split("=")[0] == word.split("=")[0] and at not in used]
+        if option == "--remove-args":
+            del found[same[0]]
+        elif same:
+            found[same[0]] = word
+            used.add(same[0])
+        else:
+            used.add(len(found))
+            found.append(word)
+    return found
+
+
+@pytest.mark.parametrize("grubby", [with_bls_grubby, with_el7_grubby])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "quiet",
+        "intel_iommu=off quiet iommu=off",
+        "intel_iommu=igfx_off intel_iommu=off iommu=soft iommu=off iommu=off",
+        "intel_iommu=on intel_iommu=igfx_off intel_iommu=off iommu=pt",
+        "intel_iommu=off,sm_on iommu=off,soft intel_iommu=igfx_off iommu=1",
+    ],
+)
+def test_every_grubby_makes_the_line_and_gives_its_tokens_back(
+    line: str, grubby: Callable[[list[str], str, list[str]], list[str]]
+) -> None:
+    facts = host(line, "intel", "rhel")
+    made = plan.make(request(ETH0), facts)
+    now = told(line, made, grubby)
+    assert lacking(now, (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))) == ()
+    assert {token for token in line.split() if "=off" not in token} <= set(now.split())
+    changed = host(now, "intel", "rhel")
+    back = plan.make(request(), changed._replace(files={**changed.files, LEDGER: written(made)}))
+    assert sorted(told(now, back, grubby).split()) == sorted(line.split())
+
+
+def told(line: str, made: plan.Plan, grubby: Callable[[list[str], str, list[str]], list[str]]) -> str:
+    found = line.split()
+    for word in (word for change in made.changes for step in change.steps for word in grubby_words(step)):
+        option, _, words = word.partition("=")
+        found = grubby(found, option, words.split())
+    return " ".join(found)

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sriov.formats.kernel_arguments import Edit, KernelArgument, edit, lacking, opposing, passthrough, tokens
+from sriov.formats.kernel_arguments import (
+    Edit,
+    KernelArgument,
+    edit,
+    lacking,
+    opposing,
+    overruled,
+    parse,
+    passthrough,
+    tokens,
+)
 
 Wanted = tuple[KernelArgument, ...]
 INTEL = (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))
@@ -333,3 +343,22 @@ def test_edit_puts_the_wanted_in_force_and_leaves_the_rest(case: tuple[str, Want
     assert edit(result, want) == Edit((), ())
     stay = [token for token in tokens(line) if token not in made.remove]
     assert list(tokens(result))[: len(stay)] == stay
+
+
+@pytest.mark.parametrize(
+    ("stated", "given_up"),
+    [
+        ("", ""),
+        ("isolcpus=2-15", ""),
+        ("iommu=nopt", "iommu=pt"),
+        ("iommu.passthrough=0", "iommu=pt"),
+        ("iommu.passthrough=1", ""),
+        ("iommu=soft", ""),
+        ("intel_iommu=sm_on", ""),
+        ("intel_iommu=igfx_off iommu=pt", ""),
+        ("intel_iommu=off", "intel_iommu=on"),
+        ("iommu=off", "intel_iommu=on iommu=pt"),
+    ],
+)
+def test_list_of_the_operator_overrules_what_it_undoes_and_nothing_else(stated: str, given_up: str) -> None:
+    assert overruled(INTEL, parse(stated.split())) == parse(given_up.split())

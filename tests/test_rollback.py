@@ -12,7 +12,8 @@ from faults.table import begin
 
 from sriov.report.documents import exit_code
 from sriov.resources.contract import Request
-from sriov.run.host_run import HostRun, Limits, Status
+from sriov.run.context import Limits
+from sriov.run.outcome import Outcome, Status
 from sriov.simulation import Fleet, HostSpec, Nic
 
 RUNS = "/var/lib/sriov/runs"
@@ -33,7 +34,7 @@ def bench(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Be
         yield Bench(fleet, tmp_path_factory.mktemp("rollback"))
 
 
-def _back(bench: Bench, name: str, run: str = "", **more: object) -> HostRun:
+def _back(bench: Bench, name: str, run: str = "", **more: object) -> Outcome:
     def ask(request: Request) -> Request:
         return request._replace(rollback=run, all_ports=True)
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from sriov.simulation.numvfs_table import NUMVFS_WRITES, NumvfsWrite
 from sriov.simulation.spec import Nic
 from sriov.simulation.sysfs import BlockedError, Sysfs, vf_address
+from sriov.simulation.sysfs.huge_pages import reserved
+from sriov.simulation.sysfs.numvfs_table import NUMVFS_WRITES, NumvfsWrite
 
 NUMVFS = "class/net/eth0/device/sriov_numvfs"
 
@@ -68,15 +69,15 @@ def test_sysfs_vfs_appear_with_their_links_and_vanish() -> None:
     sysfs.write(NUMVFS, b"0")
     for gone in ("bus/pci/devices/0000:01:10.2", "class/net/eth0v1", "class/net/eth0/device/virtfn0"):
         with pytest.raises(OSError, match="No such file"):
-            sysfs.resolve(gone)
+            sysfs.root.resolve(gone)
 
 
 def test_sysfs_vfs_without_autoprobe_have_no_driver() -> None:
     sysfs = plugged()
     sysfs.write("class/net/eth0/device/sriov_drivers_autoprobe", b"0")
     sysfs.write(NUMVFS, b"1")
-    assert sysfs.driver("0000:01:10.0") == ""
-    assert "eth0v0" not in sysfs.netdevs
+    assert sysfs.bus.driver("0000:01:10.0") == ""
+    assert "eth0v0" not in sysfs.netdevs.by_name
 
 
 def test_sysfs_links_and_netdevs_wait_for_their_delays() -> None:
@@ -84,14 +85,14 @@ def test_sysfs_links_and_netdevs_wait_for_their_delays() -> None:
     sysfs = Sysfs((Nic(link_delay=1, netdev_delay=2),), later=lambda seconds, act: pending.append((seconds, act)))
     sysfs.plug()
     sysfs.write(NUMVFS, b"1")
-    folder = sysfs.root.find(sysfs.resolve("class/net/eth0/device"))
+    folder = sysfs.root.find(sysfs.root.resolve("class/net/eth0/device"))
     assert sysfs.read(NUMVFS) == "1\n"
     assert "virtfn0" not in str(folder)
     pending[0][1]()
     assert sysfs.read("class/net/eth0/device/virtfn0/device") == "0x10ca\n"
-    assert "eth0v0" not in sysfs.netdevs
+    assert "eth0v0" not in sysfs.netdevs.by_name
     pending[1][1]()
-    assert "eth0v0" in sysfs.netdevs
+    assert "eth0v0" in sysfs.netdevs.by_name
 
 
 def test_sysfs_write_of_zero_under_a_guest_sleeps_and_takes_effect_later() -> None:
@@ -108,7 +109,7 @@ def test_sysfs_write_of_zero_under_a_guest_sleeps_and_takes_effect_later() -> No
     assert sysfs.read("class/net/eth1/device/sriov_numvfs") == "0\n"
     woken = []
     port.wakeups.append(lambda: woken.append(True))
-    sysfs.release(port)
+    sysfs.vfs.release(port)
     assert (sysfs.read(NUMVFS), woken) == ("0\n", [True])
 
 
@@ -135,3 +136,24 @@ def test_sysfs_without_iommu_has_neither_groups_nor_table() -> None:
     for path in ("firmware/acpi/tables/DMAR", "kernel/iommu_groups/0"):
         with pytest.raises(OSError, match="No such file"):
             sysfs.root.find(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "memory", "pools"),
+    [
+        ("quiet", 4096, {2048: 0, 1048576: 0}),
+        ("hugepages=64", 4096, {2048: 64, 1048576: 0}),
+        ("default_hugepagesz=1G hugepagesz=1G hugepages=2", 4096, {2048: 0, 1048576: 2}),
+        ("hugepagesz=1G hugepages=2 hugepagesz=2M hugepages=512", 8192, {2048: 512, 1048576: 2}),
+        ("default_hugepagesz=1G hugepagesz=1G hugepages=64", 4096, {2048: 0, 1048576: 3}),
+    ],
+)
+def test_huge_pages_are_reserved_as_told_and_as_far_as_memory_goes(
+    line: str, memory: int, pools: dict[int, int]
+) -> None:
+    assert reserved(line, memory) == pools
+
+
+def test_huge_pages_stand_in_sysfs() -> None:
+    sysfs = Sysfs((), huge_pages={2048: 64})
+    assert sysfs.read("kernel/mm/hugepages/hugepages-2048kB/nr_hugepages") == "64\n"

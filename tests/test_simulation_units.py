@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from sriov.simulation import boot, units
-from sriov.simulation.services import acyclic
+from sriov.simulation.sysfs.iommu import is_passthrough
+from sriov.simulation.systemd import boot_order, command_line, unit_file
 
 
 def commands_of(line: str) -> tuple[str, ...]:
-    return units.commands(units.parse("x.service", f"[Service]\nExecStart={line}\n"))[0].words
+    return command_line.commands(unit_file.parse("x.service", f"[Service]\nExecStart={line}\n"))[0].words
 
 
 @pytest.mark.parametrize(
@@ -29,25 +29,25 @@ def test_units_command_line_is_split_as_systemd_does(line: str, words: tuple[str
 
 
 def test_units_empty_assignment_clears_the_list() -> None:
-    unit = units.parse("x.service", "[Service]\nExecStart=/bin/a\nExecStart=\nExecStart=/bin/b\n")
+    unit = unit_file.parse("x.service", "[Service]\nExecStart=/bin/a\nExecStart=\nExecStart=/bin/b\n")
     assert unit.values("Service", "ExecStart") == ("/bin/b",)
 
 
 def test_units_device_names_are_unescaped() -> None:
-    assert units.device_interface("sys-subsystem-net-devices-a\\x2db.device") == "a-b"
+    assert unit_file.device_interface("sys-subsystem-net-devices-a\\x2db.device") == "a-b"
 
 
 def test_units_before_and_after_are_both_order() -> None:
-    first = units.parse("a.service", "[Unit]\nBefore=b.service\n[Install]\nWantedBy=multi-user.target\n")
-    second = units.parse("b.service", "[Unit]\nAfter=network-online.target\n")
-    order = units.predecessors({"a.service": first, "b.service": second})
+    first = unit_file.parse("a.service", "[Unit]\nBefore=b.service\n[Install]\nWantedBy=multi-user.target\n")
+    second = unit_file.parse("b.service", "[Unit]\nAfter=network-online.target\n")
+    order = boot_order.predecessors({"a.service": first, "b.service": second})
     assert "a.service" in order["b.service"]
     assert "a.service" in order["multi-user.target"]
     assert "network-online.target" in order["b.service"]
 
 
 def test_units_cycle_is_broken() -> None:
-    order = acyclic({"a": frozenset("b"), "b": frozenset("a")})
+    order = boot_order.acyclic({"a": frozenset("b"), "b": frozenset("a")})
     assert sorted(len(earlier) for earlier in order.values()) == [0, 1]
 
 
@@ -67,4 +67,4 @@ def test_units_cycle_is_broken() -> None:
     ],
 )
 def test_boot_passthrough_follows_the_arguments(line: str, cpu: str, expected: bool) -> None:
-    assert boot.is_passthrough(line, cpu) is expected
+    assert is_passthrough(line, cpu) is expected

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import pytest
 from faults.bench import SEVEN, Bench, leftovers, torn, tree, untrue_lines
 
-from sriov.facts import model as facts
+from sriov.facts.model import checksum
 from sriov.planning import answers as refusal
 from sriov.planning import script
 from sriov.planning.plan import Plan
 from sriov.resources.contract import Change, WriteFile
-from sriov.run.host_run import Limits
+from sriov.run.context import Limits
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost
 
 pytestmark = pytest.mark.slow
@@ -125,7 +125,7 @@ def test_two_names_of_one_file_are_told_before_anything_is_touched(bench: Bench,
     bench.write({"linked": SEVEN})
     request = bench.look("linked")["linked"].request
     before = tree(host)
-    found = facts.checksum(host.path(NOVA_CONF).read_bytes())
+    found = checksum(host.path(NOVA_CONF).read_bytes())
     plan = Plan((Change("nova-options", "both", "", "", tuple(WriteFile(name, found, b"new") for name in names)),))
     made = script.apply(request, plan, "0" * 32, run_id="r", who="me", may_reboot=False)
     host.path("/tmp/script").write_bytes(made.text)
@@ -142,7 +142,7 @@ def test_what_another_run_left_is_cleared_and_no_line_of_this_one_lost(bench: Be
     assert bench.converge("foreign", may_reboot=False)["foreign"].error is None
     lines = [path.read_text() for path in host.path("/var/lib/sriov/runs").glob("*/manifest")]
     other = "/var/lib/sriov/runs/20250101T000000Z-000001"
-    manifest = f"0 {facts.checksum(b'old')} {'0' * 64} /etc/nova/other.conf"
+    manifest = f"0 {checksum(b'old')} {'0' * 64} /etc/nova/other.conf"
     host.run("cd /etc/nova; touch .nova.conf.sriov-new .other.conf.sriov-new; printf old >other.conf")
     host.run(f"mkdir {other}; cd {other}; printf old >0; echo 0 >attempt; echo '{manifest}' >manifest")
     bench.repeat()

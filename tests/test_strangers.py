@@ -14,7 +14,7 @@ from sriov.errors import ConnectError, SriovError, UnreachableError
 from sriov.facts.parser import sections
 from sriov.model import Host, Secret, Testbed
 from sriov.report.documents import exit_code
-from sriov.run.host_run import Limits
+from sriov.run.context import Limits
 from sriov.simulation import Fleet, HostSpec, User
 from sriov.ssh.login import Login
 from sriov.transport import Script

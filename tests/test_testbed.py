@@ -92,7 +92,6 @@ def test_hostnames_shorter_than_the_role_leave_the_rest_unnamed() -> None:
     hosts = hosts_of(load(WILD / "bonded_multi_interface.py"))
     assert hosts["root@10.204.217.9"].hostname == "nodea13"
     assert hosts["root@10.204.217.10"].hostname == ""
-    assert hosts["root@10.204.217.10"].ostype == "redhat"
 
 
 def test_hostnames_longer_than_the_role_are_left_over() -> None:

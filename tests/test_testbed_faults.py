@@ -193,7 +193,6 @@ PYTHON_FAULTS: dict[str, tuple[str | bytes, int | None, tuple[str, ...]]] = {
     "key_filename a number": (extra("env.key_filename = 5"), 4, ("no path and no list of paths",)),
     "hostnames text": (extra("env.hostnames = 'h'"), 4, ("env.hostnames: is text",)),
     "hostname escape": (extra("env.hostnames = {a: '\\x1b[2J'}"), 4, ("no name of a host",)),
-    "ostypes a list": (extra("env.ostypes = ['ubuntu']"), 4, ("env.ostypes: is a list",)),
     "passwords a list": (extra("env.passwords = ['x']"), 4, ("env.passwords: is a list",)),
     "password a number": (extra("env.password = 5"), 4, ("env.password: is a whole number, not text",)),
     "port a word for all": (extra("env.port = 'ssh'"), 4, ("env.port", "1 to 65535")),

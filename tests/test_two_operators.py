@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 from faults.bench import SEVEN, Bench, Tree, leftovers, torn, tree
 
-from sriov.run.host_run import HostRun, Status
+from sriov.run.outcome import Outcome, Status
 from sriov.simulation import Fleet, HostSpec, Nic
 
 NAMES = tuple(f"compute{number}" for number in range(1, 9))
@@ -21,12 +21,12 @@ class Story:
     """`first` has the locks; `second` comes while each host makes its VFs; `seen` is a plan of that time."""
 
     before: dict[str, Tree]
-    first: dict[str, HostRun]
-    second: dict[str, HostRun]
-    seen: dict[str, HostRun]
+    first: dict[str, Outcome]
+    second: dict[str, Outcome]
+    seen: dict[str, Outcome]
     after: dict[str, Tree]
     left: dict[str, list[str]]
-    third: dict[str, HostRun]
+    third: dict[str, Outcome]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 def _live(fleet: Fleet, one: Bench, other: Bench) -> Story:
     before = {host.name: tree(host) for host in fleet.hosts}
     at_it = {name: threading.Event() for name in NAMES}
-    done: dict[str, HostRun] = {}
+    done: dict[str, Outcome] = {}
 
     def begun(name: str, words: str) -> None:
         if words.startswith("virtual-functions"):

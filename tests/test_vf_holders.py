@@ -10,7 +10,7 @@ import pytest
 from faults.bench import Bench, leftovers
 
 from sriov.resources.contract import Request
-from sriov.run.host_run import HostRun, Status
+from sriov.run.outcome import Outcome, Status
 from sriov.simulation import Fleet, HostSpec, Nic
 
 pytestmark = pytest.mark.slow
@@ -34,12 +34,12 @@ class Story:
 
     fleet: Fleet
     bench: Bench
-    first: dict[str, HostRun]
+    first: dict[str, Outcome]
     counts: dict[str, tuple[int, int]]
     left: dict[str, list[str]]
     stuck: list[str]
-    second: dict[str, HostRun]
-    last: dict[str, HostRun]
+    second: dict[str, Outcome]
+    last: dict[str, Outcome]
 
 
 def _spec(name: str) -> HostSpec:

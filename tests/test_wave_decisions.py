@@ -1,4 +1,4 @@
-"""Who may be rebooted, and when nobody may any more; with hosts and a cloud that are played."""
+"""Which host may be rebooted, and when no other may any more; with hosts and a cloud that are played."""
 
 from __future__ import annotations
 
@@ -13,79 +13,79 @@ import pytest
 from sriov.errors import CloudError, HostError
 from sriov.model import Host, Role, Testbed
 from sriov.resources.contract import Request
-from sriov.run import drain
-from sriov.run.engine import Phase
-from sriov.run.host_run import HostRun, Limits, Status
+from sriov.run.apply import hold_back
+from sriov.run.backend import Settled
+from sriov.run.context import RunContext, Settings
+from sriov.run.drain import Drain
+from sriov.run.look import failed
+from sriov.run.outcome import AwaitingReboot, Outcome, State, Status, outcome_of
+from sriov.run.phases import Phase
 from sriov.run.waves import Waves
 
 COMPUTE = frozenset({Role.COMPUTE})
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(16) as running:
-        yield running
-
-
-def waiting(*names: str) -> tuple[HostRun, ...]:
-    stop = threading.Event()
-
-    def run(name: str) -> HostRun:
-        host = Host(name, name, hostname=name, roles=COMPUTE)
-        request = Request(host, Testbed("", (host,)), COMPUTE)
-        made = HostRun(request, connect=no_session, watch=lambda *words: None, limits=Limits(), stop=stop)
-        made.status, made.waits_for_reboot = Status.DIFFERS, True
-        return made
-
-    return tuple(run(name) for name in names)
+End = Callable[[Outcome, RunContext], Outcome]
 
 
 def no_session(host: Host) -> Any:
     raise HostError(host.name, "there is no such host")
 
 
+@pytest.fixture
+def ctx() -> RunContext:
+    return RunContext(Settings("run1", no_session))
+
+
+def waiting(*names: str) -> dict[int, AwaitingReboot]:
+    def one(name: str) -> AwaitingReboot:
+        host = Host(name, name, hostname=name, roles=COMPUTE)
+        return AwaitingReboot(Outcome(Request(host, Testbed("", (host,)), COMPUTE), Status.PENDING), "boot", "mark")
+
+    return {number: one(name) for number, name in enumerate(names)}
+
+
 class Yard:
-    """Plays the place: each host ends as `ends` says, else as wanted. Counts how many are down at once."""
+    """Plays the backend: each host ends as `ends` says, else as wanted. Counts how many are down at once."""
 
     width = 16
 
-    def __init__(self, **ends: Callable[[HostRun], None]) -> None:
+    def __init__(self, ctx: RunContext, **ends: End) -> None:
+        self.ctx = ctx
         self.ends = ends
         self.down = 0
         self.counts: list[int] = []
         self.rebooted: list[str] = []
         self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(16)
 
-    def start(self, run: HostRun, phase: Phase) -> Future[Any]:
-        raise NotImplementedError
-
-    def finish(self, run: HostRun, future: Future[Any]) -> None:
-        raise NotImplementedError
+    def submit(self, phase: Phase, state: State, settled: Settled = lambda state: None) -> Future[State]:
+        return self._pool.submit(self._reboot, outcome_of(state))
 
     def interrupt(self) -> None: ...
 
-    def now(self, run: HostRun, phase: Phase) -> None:
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def _reboot(self, outcome: Outcome) -> State:
         with self._lock:
             self.down += 1
             self.counts.append(self.down)
-            self.rebooted.append(run.name)
+            self.rebooted.append(outcome.name)
         time.sleep(0.05)
         with self._lock:
             self.down -= 1
-        run.waits_for_reboot = False
-        self.ends.get(run.name, well)(run)
+        return self.ends.get(outcome.name, well)(outcome, self.ctx)
 
 
-def well(run: HostRun) -> None:
-    run.rebooted, run.status = True, Status.CHANGED
+def well(outcome: Outcome, ctx: RunContext) -> Outcome:
+    return outcome._replace(rebooted=True, status=Status.CHANGED)
 
 
-def stays(run: HostRun) -> None:
-    run.hold_back("an instance was started meanwhile")
+def stays(outcome: Outcome, ctx: RunContext) -> Outcome:
+    return hold_back(outcome, "an instance was started meanwhile", ctx)
 
 
-def fails(run: HostRun) -> None:
-    raise HostError(run.name, "did not come back")
+def fails(outcome: Outcome, ctx: RunContext) -> Outcome:
+    return failed(outcome, HostError(outcome.name, "did not come back"), ctx)
 
 
 class Cloud:
@@ -103,67 +103,91 @@ class Cloud:
         self.refilled.append(host.name)
 
 
-def waves(yard: Yard, pool: ThreadPoolExecutor, cloud: drain.Drain | None = None) -> Waves:
-    return Waves(yard, pool, 8, cloud, with_instances=False)
+Play = Callable[[Yard, dict[int, AwaitingReboot], Drain | None], list[State]]
 
 
-def test_hosts_go_one_at_a_time_until_one_has_come_back(pool: ThreadPoolExecutor) -> None:
-    yard = Yard(a=stays, b=stays)
-    runs = waiting("a", "b", "c", "d", "e", "f")
-    waves(yard, pool).run(runs)
+@pytest.fixture
+def play(ctx: RunContext) -> Iterator[Play]:
+    """The waves over these hosts, up to eight at once, and what becomes of each."""
+    made: list[Waves] = []
+
+    def run(yard: Yard, hosts: dict[int, AwaitingReboot], cloud: Drain | None = None) -> list[State]:
+        states: dict[int, State] = dict(hosts)
+        made.append(Waves(yard, ctx, 8, cloud))
+        made[-1].run(hosts, states.__setitem__)
+        yard.close()
+        return [states[number] for number in sorted(states)]
+
+    yield run  # type: ignore[misc]
+    for waves in made:
+        waves.close()
+
+
+def statuses(states: list[State]) -> list[Status]:
+    return [outcome_of(state).status for state in states]
+
+
+def test_hosts_go_one_at_a_time_until_one_has_come_back(ctx: RunContext, play: Play) -> None:
+    yard = Yard(ctx, a=stays, b=stays)
+    states = play(yard, waiting("a", "b", "c", "d", "e", "f"), None)
     assert yard.rebooted[:3] == ["a", "b", "c"]
     assert yard.counts[:3] == [1, 1, 1]
     assert max(yard.counts) > 1  # then side by side
-    assert [run.status for run in runs] == [Status.PENDING] * 2 + [Status.CHANGED] * 4
+    assert statuses(states) == [Status.PENDING] * 2 + [Status.CHANGED] * 4
 
 
-def test_first_to_be_rebooted_that_fails_is_the_only_one(pool: ThreadPoolExecutor) -> None:
-    yard = Yard(a=stays, b=fails)
-    runs = waiting("a", "b", "c", "d")
-    waves(yard, pool).run(runs)
+def test_first_to_be_rebooted_that_fails_is_the_only_one(ctx: RunContext, play: Play) -> None:
+    yard = Yard(ctx, a=stays, b=fails)
+    states = play(yard, waiting("a", "b", "c", "d"), None)
     assert yard.rebooted == ["a", "b"]
-    assert [run.status for run in runs] == [Status.PENDING, Status.FAILED, Status.PENDING, Status.PENDING]
+    assert statuses(states) == [Status.PENDING, Status.FAILED, Status.PENDING, Status.PENDING]
 
 
-def test_host_that_was_being_emptied_when_another_failed_stays_up_and_is_refilled(pool: ThreadPoolExecutor) -> None:
+def test_host_that_was_being_emptied_when_another_failed_stays_up_and_is_refilled(ctx: RunContext, play: Play) -> None:
     has_failed = threading.Event()
 
-    def fail(run: HostRun) -> None:
+    def fail(outcome: Outcome, ctx: RunContext) -> Outcome:
         threading.Timer(0.2, has_failed.set).start()
-        fails(run)
+        return fails(outcome, ctx)
 
     def emptying(name: str, stop: threading.Event) -> None:
         if name == "c":
             assert has_failed.wait(10)
 
     cloud = Cloud(emptying)
-    yard = Yard(b=fail)
-    runs = waiting("a", "b", "c")
-    waves(yard, pool, cloud).run(runs)
+    yard = Yard(ctx, b=fail)
+    states = play(yard, waiting("a", "b", "c"), cloud)
     assert yard.rebooted == ["a", "b"]
-    assert runs[2].status is Status.PENDING
-    assert "another host did not come back" in runs[2].notes[0]
+    assert statuses(states)[2] is Status.PENDING
+    assert "another host did not come back" in outcome_of(states[2]).notes[0]
     assert cloud.refilled == ["a", "c"]
 
 
-def test_host_that_stays_up_after_it_was_emptied_is_refilled(pool: ThreadPoolExecutor) -> None:
+def test_host_that_stays_up_after_it_was_emptied_is_refilled(ctx: RunContext, play: Play) -> None:
     cloud = Cloud()
-    waves(Yard(a=stays), pool, cloud).run(waiting("a"))
+    play(Yard(ctx, a=stays), waiting("a"), cloud)
     assert cloud.refilled == ["a"]
 
 
+def test_cloud_that_fails_in_words_of_its_own_is_its_host_s_failure_alone(ctx: RunContext, play: Play) -> None:
+    def emptying(name: str, stop: threading.Event) -> None:
+        if name == "b":
+            raise KeyError("nova")
+
+    states = play(Yard(ctx), waiting("a", "b"), Cloud(emptying))
+    assert statuses(states) == [Status.CHANGED, Status.FAILED]
+    assert "its turn failed (KeyError)" in str(outcome_of(states[1]).error)
+
+
 @pytest.mark.parametrize("refuses", [True, False])
-def test_interruption_while_a_host_is_emptied_reboots_nobody(pool: ThreadPoolExecutor, refuses: bool) -> None:
+def test_interruption_while_a_host_is_emptied_reboots_none(ctx: RunContext, play: Play, refuses: bool) -> None:
     def interrupted(name: str, stop: threading.Event) -> None:
         stop.set()
         if refuses:
             raise CloudError("interrupted")
 
-    cloud, yard = Cloud(interrupted), Yard()
-    runs = waiting("a", "b", "c")
-    waves(yard, pool, cloud).run(runs)
+    cloud, yard = Cloud(interrupted), Yard(ctx)
+    hosts = waiting("a", "b", "c")
+    assert play(yard, hosts, cloud) == list(hosts.values())  # as they were: the run says that it was interrupted
     assert yard.rebooted == []
     assert cloud.refilled == ["a"]
-    for run in runs:
-        run.interrupt()
-    assert ["interrupted before its reboot" in str(run.error) for run in runs] == [True] * 3

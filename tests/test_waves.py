@@ -9,7 +9,8 @@ from faults.bench import SEVEN, Bench
 
 from sriov.errors import RebootError
 from sriov.report.documents import exit_code
-from sriov.run.host_run import Limits, Status
+from sriov.run.context import Limits
+from sriov.run.outcome import Status
 from sriov.simulation import Fleet, HostSpec, Nic
 
 pytestmark = pytest.mark.slow

@@ -60,6 +60,12 @@ class Edit(NamedTuple):
     add: tuple[str, ...]
 
 
+class StatedArguments(NamedTuple):
+    """A list that the operator states, in its order: it comes behind what we want, and so has the last word."""
+
+    arguments: tuple[KernelArgument, ...]
+
+
 class Removal(NamedTuple):
     """A kind of token that a configuration must not bring: `name` with `value`, or with any where that is None; or
     only `word` of its comma list, the token going if no other is left."""
@@ -153,13 +159,16 @@ def _word_in_force(found: Sequence[str], name: str, word: str) -> bool:
     return bool(said) and said[-1].startswith(word)
 
 
-class _HugePages(NamedTuple):
+class HugePages(NamedTuple):
+    """Sizes in bytes; one that the kernel cannot read stays text."""
+
     default: int | str | None  # what `default_hugepagesz=` says
     pools: Mapping[int | str | None, str]  # size to number of pages as written; None: the kernel's default size
 
 
-def _huge_pages(found: Iterable[str]) -> _HugePages:
-    """Not heard are: a size that was given before, with the number behind it, and a second number for a size."""
+def huge_pages(found: Iterable[str]) -> HugePages:
+    """What these tokens reserve. Not heard are a size that was given before, with the number behind it, and a second
+    number for a size."""
     default: int | str | None = None
     current: int | str | None = None
     counted: list[int | str | None] = []  # sizes that have had a number, in that order
@@ -182,7 +191,7 @@ def _huge_pages(found: Iterable[str]) -> _HugePages:
                 pools[current] = value
                 counted.append(current)
             is_valid = True
-    return _HugePages(default, pools)
+    return HugePages(default, pools)
 
 
 def _size(text: str) -> int | str:
@@ -197,14 +206,25 @@ def _size(text: str) -> int | str:
 
 def _huge_pages_in_force(found: Iterable[str], wanted: Sequence[KernelArgument]) -> bool:
     stated = {argument.key for argument in wanted}
-    there = _huge_pages(found)
+    there = huge_pages(found)
     # a wanted list that leaves the default size alone means the one of the line
     usual = () if _DEFAULT_SIZE in stated or there.default is None else (f"{_DEFAULT_SIZE}={there.default}",)
-    ours = _huge_pages([*usual, *map(str, wanted)])
+    ours = huge_pages([*usual, *map(str, wanted)])
     if there.default != ours.default:
         return False
     same = {size: count for size, count in there.pools.items() if count} == {s: c for s, c in ours.pools.items() if c}
     return not stated.intersection(_POOLS) or (same and ours.pools.keys() <= there.pools.keys())
+
+
+def parse(words: Iterable[str]) -> tuple[KernelArgument, ...]:
+    """`("hugepages=64", "nosmt")` as arguments, in their order."""
+    return tuple(KernelArgument(*word.partition("=")[::2]) for word in words)
+
+
+def overruled(ours: Iterable[KernelArgument], stated: Iterable[KernelArgument]) -> tuple[KernelArgument, ...]:
+    """Which of ours would not be in force behind which the stated ones stand: `iommu=pt` before `iommu=nopt`."""
+    later = tuple(stated)
+    return tuple(one for one in ours if lacking(" ".join(map(str, (one, *later))), (one,)))
 
 
 def removals(wanted: Iterable[KernelArgument]) -> tuple[Removal, ...]:

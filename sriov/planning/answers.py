@@ -1,13 +1,16 @@
-"""Why a change was not made, or not to its end: in the host's own words, or by what a second look shows. Pure."""
+"""What a host answers to the script of a change: why it was not made, or not to its end. Pure.
+
+In the host's own words (`read`), or by what a second look shows (`unmet`).
+"""
 
 from __future__ import annotations
 
-from sriov.errors import ApplyError, HostError, printable
+from sriov.errors import ApplyError, HostError, LockedError, printable
 from sriov.facts.parser import sections
 from sriov.planning import script
 from sriov.planning.plan import Plan
 
-LOCK = "the lock"  # the step of who comes too late
+LOCK = "the lock"  # the step of a run that finds the host locked
 
 
 def read(host: str, output: bytes, nonce: str, plan: Plan) -> HostError | None:
@@ -15,13 +18,7 @@ def read(host: str, output: bytes, nonce: str, plan: Plan) -> HostError | None:
     for name, argument, content in sections(output, nonce):
         words = " ".join(printable(content.decode(errors="replace")).split())
         if name == "locked":
-            return HostError(
-                host,
-                f"another run is at work on this host: {words[:300]}",
-                hint="wait for it to end; nothing was touched by this run. "
-                "If its controller has lost its network, `kill` that process on the host",
-                step=LOCK,
-            )
+            return _locked(host, words)
         if name == "stopped":
             where = _subject(plan, argument) if argument else ""
             return ApplyError(
@@ -39,6 +36,18 @@ def read(host: str, output: bytes, nonce: str, plan: Plan) -> HostError | None:
                 step=where,
             )
     return None
+
+
+def _locked(host: str, words: str) -> LockedError:
+    error = LockedError(
+        host,
+        f"another run is at work on this host: {words[:300]}",
+        hint="wait for it to end; nothing was touched by this run. "
+        "If its controller has lost its network, `kill` that process on the host",
+        step=LOCK,
+    )
+    error.holder = words
+    return error
 
 
 def _subject(plan: Plan, number: str) -> str:

@@ -34,7 +34,16 @@ class Plan(NamedTuple):
 
     @property
     def will_reboot(self) -> bool:
-        return self.reboot is RebootState.DUE or any(change.effect is Effect.REBOOT for change in self.changes)
+        return self.is_reboot_due or any(change.effect is Effect.REBOOT for change in self.changes)
+
+    @property
+    def is_reboot_due(self) -> bool:
+        return self.reboot is RebootState.DUE
+
+    @property
+    def is_reboot_futile(self) -> bool:
+        """One was made for just this, in vain: no other will be."""
+        return self.reboot is RebootState.FUTILE
 
     @property
     def is_converged(self) -> bool:

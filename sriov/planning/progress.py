@@ -11,19 +11,22 @@ _KEPT = 200  # bytes of output that may be the beginning of a section line
 _SECTION = re.compile(rb"\n@([0-9a-f]+) (begin|done|failed|host) ?(\d*)(?=\n)")
 
 
-class StepProgress:
-    """Follows the sections of a change as they arrive. `steps` by number, as the host counts them."""
+class ChangeProgress:
+    """Follows the sections of a change as they arrive. `steps` by number, as the host counts them.
+
+    `began` is told what the host is at, `completed` of each change whose last step is done.
+    """
 
     def __init__(
         self,
         steps: tuple[tuple[Change, Step], ...],
         nonce: str,
-        told: Callable[[str], None],
-        log: Callable[[Change], None],
+        began: Callable[[str], None],
+        completed: Callable[[Change], None],
     ) -> None:
         self._steps = steps
-        self._told = told
-        self._log = log
+        self._began = began
+        self._completed = completed
         self._nonce = nonce.encode()
         self._rest = b"\n"
         self.done: tuple[int, ...] = ()
@@ -40,14 +43,14 @@ class StepProgress:
                 continue
             if kind == b"host":
                 self.current = "the second look"
-                self._told("verifying")
+                self._began("verifying")
             elif kind == b"begin" and int(number) < len(self._steps):
                 change, _ = self._steps[int(number)]
                 self.current = f"{change.resource} {change.target}"
-                self._told(self.current)
+                self._began(self.current)
             elif kind == b"done":
                 change, step = self._steps[int(number)]
                 self.done += (int(number),)
                 if step is change.steps[-1]:
-                    self._log(change)
+                    self._completed(change)
         self._rest = text[max(end, len(text) - _KEPT) :]

@@ -9,7 +9,7 @@ from sriov.facts.model import Facts, Port
 from sriov.model import PhysicalFunction, Role
 from sriov.resources.contract import Change, Problem
 from sriov.resources.registry import reads
-from sriov.run.host_run import HostRun, Status
+from sriov.run.outcome import Outcome, Status
 
 DONE, FAILED, REFUSED, PENDING = 0, 1, 2, 3
 
@@ -82,7 +82,7 @@ class RunDocument(TypedDict):
 _SHOWING = ("status", "discover")  # tasks that say what is, and judge nothing
 
 
-def exit_code(runs: Iterable[HostRun], task: str = "") -> int:
+def exit_code(runs: Iterable[Outcome], task: str = "") -> int:
     """0 done or nothing to do; 1 a host failed; 2 refused before the first change; 3 something is pending."""
     runs = tuple(runs)
     if task in _SHOWING and not any(run.error for run in runs):
@@ -94,7 +94,7 @@ def exit_code(runs: Iterable[HostRun], task: str = "") -> int:
     return PENDING if any(run.status is Status.DIFFERS or run.was_held_back for run in runs) else DONE
 
 
-def document(task: str, testbed: str, run_id: str, runs: Sequence[HostRun]) -> RunDocument:
+def document(task: str, testbed: str, run_id: str, runs: Sequence[Outcome]) -> RunDocument:
     return RunDocument(
         task=task,
         testbed=testbed,
@@ -104,7 +104,7 @@ def document(task: str, testbed: str, run_id: str, runs: Sequence[HostRun]) -> R
     )
 
 
-def host_document(run: HostRun) -> HostDocument:
+def host_document(run: Outcome) -> HostDocument:
     error = run.error
     return HostDocument(
         host=run.name,
@@ -119,14 +119,14 @@ def host_document(run: HostRun) -> HostDocument:
         notes=list(run.notes),
         error=None
         if error is None
-        else ErrorDocument(kind=type(error).__name__, message=error.message, hint=error.hint, step=error.step),
+        else ErrorDocument(kind=error.kind, message=error.message, hint=error.hint, step=error.step),
         kernel_arguments=_kernel_arguments(run.facts),
         services=_services(run),
         ports=[port_document(pf, run.facts) for pf in run.request.physical_functions],
     )
 
 
-def _change(run: HostRun, change: Change) -> ChangeDocument:
+def _change(run: Outcome, change: Change) -> ChangeDocument:
     return ChangeDocument(
         resource=change.resource,
         target=change.target,
@@ -153,7 +153,7 @@ def _kernel_arguments(facts: Facts | None) -> list[str]:
     return [word for word in words if word.partition("=")[0] in ("intel_iommu", "amd_iommu", "iommu")]
 
 
-def _services(run: HostRun) -> dict[str, str]:
+def _services(run: Outcome) -> dict[str, str]:
     names = reads(run.request).units
     units = run.facts.units if run.facts else ()
     return {unit.name: unit.active_state for unit in units if unit.name in names and unit.is_loaded}

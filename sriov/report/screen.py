@@ -6,19 +6,22 @@ Progress goes to standard error, the report to standard output. Plain lines wher
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, TextIO
 
 from sriov.model import Secret
+from sriov.planning.reboots import caveat
 from sriov.report.documents import PortDocument, host_document, roles_text
 from sriov.report.printer import Part, Printer, Row
 from sriov.resources.contract import Effect
-from sriov.run.host_run import HostRun, Status
+from sriov.run.context import Event
+from sriov.run.outcome import Outcome, Status
 
 _COLOURS = {
     Status.UNCHANGED: "green",
@@ -49,13 +52,13 @@ def printer(stream: TextIO) -> Printer:
 
 
 class Progress:
-    """`told(host, words)` may be called from any thread; a context manager for the time of the run."""
+    """`told(host, event)` may be called from any thread; a context manager for the time of the run."""
 
     def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:
         self._stream = stream or sys.stderr
         self._quiet = quiet
         self._lock = threading.Lock()
-        self._at: dict[str, tuple[str, float]] = {}
+        self._at: dict[str, tuple[Event, float]] = {}
         self._begun = time.monotonic()
         self._live: Any = None
 
@@ -74,44 +77,49 @@ class Progress:
             with contextlib.suppress(OSError, ValueError):  # of a terminal that is gone
                 self._live.stop()
 
-    def aside(self, ask: Callable[[str], Secret | None]) -> Callable[[str], Secret | None]:
-        """The same question, put while the live lines stand still: they would wipe it off the screen."""
+    def ask(self, prompt: str) -> Secret | None:
+        """A password from the operator, asked while the live lines stand still: they would wipe it off the screen."""
+        if self._live is None:
+            return _asked_at_terminal(prompt)
+        self._live.stop()
+        try:
+            return _asked_at_terminal(prompt)
+        finally:
+            self._live.start(refresh=True)
 
-        def asked(prompt: str) -> Secret | None:
-            if self._live is None:
-                return ask(prompt)
-            self._live.stop()
-            try:
-                return ask(prompt)
-            finally:
-                self._live.start(refresh=True)
-
-        return asked
-
-    def told(self, host: str, words: str) -> None:
+    def told(self, host: str, event: Event) -> None:
         with self._lock:
-            if self._at.get(host, ("", 0))[0] == words:
+            if host in self._at and self._at[host][0] == event:
                 return
-            self._at[host] = (words, time.monotonic())
+            self._at[host] = (event, time.monotonic())
             if self._live is None and not self._quiet:
-                print(f"{time.monotonic() - self._begun:7.1f}s  {host}  {words}", file=self._stream, flush=True)
+                print(f"{time.monotonic() - self._begun:7.1f}s  {host}  {event.words}", file=self._stream, flush=True)
 
     def _rows(self) -> list[Row]:
         """The hosts at work; those that ended are counted."""
         now = time.monotonic()
         with self._lock:
             at = dict(self._at)
-        ended = [
-            host for host, (words, _) in at.items() if words in ("as wanted", "differs", "failed", "reboot pending")
-        ]
+        at_work = [(host, event, since) for host, (event, since) in at.items() if not event.is_rest]
         rows: list[Row] = [
-            ((host, "bold"), words, (f"{now - since:.0f}s", "dim"))
-            for host, (words, since) in [item for item in at.items() if item[0] not in ended][:_LIVE_ROWS]
+            ((host, "bold"), event.words, (f"{now - since:.0f}s", "dim")) for host, event, since in at_work[:_LIVE_ROWS]
         ]
-        return [*rows, ((f"{len(ended)} of {len(at)} hosts done", "dim"), "", (f"{now - self._begun:.0f}s", "dim"))]
+        return [
+            *rows,
+            ((f"{len(at) - len(at_work)} of {len(at)} hosts done", "dim"), "", (f"{now - self._begun:.0f}s", "dim")),
+        ]
 
 
-def show_plan(runs: Sequence[HostRun], out: Printer) -> None:
+def _asked_at_terminal(prompt: str) -> Secret | None:
+    """None where no operator is."""
+    try:
+        with open("/dev/tty", "w+b", buffering=0):
+            return Secret(getpass.getpass(f"{prompt}: ")) or None
+    except (OSError, EOFError):
+        return None
+
+
+def show_plan(runs: Sequence[Outcome], out: Printer) -> None:
     """Every change with its effect and our own lines of its diff."""
     for run in runs:
         plan = run.first_plan
@@ -124,21 +132,19 @@ def show_plan(runs: Sequence[HostRun], out: Printer) -> None:
                 style = {"+": "green", "-": "red"}.get(line[:1], "") if line[:3] not in ("---", "+++") else "dim"
                 out.line((f"      {line}", style))
         if plan.will_reboot:
-            instances = len(run.facts.instances) if run.facts else 0
-            busy = f"; {instances} instances run here, so only with --reboot-with-instances" if instances else ""
-            out.line((f"  reboot: the kernel command line takes effect with it{busy}", "yellow"))
+            out.line((f"  reboot: the kernel command line takes effect with it{caveat(run.facts)}", "yellow"))
         if plan.is_converged and run.error is None:
             out.line(("  as wanted", "green"))
 
 
-def show_outcome(runs: Sequence[HostRun], out: Printer) -> None:
+def show_outcome(runs: Sequence[Outcome], out: Printer) -> None:
     """One closing table, then warnings, then errors: the last thing on the screen is what needs a hand."""
     out.line()
     out.table(("host", "role", "result", "changes", "reboot", "time"), [_outcome_row(run) for run in runs])
     show_trouble(runs, out)
 
 
-def _outcome_row(run: HostRun) -> Row:
+def _outcome_row(run: Outcome) -> Row:
     done = sum(run.has_done(change) for change in run.first_plan.changes)
     total = len(run.first_plan.changes)
     return (
@@ -151,7 +157,7 @@ def _outcome_row(run: HostRun) -> Row:
     )
 
 
-def show_trouble(runs: Sequence[HostRun], out: Printer) -> None:
+def show_trouble(runs: Sequence[Outcome], out: Printer) -> None:
     for run in runs:
         for problem in run.plan.warnings:
             out.line(("warning ", "yellow"), (run.label, "bold"), f": {problem}\n    -> {problem.hint}")
@@ -172,14 +178,14 @@ _STATUS = (
 )  # fmt: skip
 
 
-def show_status(runs: Sequence[HostRun], out: Printer) -> None:
+def show_status(runs: Sequence[Outcome], out: Printer) -> None:
     """One row per host and physical function."""
     rows = [row for run in runs for row in _status_rows(run)]
     out.table(_STATUS, [(*row, *[""] * (len(_STATUS) - len(row))) for row in rows])
     show_trouble(runs, out)
 
 
-def _status_rows(run: HostRun) -> list[Row]:
+def _status_rows(run: Outcome) -> list[Row]:
     if run.error is not None:
         return [(run.label, ("no answer", "bold red"))]
     row = host_document(run)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sriov.facts.model import Facts, checksum
 from sriov.formats import grub
-from sriov.formats.kernel_arguments import KernelArgument, edit, lacking, tokens
+from sriov.formats.kernel_arguments import KernelArgument, StatedArguments, edit, lacking, overruled, tokens
 from sriov.model import Role
 from sriov.resources.contract import (
     Capability,
@@ -54,8 +54,11 @@ def _reads(request: Request) -> Reads:
     return Reads(files, tools=("update-grub", "grubby"))
 
 
-def _wanted_arguments(items: tuple[Item, ...]) -> tuple[KernelArgument, ...]:
-    return tuple(item for item in items if isinstance(item, KernelArgument))
+def wanted_arguments(items: tuple[Item, ...]) -> tuple[KernelArgument, ...]:
+    """What other capabilities want, without what the operator's own list overrules, and then that list."""
+    stated = tuple(one for item in items if isinstance(item, StatedArguments) for one in item.arguments)
+    ours = tuple(item for item in items if isinstance(item, KernelArgument))
+    return (*(one for one in ours if one not in (*overruled(ours, stated), *stated)), *stated)
 
 
 def default_entry(facts: Facts) -> str | None:
@@ -75,7 +78,7 @@ def _changes(
 ) -> Iterator[Change | Problem | Reboot]:
     if Role.COMPUTE not in request.roles:
         return
-    wanted = _wanted_arguments(items)
+    wanted = wanted_arguments(items)
     if wanted or not request.wants_vfs:  # else the host does without, but what an earlier run put there may be in use
         yield from _boot_loader(facts, wanted)
     state = _reboot_state(facts, wanted)
@@ -142,10 +145,10 @@ def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -
         remove, add = edit(entry, wanted)
         ours, taken = _entered(ours, taken, remove, add)
         write = WriteFile(_GRUBBY_LEDGER, ledger, f"{' '.join(ours)}\n{' '.join(taken)}\n".encode())
-        steps: tuple[Step, ...] = (write, _grubby(entry, remove, add))
+        steps: tuple[Step, ...] = (write, *_grubby(entry, remove, add))
     elif not wanted and (ours or taken):
         # the ledger goes last: if grubby fails, the next run knows what is left to take out
-        steps = (_grubby(entry, ours, taken), RemoveFile(_GRUBBY_LEDGER, ledger))
+        steps = (*_grubby(entry, ours, taken), RemoveFile(_GRUBBY_LEDGER, ledger))
     else:
         return
     yield Change(
@@ -178,17 +181,15 @@ def _entered(
     return [*kept, *(token for token in add if token not in kept)], [*taken, *again]
 
 
-def _grubby(entry: str, remove: Sequence[str], add: Sequence[str]) -> Command:
-    """grubby puts what it adds in the place of all tokens of the same names: those that stay are added again."""
-    added = [KernelArgument(token.partition("=")[0]) for token in add]
+def _grubby(entry: str, remove: Sequence[str], add: Sequence[str]) -> tuple[Command, ...]:
+    """What stays of these names is given again: grubby puts what it adds in the place of all tokens of a name, and the
+    grubby of EL7 looks at no value when it removes one (so it must not add and remove in one go)."""
+    named = [KernelArgument(token.partition("=")[0]) for token in (*remove, *add)]
     gone = {*remove, *add}
-    stay = [token for token in tokens(entry) if token not in gone and any(one.names(token) for one in added)]
-    words = ["timeout", "300", "grubby", "--update-kernel=ALL"]
-    if remove:
-        words.append("--remove-args=" + " ".join(dict.fromkeys(remove)))
-    if add:
-        words.append("--args=" + " ".join([*stay, *add]))
-    return Command(tuple(words))
+    stay = [token for token in tokens(entry) if token not in gone and any(one.names(token) for one in named)]
+    options = [("--remove-args", remove), ("--args", [*stay, *add])]
+    call = ("timeout", "300", "grubby", "--update-kernel=ALL")
+    return tuple(Command((*call, f"{option}={' '.join(words)}")) for option, words in options if words)
 
 
 def _around_rollback(request: Request, facts: Facts, back: Change) -> Change:
@@ -196,7 +197,7 @@ def _around_rollback(request: Request, facts: Facts, back: Change) -> Change:
     if back.target == _DROP_IN_PATH:
         return back._replace(steps=(*back.steps, _UPDATE_GRUB))
     if back.target == _GRUBBY_LEDGER and isinstance(back.steps[0], RemoveFile):
-        return back._replace(steps=(*back.steps, _grubby(default_entry(facts) or "", *_ledger(facts))))
+        return back._replace(steps=(*back.steps, *_grubby(default_entry(facts) or "", *_ledger(facts))))
     return back
 
 

@@ -1,33 +1,40 @@
-"""The imperative shell: hosts side by side, from probe to proof; reboots in waves, decided in one place.
+"""The imperative shell: hosts side by side, from probe to proof; reboots in waves.
 
-Phases: probe all -> stop if anything is impossible anywhere -> apply side by side -> reboots -> verify.
-What is done to one host stands in `sriov/host_run.py`, where it is done in `sriov/engine.py`, and the reboots in
-`sriov/waves.py`; this module only says who and when.
+Phases: look at all -> stop if anything is impossible anywhere -> apply side by side -> reboots -> proof. What is done
+to one host stands in look, apply and reboot, where it is done in backend and remote, the reboots in waves; this
+module only says who and when.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import secrets
-import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import NamedTuple
 
 from sriov.errors import UsageError
+from sriov.planning.reboots import RebootPolicy
 from sriov.resources.contract import Request
-from sriov.run import drain
-from sriov.run.engine import Here, Phase, Place, side_by_side
-from sriov.run.host_run import HostRun, Limits, Log, Watch
+from sriov.run.apply import rest
+from sriov.run.backend import Backend, LocalBackend
+from sriov.run.context import Event, Limits, Log, RunContext, Settings, Watch, interrupted
+from sriov.run.drain import Drain, refill
+from sriov.run.look import failed
+from sriov.run.outcome import AwaitingReboot, Looked, Outcome, State, Status, outcome_of
+from sriov.run.phases import Phase
+from sriov.run.reboot import not_rebooted
 from sriov.run.signals import undisturbed
-from sriov.run.waves import Waves, each
+from sriov.run.waves import Waves
 from sriov.transport import Connect
 
 
-class Options(NamedTuple):
+class RunOptions(NamedTuple):
     """What the operator allows. `max_unavailable`: `2` or `10%` of the hosts to be rebooted, at least one.
 
-    `engine`: whatever carries out the steps of hosts in place of threads of this process; what a step is made of,
+    `engine`: whatever carries out the phases of hosts in place of threads of this process; what a job is made of,
     `connect` above all, must then be picklable.
     """
 
@@ -35,9 +42,13 @@ class Options(NamedTuple):
     max_unavailable: str = "1"
     reboot_with_instances: bool = False
     jobs: int = 0
-    drain: drain.Drain | None = None
+    drain: Drain | None = None
     engine: Executor | None = None
     limits: Limits = Limits()
+
+    @property
+    def reboots(self) -> RebootPolicy:
+        return RebootPolicy(self.may_reboot, self.reboot_with_instances, self.drain is not None)
 
     def waves(self, hosts: int) -> int:
         """How many hosts may be down at once; UsageError if `max_unavailable` is neither a number nor a percentage."""
@@ -56,106 +67,160 @@ def pool_size(jobs: int, hosts: int) -> int:
 
 
 def look(
-    requests: Iterable[Request], connect: Connect, options: Options, watch: Watch, *, keeps_files: bool = True
-) -> tuple[HostRun, ...]:
-    """Probes and plans; touches nothing. The sessions are closed. `keeps_files`: facts hold the files that were read
-    also where they come from elsewhere."""
-    stop = threading.Event()
-    runs = tuple(HostRun(request, connect, _safely(watch), options.limits, stop=stop) for request in requests)
-    run_id = f"look-{secrets.token_hex(4)}"
-    _work(runs, options, run_id, keeps_files, lambda place, pool: side_by_side(place, runs, Phase.LOOK))
-    return runs
+    requests: Iterable[Request], connect: Connect, options: RunOptions, watch: Watch, *, keeps_files: bool = True
+) -> tuple[Outcome, ...]:
+    """Probes and plans; touches nothing. `keeps_files`: the outcomes hold the files that were read."""
+    settings = Settings(f"look-{secrets.token_hex(4)}", connect, options.limits, keeps_files=keeps_files)
+    run = _Run(requests, RunContext(settings, _safely(watch)), options)
+    run.carry_out(run.look)
+    return run.outcomes()
 
 
 def converge(
     requests: Iterable[Request],
     connect: Connect,
-    options: Options,
+    options: RunOptions,
     watch: Watch,
     run_id: str,
     who: str,
-    log: Log = lambda line: None,
-) -> tuple[HostRun, ...]:
-    """Brings every host to what the testbed says, or says why not. Each run holds its outcome.
+    log: Log = lambda host, entry: None,
+) -> tuple[Outcome, ...]:
+    """Brings every host to what the testbed says, or says why not: one outcome a host, in the order of `requests`.
 
     An interruption (KeyboardInterrupt) ends it early: each host finishes the change that it is at, no more.
     """
     options.waves(1)  # a wrong value is told before anything is touched
-    stop = threading.Event()
-    runs = tuple(
-        HostRun(request, connect, _safely(watch), options.limits, log, stop, changes_hosts=True, run_id=run_id, who=who)
-        for request in requests
-    )
-    _work(runs, options, run_id, False, lambda place, pool: _converge(place, pool, runs, options))
-    return runs
+    settings = Settings(run_id, connect, options.limits, who, changes_hosts=True, reboots=options.reboots)
+    run = _Run(requests, RunContext(settings, _safely(watch), log), options)
+    run.carry_out(run.converge)
+    return run.outcomes()
 
 
-def _work(
-    runs: tuple[HostRun, ...],
-    options: Options,
-    run_id: str,
-    keeps_files: bool,
-    work: Callable[[Place, Executor], None],
-) -> None:
-    if not runs:
-        return
-    size = pool_size(options.jobs, len(runs))
-    pool = ThreadPoolExecutor(size, thread_name_prefix="host")
-    first = runs[0]
-    place: Place
-    if options.engine is None:
-        place = Here(pool, 4 * size, keeps_files)
-    else:
-        from sriov.run.elsewhere import Elsewhere
+class _Run:
+    """The hosts of a run by number, and the state that each is in."""
 
-        place = Elsewhere(options.engine, first.connect, options.limits, first.watch, run_id, keeps_files, options.jobs)
-    try:
-        work(place, pool)
-    except KeyboardInterrupt:
-        with undisturbed():
-            for run in runs:
-                run.stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            _close(runs)  # whoever waits for a host's answer wakes up
-            place.interrupt()
-            pool.shutdown()
-            for run in runs:
-                run.interrupt()
-    finally:
-        pool.shutdown()
-        _close(runs)
+    def __init__(self, requests: Iterable[Request], ctx: RunContext, options: RunOptions) -> None:
+        self._states: list[State] = list(requests)
+        self._ctx = ctx
+        self._options = options
+        self._waves: Waves | None = None
+
+    def carry_out(self, work: Callable[[Backend], None]) -> None:
+        if not self._states:
+            return
+        backend = self._backend()
+        try:
+            work(backend)
+        except KeyboardInterrupt:
+            with undisturbed():
+                self._interrupt(backend)
+        finally:
+            backend.close()
+            if self._waves is not None:
+                self._waves.close()
+
+    def _backend(self) -> Backend:
+        if self._options.engine is None:
+            return LocalBackend(self._ctx, pool_size(self._options.jobs, len(self._states)))
+        from sriov.run.remote import RemoteBackend  # late: few runs need it
+
+        return RemoteBackend(self._options.engine, self._ctx, self._options.jobs)
+
+    def outcomes(self) -> tuple[Outcome, ...]:
+        return tuple(self._final(outcome_of(state)) for state in self._states)
+
+    def _final(self, outcome: Outcome) -> Outcome:
+        held_back = outcome.status is Status.PENDING and self._options.may_reboot
+        outcome = outcome._replace(was_held_back=held_back)
+        return outcome if self._ctx.settings.keeps_files else outcome.without_contents()
+
+    def look(self, backend: Backend) -> None:
+        self._side_by_side(backend, Phase.LOOK, range(len(self._states)))
+
+    def converge(self, backend: Backend) -> None:
+        self.look(backend)
+        if any(outcome_of(state).stops_all for state in self._states):
+            self._states = [self._stood_back(state) for state in self._states]
+            return
+        self._states = [self._permitted(state) for state in self._states]
+        busy = [n for n, state in enumerate(self._states) if isinstance(state, Looked) and state.has_work]
+        self._side_by_side(backend, Phase.APPLY, busy)
+        self._states = [rest(state, self._ctx) if isinstance(state, Looked) else state for state in self._states]
+        waiting = {n: state for n, state in enumerate(self._states) if isinstance(state, AwaitingReboot)}
+        if self._options.drain is not None:
+            self._refill([n for n in range(len(self._states)) if n not in waiting])
+        self._waves = Waves(backend, self._ctx, self._options.waves(len(waiting)), self._options.drain)
+        self._waves.run(waiting, self._settle)
+
+    def _side_by_side(self, backend: Backend, phase: Phase, numbers: Iterable[int]) -> None:
+        """One phase of each host, as many under way as the backend takes; a failure is its host's alone."""
+        finished: SimpleQueue[Future[State]] = SimpleQueue()
+        under_way = 0
+        for number in numbers:
+            if under_way == backend.width:
+                _check(finished.get())
+                under_way -= 1
+            future = backend.submit(phase, self._states[number], functools.partial(self._settle, number))
+            future.add_done_callback(finished.put)
+            under_way += 1
+        for _ in range(under_way):
+            _check(finished.get())
+
+    def _settle(self, number: int, state: State) -> None:
+        self._states[number] = state
+
+    def _stood_back(self, state: State) -> State:
+        """The run ends before the first change on any host."""
+        if not isinstance(state, Looked):
+            return state
+        status = Status.FAILED if state.outcome.plan.impossible else Status.UNTOUCHED
+        self._ctx.sessions.close(state.outcome.name)
+        return state.outcome._replace(status=status)
+
+    def _permitted(self, state: State) -> State:
+        """Whether this host may be rebooted in this run; a note where one is needed and may not be made."""
+        if not isinstance(state, Looked) or not state.outcome.plan.will_reboot:
+            return state
+        objection = self._options.reboots.objection(state.outcome.plan, state.facts)
+        return state._replace(may_reboot=not objection, outcome=state.outcome.noting(objection))
+
+    def _refill(self, numbers: list[int]) -> None:
+        with ThreadPoolExecutor(pool_size(self._options.jobs, len(numbers))) as pool:
+            states = pool.map(lambda number: refill(self._options.drain, self._states[number]), numbers)
+            for number, state in zip(numbers, states, strict=True):
+                self._states[number] = state
+
+    def _interrupt(self, backend: Backend) -> None:
+        self._ctx.stop.set()
+        if self._waves is not None:
+            self._waves.interrupt()
+        backend.interrupt()
+        if self._waves is not None:
+            self._waves.close()
+        self._states = [self._interrupted(state) for state in self._states]
+
+    def _interrupted(self, state: State) -> State:
+        """What this host had not reached yet is left as it was."""
+        if isinstance(state, Outcome):
+            return state
+        outcome = outcome_of(state)
+        if isinstance(state, AwaitingReboot):
+            return failed(outcome, not_rebooted(outcome), self._ctx)
+        error = interrupted(outcome.request.host, "interrupted before its changes began")
+        return failed(outcome, error, self._ctx)
 
 
-def _converge(place: Place, pool: Executor, runs: tuple[HostRun, ...], options: Options) -> None:
-    side_by_side(place, runs, Phase.LOOK)
-    if any(run.stops_all for run in runs):
-        for run in runs:
-            run.stand_back()
-        return
-    for run in runs:
-        run.allow_reboot(options.may_reboot, options.reboot_with_instances, drains=options.drain is not None)
-    busy = tuple(run for run in runs if run.has_work)
-    side_by_side(place, busy, Phase.APPLY)
-    for run in runs:
-        if not run.has_begun:
-            run.attempt(HostRun.rest)
-    waiting = tuple(run for run in busy if run.waits_for_reboot)
-    if options.drain is not None:
-        each(pool, (run for run in runs if not run.waits_for_reboot), lambda run: drain.refill(options.drain, run))
-    width = options.waves(len(waiting))
-    Waves(place, pool, width, options.drain, options.reboot_with_instances).run(waiting)
+def _check(future: Future[State]) -> None:
+    """Raises what a backend lets out, which is a fault of this program; a phase that was not begun is none."""
+    if not future.cancelled():
+        future.result()
 
 
 def _safely(watch: Watch) -> Watch:
     """Nothing is lost where nobody can be told any more, as behind `| head`."""
 
-    def tell(label: str, words: str) -> None:
+    def tell(label: str, event: Event) -> None:
         with contextlib.suppress(OSError, ValueError):
-            watch(label, words)
+            watch(label, event)
 
     return tell
-
-
-def _close(runs: tuple[HostRun, ...]) -> None:
-    for run in runs:
-        run.close()

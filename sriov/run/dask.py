@@ -1,6 +1,6 @@
-"""Steps on the workers of a Dask cluster: the one user of `distributed`.
+"""Jobs on the workers of a Dask cluster: the one user of `distributed`.
 
-Dask gives a step to a worker that offers what the host asks for, and to another one when that worker dies. Words of
+Dask gives a job to a worker that offers what the host asks for, and to another one when that worker dies. Words of
 hosts at work come back as events of one topic, which all runs on the cluster share; each takes its own.
 """
 
@@ -16,8 +16,8 @@ from typing import Any
 
 from sriov.errors import UsageError
 from sriov.model import Host
-from sriov.run import engine_step
-from sriov.run.engine_step import Message, Step
+from sriov.run import worker
+from sriov.run.worker import Job, Message
 
 SCHEME = "dask://"
 PATIENCE = 10.0  # seconds for the scheduler and its workers to answer before the run begins
@@ -44,7 +44,7 @@ class DaskEngine(Executor):
         threading.Thread(target=self._watch_over, name="dask-engine", daemon=True).start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        resource = next((arg.resource for arg in args if isinstance(arg, Step)), "")
+        resource = next((arg.resource for arg in args if isinstance(arg, Job)), "")
         future = self._executor(resource).submit(_with_events, fn, *args, **kwargs)
         with self._lock:
             self._pending[future] = resource
@@ -66,7 +66,7 @@ class DaskEngine(Executor):
         self._client.subscribe_topic(_TOPIC, lambda event: heard(Message(*event[1])))
 
     def interrupt(self, run: str) -> None:
-        _ask_workers(self._client, PATIENCE, engine_step.interrupt, run)
+        _ask_workers(self._client, PATIENCE, worker.interrupt, run)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Ends the connection to the scheduler, which then forgets what was still to be done."""
@@ -106,15 +106,15 @@ def _with_events(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """On the worker: what the hosts of a step are at goes to the topic while it is so."""
     from distributed import get_worker
 
-    worker = get_worker()
-    with engine_step.telling(lambda message: worker.log_event(_TOPIC, list(message))):
+    here = get_worker()
+    with worker.telling(lambda message: here.log_event(_TOPIC, list(message))):
         return fn(*args, **kwargs)
 
 
 def _offers(client: Any, patience: float) -> list[dict[str, float]]:
     """The resources of each worker; none at all where the scheduler does not answer."""
     workers = _within(patience, lambda: client.scheduler_info(n_workers=-1)["workers"])
-    return [worker["resources"] for worker in (workers or {}).values()]
+    return [each["resources"] for each in (workers or {}).values()]
 
 
 def _within(patience: float, ask: Callable[[], Any]) -> Any:
@@ -219,7 +219,7 @@ def _check_workers(client: Any, address: str, hosts: tuple[Host, ...], patience:
                 hint="start it as the scheduler is (docs/scale.md)",
             )
     for resource in sorted({host.worker_resource for host in hosts} - {""}):
-        if not any(worker["resources"].get(resource, 0) >= 1 for worker in workers.values()):
+        if not any(each["resources"].get(resource, 0) >= 1 for each in workers.values()):
             of = [host.name for host in hosts if host.worker_resource == resource]
             raise UsageError(
                 f"no worker offers {resource}, which {of[0]} asks for" + (f" and {len(of) - 1} more" if of[1:] else ""),
@@ -237,10 +237,10 @@ def _ask_workers(
 
 def _check_versions(client: Any) -> None:
     """Each worker must have this very program: it gets values of its types, and fills the same templates."""
-    found = _ask_workers(client, PATIENCE, engine_step.fingerprint)
+    found = _ask_workers(client, PATIENCE, worker.fingerprint)
     if not found:
         raise UsageError("the workers do not answer", hint="look at their logs")
-    others = sorted(name for name, version in found.items() if version != engine_step.fingerprint())
+    others = sorted(name for name, version in found.items() if version != worker.fingerprint())
     if others:
         raise UsageError(
             f"the worker {others[0]} does not have this version of sriov-fab ({len(others)} of {len(found)} workers)",

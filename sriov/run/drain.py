@@ -11,7 +11,10 @@ from typing import Protocol
 
 from sriov.errors import SriovError
 from sriov.model import Host, Role
-from sriov.run.host_run import HostRun, Status
+from sriov.run.context import RunContext
+from sriov.run.outcome import AwaitingReboot, State, Status, outcome_of, with_outcome
+
+_WELL = (Status.UNCHANGED, Status.CHANGED)
 
 
 class Drain(Protocol):
@@ -25,32 +28,27 @@ class Drain(Protocol):
         """New instances may come again, if it was us who kept them away, in this run or an earlier one."""
 
 
-def empty(drain: Drain | None, run: HostRun, with_instances: bool) -> bool:
-    """Whether the host may be rebooted now. If not, it is pending, with the reason, and takes instances again; so it
-    does where the operator ends the run meanwhile."""
+def empty(drain: Drain | None, awaiting: AwaitingReboot, ctx: RunContext) -> str:
+    """Why the host may not be rebooted after all; empty where it may. An interruption is no reason of the host's."""
     if drain is None:
-        return True
-    host = run.request.host
+        return ""
+    host = awaiting.outcome.request.host
     try:
-        stay = drain.empty(host, lambda words: run.watch(run.label, words), run.stop)
-        if not stay or with_instances:
-            return True
-        names = ", ".join(stay[:5]) + (" ..." if len(stay) > 5 else "")
-        run.hold_back(f"not rebooted, for instances could not leave: {names} (--reboot-with-instances)")
+        stay = drain.empty(host, lambda words: ctx.tell(host, words), ctx.stop)
     except SriovError as error:
-        if not run.stop.is_set():
-            run.hold_back(f"not rebooted, for it could not be drained: {error.message}")
-    refill(drain, run, also_undone=True)
-    return False
+        return "" if ctx.stop.is_set() else f"not rebooted, for it could not be drained: {error.message}"
+    return ctx.settings.reboots.objection_of_those_left(stay)
 
 
-def refill(drain: Drain | None, run: HostRun, *, also_undone: bool = False) -> None:
+def refill(drain: Drain | None, state: State, *, also_undone: bool = False) -> State:
     """A host that is as wanted takes instances again, and one that is not rebooted after all (`also_undone`); one that
     did not come back keeps them away."""
-    well = (Status.UNCHANGED, Status.CHANGED, *((Status.PENDING, Status.DIFFERS) if also_undone else ()))
-    if drain is None or run.status not in well or Role.COMPUTE not in run.request.roles:
-        return
+    outcome = outcome_of(state)
+    well = (*_WELL, Status.PENDING) if also_undone else _WELL
+    if drain is None or outcome.status not in well or Role.COMPUTE not in outcome.request.roles:
+        return state
     try:
-        drain.refill(run.request.host)
+        drain.refill(outcome.request.host)
     except SriovError as error:
-        run.notes += (f"nova-compute may still be disabled: {error.message}",)
+        return with_outcome(state, outcome.noting(f"nova-compute may still be disabled: {error.message}"))
+    return state

@@ -1,42 +1,58 @@
-"""Who this controller is, in the words that stand in a host's lock, and whether such a one is still at work."""
+"""Who holds a host's lock: the controller and the run whose words stand in it, and whether it is still at work."""
 
 from __future__ import annotations
 
 import getpass
 import os
 import re
+from typing import NamedTuple
+
+# `operator@desk (pid 4711, run 20260101T000000Z-a1b2c3)`; `since …` follows in the lock
+_WORDS = re.compile(r"(?P<place>.+) \(pid (?P<pid>\d{1,9}), run (?P<run>[^)]*)\)")
 
 
-def name(run_id: str) -> str:
-    """`operator@desk (pid 4711, run 20260101T000000Z-a1b2c3)`."""
-    return f"{_place()} (pid {os.getpid()}, run {run_id})"
+class LockOwner(NamedTuple):
+    """A controller at work: `place` is `user@machine`, `pid` its process there, `run` the run's id."""
+
+    place: str
+    pid: int
+    run: str
+
+    def __str__(self) -> str:
+        return f"{self.place} (pid {self.pid}, run {self.run})"
+
+    def ends_by_itself(self, run: str) -> bool:
+        """Whether this one was killed or cut off, so that what it began on a host ends soon.
+
+        That is a controller of this user on this machine whose process is gone, or an earlier attempt of this very
+        run `run` (empty: none), from whatever machine: no step is given out twice before the first to get it is lost.
+        Of any other controller nothing is known from here: False.
+        """
+        if run and self.run == run:
+            return True
+        return self.place == _place() and self.pid != os.getpid() and not _is_alive(self.pid)
 
 
-def ends_by_itself(words: str, run_id: str) -> bool:
-    """Whether `words` name who was killed or cut off: what such a one began on a host ends soon after.
-
-    That is a controller of this user on this machine whose process is gone, or an earlier attempt of this same run
-    `run_id`, from whatever machine: no step is given out twice before the first to get it is lost. Of any other
-    controller nothing is known from here: False.
-    """
-    if is_of(words, run_id):
-        return True
-    found = re.match(re.escape(_place()) + r" \(pid (\d{1,9})\b", words)
-    if not found or found[1] == str(os.getpid()):
-        return False
-    try:
-        os.kill(int(found[1]), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
+def here(run: str) -> LockOwner:
+    """This process, at work for that run."""
+    return LockOwner(_place(), os.getpid(), run)
 
 
-def is_of(words: str, run_id: str) -> bool:
-    """Whether `words` name somebody who works for that run."""
-    return bool(run_id) and f", run {run_id})" in words
+def parse(words: str) -> LockOwner | None:
+    """Whoever wrote these words into a lock; None if no controller of ours did."""
+    found = _WORDS.match(words)
+    return LockOwner(found["place"], int(found["pid"]), found["run"]) if found else None
 
 
 def _place() -> str:
     return f"{getpass.getuser()}@{os.uname().nodename}"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

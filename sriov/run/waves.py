@@ -1,65 +1,96 @@
-"""Reboots in waves: which host may go down now, and when no other may."""
+"""Reboots in waves: which host goes down now, and when no other does."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 
+from sriov.errors import HostError
 from sriov.run import drain
-from sriov.run.engine import Phase, Place
-from sriov.run.host_run import HostRun, Status
+from sriov.run.apply import hold_back
+from sriov.run.backend import Backend
+from sriov.run.context import RunContext
+from sriov.run.drain import Drain
+from sriov.run.look import failed
+from sriov.run.outcome import AwaitingReboot, State, Status, outcome_of
+from sriov.run.phases import Phase
 
 
-@dataclass(eq=False, repr=False)
 class Waves:
     """One host at a time until one has come back as wanted, then `width` at once. The first failure, or the
     operator's interruption, stops all that are not down yet."""
 
-    place: Place
-    pool: Executor
-    width: int
-    drain: drain.Drain | None
-    with_instances: bool
-    _failed: threading.Event = field(default_factory=threading.Event)
+    def __init__(self, backend: Backend, ctx: RunContext, width: int, drain: Drain | None) -> None:
+        self._backend = backend
+        self._ctx = ctx
+        self._drain = drain
+        self._turns = ThreadPoolExecutor(width, thread_name_prefix="wave")
+        self._has_failed = threading.Event()
 
-    def run(self, waiting: tuple[HostRun, ...]) -> None:
-        slots = threading.Semaphore(self.width)
+    def run(self, waiting: Mapping[int, AwaitingReboot], settled: Callable[[int, State], None]) -> None:
+        """Tells of each host (its number) what has become of it, from any thread."""
+        left = dict(waiting)
+        is_proven = False
+        while left and not is_proven:
+            number = next(iter(left))
+            state = self._begin(number, left.pop(number), settled).result()
+            is_proven = outcome_of(state).rebooted
+        for future in [self._begin(number, awaiting, settled) for number, awaiting in left.items()]:
+            future.result()
 
-        def in_turn(run: HostRun) -> None:
-            with slots:
-                run.attempt(self._reboot)
-                if run.status is Status.FAILED:
-                    self._failed.set()
+    def interrupt(self) -> None:
+        """No turn begins any more."""
+        self._turns.shutdown(wait=False, cancel_futures=True)
 
-        proven = 0
-        while proven < len(waiting) and not any(run.rebooted for run in waiting):
-            each(self.pool, waiting[proven : proven + 1], in_turn)
-            proven += 1
-        each(self.pool, waiting[proven:], in_turn)
+    def close(self) -> None:
+        """Until the turns that have begun are over."""
+        self._turns.shutdown()
 
-    def _reboot(self, run: HostRun) -> None:
-        if self._is_over(run):
-            return
-        if not drain.empty(self.drain, run, self.with_instances):
-            return
-        if self._is_over(run):  # to empty a host takes its time
-            drain.refill(self.drain, run, also_undone=True)
-            return
-        self.place.now(run, Phase.REBOOT)
-        drain.refill(self.drain, run, also_undone=True)
+    def _begin(self, number: int, awaiting: AwaitingReboot, settled: Callable[[int, State], None]) -> Future[State]:
+        def turn() -> State:
+            state = self._attempt(awaiting)
+            if outcome_of(state).status is Status.FAILED:
+                self._has_failed.set()
+            settled(number, state)
+            return state
 
-    def _is_over(self, run: HostRun) -> bool:
-        if run.stop.is_set():
-            return True  # HostRun.interrupt() says so
-        if self._failed.is_set():
-            run.hold_back("not rebooted, for another host did not come back as wanted")
-            return True
-        return False
+        return self._turns.submit(turn)
 
+    def _attempt(self, awaiting: AwaitingReboot) -> State:
+        try:
+            return self._turn(awaiting)
+        except Exception as error:  # of a cloud, in words that nobody foresaw
+            outcome = awaiting.outcome
+            words = f"not rebooted: its turn failed ({type(error).__name__})"
+            found = HostError(outcome.name, words, hint="run again; if it stays, tell the authors what --debug shows")
+            found.__cause__ = error
+            return failed(outcome, found, self._ctx)
 
-def each(pool: Executor, runs: Iterable[HostRun], act: Callable[[HostRun], None]) -> None:
-    """The same for each of them, side by side; what goes wrong with a host is its own."""
-    for future in [pool.submit(run.attempt, act) for run in runs]:
-        future.result()
+    def _turn(self, awaiting: AwaitingReboot) -> State:
+        if self._is_over:
+            return self._left_out(awaiting)
+        objection = drain.empty(self._drain, awaiting, self._ctx)
+        state: State
+        if objection:
+            state = hold_back(awaiting.outcome, objection, self._ctx)
+        elif self._is_over:  # to empty a host takes its time
+            state = self._left_out(awaiting)
+        else:
+            state = self._reboot(awaiting)
+        return drain.refill(self._drain, state, also_undone=True)
+
+    def _reboot(self, awaiting: AwaitingReboot) -> State:
+        try:
+            return self._backend.submit(Phase.REBOOT, awaiting).result()
+        except CancelledError:
+            return awaiting
+
+    @property
+    def _is_over(self) -> bool:
+        return self._ctx.stop.is_set() or self._has_failed.is_set()
+
+    def _left_out(self, awaiting: AwaitingReboot) -> State:
+        if self._ctx.stop.is_set():
+            return awaiting  # whoever ends the run says so
+        return hold_back(awaiting.outcome, "not rebooted, for another host did not come back as wanted", self._ctx)

@@ -11,10 +11,13 @@ It needs Linux, root or user namespaces, /dev/fuse and asyncssh (`pip install 's
 Where a simulated host is less than a real one: `uname` and the network namespace are the machine's, packaged
 services have no process, and without root every user of a host is user 0 under another name, so that sudo is
 asked for but file permissions hold nobody back.
+
+From the bottom up: `spec` and `tree`; `disk` and `sysfs`; `machine`; `systemd`; `host`; `server`, the process that
+runs the hosts. `fleet` is the owner's side: of what runs it knows only how to ask. Imports go downward.
 """
 
-from .fleet import Fleet
-from .simulated_host import SimulatedHost
+from .fleet.fleet import Fleet
+from .fleet.simulated_host import SimulatedHost
 from .spec import Faults, HostSpec, Nic, User
 
 __all__ = ["Faults", "Fleet", "HostSpec", "Nic", "SimulatedHost", "User"]

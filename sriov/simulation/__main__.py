@@ -10,7 +10,7 @@ from types import FrameType
 
 from ..errors import SriovError, UsageError
 from . import demo
-from .fleet import Fleet
+from .fleet.fleet import Fleet
 from .spec import Cpu, Family, HostSpec
 
 HOSTS = "openstack1,compute1,compute2,compute3"

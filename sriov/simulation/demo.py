@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import layout
-from .fleet import Fleet
+from .fleet.fleet import Fleet
 from .spec import HostSpec
 
 HOSTS = (HostSpec("openstack1", roles=("openstack",)), HostSpec("compute1"), HostSpec("compute2"), HostSpec("compute3"))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 Family = Literal["debian", "rhel"]
 Cpu = Literal["intel", "amd", "arm"]
 
 
-@dataclass(frozen=True, slots=True)
-class Nic:
+class Nic(NamedTuple):
     """A port of a network card.
 
     `total_vfs`, `offset`, `stride`, `vf_device` are what its SR-IOV capability says; `sriov=False` takes the
@@ -48,8 +46,7 @@ class Nic:
     write_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(NamedTuple):
     """A login. `password` None: keys only. `sudo`: no right at all, with its password, or without asking."""
 
     name: str
@@ -65,14 +62,14 @@ TWO_PORTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class HostSpec:
+class HostSpec(NamedTuple):
     """A host before its first start.
 
     `release`: nova's major number, 14 … 34. `roles`: which packaged services exist.
     `cmdline`: GRUB's arguments, `cmdline_default` for GRUB_CMDLINE_LINUX_DEFAULT (Debian only).
     `files`: absolute path -> content, laid over the default files (None removes one).
     `iommu`: False is "VT-d off in the BIOS": no DMAR table, no IOMMU groups.
+    `memory_mib` bounds the huge pages that the kernel reserves.
     `nova_conf` None takes the packaged file. `reboot_seconds`: how long a reboot keeps the host away.
     """
 
@@ -85,15 +82,22 @@ class HostSpec:
     users: tuple[User, ...] = ()
     root_password: str | None = None
     nova_conf: bytes | None = None
-    files: Mapping[str, bytes | None] = field(default_factory=dict)
+    files: Mapping[str, bytes | None] = MappingProxyType({})
     cmdline: str = ""
     cmdline_default: str = "quiet"
     iommu: bool = True
+    memory_mib: int = 131072
     reboot_seconds: float = 0.2
 
     def to_json(self) -> dict[str, Any]:
         """All but the file contents, for the fleet's own process."""
-        return dataclasses.asdict(dataclasses.replace(self, files={}, nova_conf=None))
+        return {
+            **self._asdict(),
+            "files": {},
+            "nova_conf": None,
+            "nics": [nic._asdict() for nic in self.nics],
+            "users": [user._asdict() for user in self.users],
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> HostSpec:
@@ -112,8 +116,7 @@ class HostSpec:
         return (User("root", 0, self.root_password, "nopasswd"), *self.users)
 
 
-@dataclass(frozen=True, slots=True)
-class Faults:
+class Faults(NamedTuple):
     """What goes wrong on a host; the default is: nothing.
 
     SSH: `drop_after_lines` ends the connection after so many lines of a command's output, `drop_at_marker` when

@@ -8,7 +8,6 @@ Keys, known hosts and configuration are read once and shared. Host keys that are
 from __future__ import annotations
 
 import contextlib
-import getpass
 import logging
 import os
 import threading
@@ -194,12 +193,3 @@ def _load_keys(paths: tuple[str, ...]) -> dict[str, Any]:
         except (OSError, ValueError, paramiko.SSHException) as error:
             raise UsageError(f"env.key_filename: the key {path} cannot be read: {words_of(error)}") from None
     return keys
-
-
-def ask_at_terminal(prompt: str) -> Secret | None:
-    """A password from whoever sits at the terminal; None where nobody does."""
-    try:
-        with open("/dev/tty", "w+b", buffering=0):
-            return Secret(getpass.getpass(f"{prompt}: ")) or None
-    except (OSError, EOFError):
-        return None

@@ -1,12 +1,15 @@
 """The testbed file, `.py` or `.yaml`, to a validated `Testbed`. `load` is the whole of it.
 
-source          bytes, places in a file, faults collected
-├── python_source   runs a .py (python_lines finds lines, python_faults words what fails)
-└── yaml_source     parses a .yaml
+sources/        source: bytes, places in a file, faults collected; python_source runs a .py (python_lines finds
+                lines, python_faults words what fails); yaml_source parses a .yaml
+wording         how messages name a value
+readers         values that several keys share: a dictionary by host or role, text, True or False
 host_strings    `user@host:port`
-entries         `env.sriov[host]`
 roles           `env.roledefs`, `env.hostnames`
-settings        passwords, keys, release, filters, places of hosts in a Dask cluster
+entries         `env.sriov` (ports: which port of a card an entry means)
+passwords       `env.passwords`, `env.password`
+network         `env.network_backend`, `env.vlan_ranges`
+settings        keys, release, filters, places of hosts in a Dask cluster, user and port for all hosts
 cloud_login     the cloud's administrator
 """
 
@@ -16,12 +19,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..model import Host, PhysicalFunction, Role, Testbed
-from . import roles, settings
-from .cloud_login import read_cloud_login
-from .entries import nearest, read_entries
-from .host_strings import HostString
-from .source import FaultList, Source, kind, shown, whole_file_error
+from sriov.model import Host, Testbed
+from sriov.testbed import network, roles, settings
+from sriov.testbed.cloud_login import read_cloud_login
+from sriov.testbed.entries import read_sriov
+from sriov.testbed.passwords import read_passwords
+from sriov.testbed.readers import read_flag
+from sriov.testbed.sources.source import FaultList, Source, whole_file_error
+from sriov.testbed.wording import as_text, kind
 
 READ_KEYS = frozenset(
     ("roledefs", "hosts", "sriov", "hostnames", "ostypes", "passwords", "password", "key_filename", "user", "port")
@@ -29,6 +34,8 @@ READ_KEYS = frozenset(
     *("openstack_release", "scheduler_filters", "accept_new_host_keys", "keystone", "openstack_admin_password"),
     *("network_backend", "vlan_ranges", "worker_resources"),
 }
+"""The keys that are no surprise in a testbed; `hosts` and `ostypes` load and are ignored."""
+
 _FABRIC_1_KEYS = frozenset(("roles",))  # there before the file runs
 
 
@@ -43,11 +50,11 @@ def load(path: str | os.PathLike[str]) -> Testbed:
 
 def _read(path: Path) -> Source:
     if path.suffix == ".py" or path.is_dir():
-        from . import python_source
+        from sriov.testbed.sources import python_source
 
         return python_source.read(path)
     if path.suffix in (".yaml", ".yml"):
-        from . import yaml_source  # late: most testbeds are Python, and yaml takes 15 ms
+        from sriov.testbed.sources import yaml_source  # late: most testbeds are Python, and yaml takes 15 ms
 
         return yaml_source.read(path)
     raise whole_file_error(path, "is neither .py nor .yaml", "name the testbed so that its kind can be told")
@@ -55,16 +62,31 @@ def _read(path: Path) -> Source:
 
 def _assemble(source: Source) -> Testbed:
     values, faults = source.values, FaultList(source)
-    login = settings.read_login(values, faults)
-    found = roles.read_roles(values, login, faults)
+    hosts = _read_hosts(values, faults)
+    testbed = Testbed(
+        path=source.path,
+        hosts=hosts,
+        scheduler_filters=settings.read_scheduler_filters(values, faults),
+        key_filename=settings.read_key_filename(values, faults),
+        accept_new_host_keys=read_flag(values, "accept_new_host_keys", faults),
+        cloud_login=read_cloud_login(values, hosts, faults),
+        network_backend=network.read_network_backend(values, faults),
+        vlan_ranges=network.read_vlan_ranges(values, faults),
+        unknown_keys=tuple(sorted({as_text(key) or kind(key) for key in values} - READ_KEYS - _FABRIC_1_KEYS)),
+    )
+    faults.checked()
+    return testbed
+
+
+def _read_hosts(values: Mapping[str, object], faults: FaultList) -> tuple[Host, ...]:
+    found = roles.read_roles(values, settings.read_login_defaults(values, faults), faults)
     hostnames = roles.read_hostnames(values, faults)
-    functions = _read_sriov(values, found, faults)
-    passwords = settings.read_passwords(values, faults)
+    functions = read_sriov(values, found, faults)
+    passwords = read_passwords(values, faults)
     names = frozenset(host.name for host in found)
     releases = settings.read_releases(values, names, faults)
     worker_resources = settings.read_worker_resources(values, names, faults)
-    ostypes = _read_ostypes(values, faults)
-    hosts = tuple(
+    return tuple(
         Host(
             name=host.name,
             address=host.address,
@@ -74,61 +96,8 @@ def _assemble(source: Source) -> Testbed:
             roles=host_roles,
             physical_functions=functions.get(host.name, ()),
             password=passwords.of(host),
-            ostype=ostypes.get(host.name, ""),
             release=releases.of(host.name),
             worker_resource=worker_resources.get(host.name, ""),
         )
         for host, host_roles in found.items()
     )
-    testbed = Testbed(
-        path=source.path,
-        hosts=hosts,
-        scheduler_filters=settings.read_scheduler_filters(values, faults),
-        key_filename=settings.read_key_filename(values, faults),
-        accept_new_host_keys=settings.read_flag(values, "accept_new_host_keys", faults),
-        cloud_login=read_cloud_login(values, hosts),
-        network_backend=settings.read_network_backend(values, faults),
-        vlan_ranges=settings.read_vlan_ranges(values, faults),
-        unknown_keys=tuple(sorted(set(map(str, values)) - READ_KEYS - _FABRIC_1_KEYS)),
-    )
-    faults.checked()
-    return testbed
-
-
-def _read_sriov(
-    values: Mapping[str, object], found: Mapping[HostString, frozenset[Role]], faults: FaultList
-) -> dict[str, tuple[PhysicalFunction, ...]]:
-    sriov = values.get("sriov")
-    if sriov is None:
-        return {}
-    if not isinstance(sriov, Mapping):
-        faults.add(("sriov",), f"is {kind(sriov)}, not a dictionary", "write {host1: [{'interface': ...}]}")
-        return {}
-    computes = {host.name for host, host_roles in found.items() if Role.COMPUTE in host_roles}
-    everyone = {host.name for host in found}
-    functions = {}
-    for name, entries in sriov.items():
-        if not isinstance(name, str):
-            faults.add(("sriov", name), f"the key is {kind(name)}, no host string", "use a host string of roledefs")
-            continue
-        if name not in computes:
-            faults.add(("sriov", name), *_no_compute(name, computes, everyone))
-        functions[name] = read_entries(entries, name, faults)
-    return functions
-
-
-def _no_compute(name: str, computes: set[str], everyone: set[str]) -> tuple[str, str]:
-    if name in everyone:
-        return "has the role openstack, but not compute", "add it to env.roledefs['compute'] too, or take the entry out"
-    same = [host for host in sorted(computes) if host.rpartition("@")[2] == name.rpartition("@")[2]]
-    near = same[0] if same else nearest(name, sorted(computes), 0.9)
-    hint = f"did you mean {shown(near)}?" if near else "add it to env.roledefs['compute']"
-    return "is no host of env.roledefs['compute']", hint
-
-
-def _read_ostypes(values: Mapping[str, object], faults: FaultList) -> dict[str, str]:
-    ostypes = values.get("ostypes") or {}
-    if not isinstance(ostypes, Mapping):
-        faults.add(("ostypes",), f"is {kind(ostypes)}, not a dictionary", "write {host1: 'ubuntu'}")
-        return {}
-    return {host: ostype for host, ostype in ostypes.items() if isinstance(host, str) and isinstance(ostype, str)}

@@ -1,55 +1,79 @@
-"""One host's list in `env.sriov`: entries to PhysicalFunctions, with every fault that the file alone can show.
+"""`env.sriov`: each compute host's list of entries to PhysicalFunctions, with every fault that the file alone can show.
 
 Whether a card has such an interface, or that many VFs, is seen on the host; here only what no host could take.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from ..model import PhysicalFunction
-from .source import FaultList, Keys, kind, shown
+from sriov.model import PhysicalFunction, Role
+from sriov.testbed.host_strings import HostString
+from sriov.testbed.ports import read_port, refuse_repeated_ports
+from sriov.testbed.readers import read_by_name, read_mapping
+from sriov.testbed.sources.source import FaultList, Keys
+from sriov.testbed.wording import as_text, kind, nearest, shown
 
 KEYS = ("interface", "pci", "mac", "VF", "physnets", "exclude_vfs", "trusted")
-PORT_KEYS = ("interface", "pci", "mac")
 MAX_VFS = 65535  # NumVFs is a 16-bit register (PCI Express SR-IOV capability)
-MAX_NAME = 15  # IFNAMSIZ - 1, include/uapi/linux/if.h
 MAX_PHYSNET = 64  # neutron's column for physical_network
 
-_INTERFACE = re.compile(r"[A-Za-z0-9_.+@~^=][A-Za-z0-9_.+@~^=-]*")
-_PCI = re.compile(r"(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([01][0-9a-f])\.([0-7])")
-_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _PHYSNET_BREAKERS = re.compile(r"[^!-~]|['\"`{}\[\](),:;$%#\\=]")
 
 
-def nearest(word: object, known: Sequence[str], cutoff: float = 0.6) -> str:
-    """The known word most like `word`, case aside; empty if none is near."""
-    by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(str(word).lower(), by_lower, n=1, cutoff=cutoff)
-    return by_lower[found[0]] if found else ""
+def read_sriov(
+    values: Mapping[str, object], found: Mapping[HostString, frozenset[Role]], faults: FaultList
+) -> dict[str, tuple[PhysicalFunction, ...]]:
+    """The PFs by host string. Entries of a host that is no compute host are read too, so that all faults are told."""
+    sriov = values.get("sriov")
+    if sriov is None:
+        return {}
+    computes = {host.name for host, host_roles in found.items() if Role.COMPUTE in host_roles}
+    everyone = {host.name for host in found}
+
+    def read(entries: object, at: Keys, faults: FaultList) -> tuple[PhysicalFunction, ...]:
+        name = at[-1]
+        if isinstance(name, str) and name not in computes:
+            faults.add(at, *_no_compute(name, computes, everyone))
+        return _read_entries(entries, at, faults)
+
+    return read_by_name(sriov, ("sriov",), "write {host1: [{'interface': ...}]}", _not_text, read, faults)
 
 
-def read_entries(value: object, host: str, faults: FaultList) -> tuple[PhysicalFunction, ...]:
+def _not_text(key: object) -> tuple[str, str]:
+    if isinstance(key, str):
+        return "", ""
+    return f"the key is {kind(key)}, no host string", "use a host string of roledefs"
+
+
+def _no_compute(name: str, computes: set[str], everyone: set[str]) -> tuple[str, str]:
+    if name in everyone:
+        return "has the role openstack, but not compute", "add it to env.roledefs['compute'] too, or take the entry out"
+    same = [host for host in sorted(computes) if host.rpartition("@")[2] == name.rpartition("@")[2]]
+    near = same[0] if same else nearest(name, sorted(computes), 0.9)
+    hint = f"did you mean {shown(near)}?" if near else "add it to env.roledefs['compute']"
+    return "is no host of env.roledefs['compute']", hint
+
+
+def _read_entries(value: object, at: Keys, faults: FaultList) -> tuple[PhysicalFunction, ...]:
     """The PFs of one host; faulty entries are left out, their faults are in `faults`."""
-    at: Keys = ("sriov", host)
     if not isinstance(value, list | tuple):
         example = "[{'interface': 'eth0', 'VF': 7, 'physnets': ['physnet1']}]"
         faults.add(at, f"is {kind(value)}, not a list of entries", f"write {example}")
         return ()
-    functions = tuple(function for index, entry in enumerate(value) if (function := _read(entry, (*at, index), faults)))
-    _refuse_repeated_ports(value, at, faults)
-    return functions
+    functions = [_read_entry(entry, (*at, index), faults) for index, entry in enumerate(value)]
+    refuse_repeated_ports(value, at, faults)
+    return tuple(function for function in functions if function)
 
 
-def _read(entry: object, at: Keys, faults: FaultList) -> PhysicalFunction | None:
-    if not isinstance(entry, Mapping):
-        faults.add(at, f"is {kind(entry)}, not a dictionary", "write {'interface': ..., 'VF': ..., 'physnets': [...]}")
-        return None
+def _read_entry(value: object, at: Keys, faults: FaultList) -> PhysicalFunction | None:
     count_before = len(faults.found)
-    entry = _with_known_keys(entry, at, faults)
-    port = _port(entry, at, faults)
+    given = read_mapping(value, at, "write {'interface': ..., 'VF': ..., 'physnets': [...]}", faults)
+    if given is None:
+        return None
+    entry = _with_known_keys(given, at, faults)
+    port = read_port(entry, at, faults)
     num_vfs = _num_vfs(entry, at, faults)
     excluded = _excluded(entry, num_vfs, at, faults)
     physnets = _physnets(entry, num_vfs, len(excluded), at, faults)
@@ -77,67 +101,6 @@ def _with_known_keys(entry: Mapping[object, object], at: Keys, faults: FaultList
             faults.add((*at, key), f"unknown key {shown(key)}", hint)
             known.setdefault(near, value)
     return known
-
-
-def _port(entry: Mapping[object, object], at: Keys, faults: FaultList) -> dict[str, str]:
-    """`{'interface': 'eth0'}`, `{'pci': '0000:01:00.0'}` or `{'mac': '52:54:00:aa:bb:cc'}`; empty if faulty."""
-    given = [key for key in PORT_KEYS if key in entry]
-    if not given:
-        faults.add(at, "names no interface", "add 'interface' (or 'pci' or 'mac')")
-        return {}
-    if len(given) > 1:
-        faults.add((*at, given[1]), f"both {given[0]!r} and {given[1]!r} name the port", "keep one of them")
-        return {}
-    key = given[0]
-    value = entry[key]
-    if not isinstance(value, str):
-        faults.add((*at, key), f"is {kind(value)}, not text", "put it in quotes")
-        return {}
-    reason, hint = {"interface": interface_fault, "pci": _pci_fault, "mac": _mac_fault}[key](value)
-    if reason:
-        faults.add((*at, key), f"{shown(value)} {reason}", hint)
-        return {}
-    return {key: canonical_port(key, value)}
-
-
-def interface_fault(name: str) -> tuple[str, str]:
-    """(reason, hint) why no kernel takes the name, or none we would put on a command line; ('', '') if it does."""
-    if not name:
-        return "is an empty interface name", "write the name that `ip link` shows, such as 'eth0'"
-    if len(name.encode("utf-8", "replace")) > MAX_NAME:
-        return f"is longer than {MAX_NAME} bytes, which no interface name is", "see `ip link` on the host"
-    if name in (".", ".."):
-        return "cannot be an interface name", "see `ip link` on the host"
-    if ":" in name:
-        return "is an alias or an address, not an interface", "write the name before the ':', or use 'pci' or 'mac'"
-    if not _INTERFACE.fullmatch(name):
-        return "holds characters that no interface name has", "see `ip link` on the host"
-    return "", ""
-
-
-def _pci_fault(address: str) -> tuple[str, str]:
-    if _PCI.fullmatch(address.lower()):
-        return "", ""
-    return "is no PCI address", "write it as `lspci -D` shows it, such as '0000:01:00.0'"
-
-
-def _mac_fault(address: str) -> tuple[str, str]:
-    canonical = canonical_port("mac", address)
-    if not _MAC.fullmatch(canonical):
-        return "is no MAC address", "write it as `ip link` shows it, such as '52:54:00:aa:bb:cc'"
-    if int(canonical[:2], 16) & 1 or canonical == "00:00:00:00:00:00":
-        return "is the address of no single card", "see `ip link` on the host"
-    return "", ""
-
-
-def canonical_port(key: str, value: str) -> str:
-    """The one spelling that comparisons use: `1A:00.0` -> `0000:1a:00.0`, `52-54-…` -> `52:54:…`."""
-    if key == "interface":
-        return value
-    if key == "mac":
-        return value.lower().replace("-", ":")
-    match = _PCI.fullmatch(value.lower())
-    return f"{int(match[1] or '0', 16):04x}:{match[2]}:{match[3]}.{match[4]}" if match else value
 
 
 def _num_vfs(entry: Mapping[object, object], at: Keys, faults: FaultList) -> int | None:
@@ -170,7 +133,8 @@ def _excluded(entry: Mapping[object, object], num_vfs: int | None, at: Keys, fau
         return ()
     if num_vfs is not None and any(item >= num_vfs for item in value):
         there = f"has the VFs 0 to {num_vfs - 1}" if num_vfs else "has no VFs"
-        faults.add(here, f"VF {max(value)} is out of range: this interface {there}", "VFs are counted from 0")
+        name = f"VF {shown(max(value))}" if as_text(max(value)) else "a VF number with too many digits"
+        faults.add(here, f"{name} is out of range: this interface {there}", "VFs are counted from 0")
     if len(set(value)) < len(value):
         faults.add(here, "names one VF twice", "name each VF once")
     return tuple(sorted(set(value)))
@@ -210,17 +174,3 @@ def _is_physnet(name: object, at: Keys, faults: FaultList) -> bool:
     else:
         return True
     return False
-
-
-def _refuse_repeated_ports(entries: Sequence[object], at: Keys, faults: FaultList) -> None:
-    first: dict[tuple[str, str], int] = {}
-    for index, entry in enumerate(entries):
-        for key in PORT_KEYS:
-            value = entry.get(key) if isinstance(entry, Mapping) else None
-            if not isinstance(value, str):
-                continue
-            port = (key, canonical_port(key, value))
-            if port in first:
-                what = f"{shown(value)} stands twice: [{first[port]}] has it too"
-                faults.add((*at, index, key), what, "join the two entries")
-            first.setdefault(port, index)

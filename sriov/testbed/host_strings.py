@@ -24,8 +24,8 @@ class HostString(NamedTuple):
         return self.address.lower(), self.port or 22
 
 
-class Login(NamedTuple):
-    """What a host string without user or port stands for; empty and None leave it to SSH's configuration."""
+class LoginDefaults(NamedTuple):
+    """User and port for host strings that say none; empty and None leave it to SSH's configuration."""
 
     user: str
     port: int | None
@@ -71,9 +71,10 @@ def _split_port(rest: str) -> tuple[str, int | None]:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:6]) <= 65535:
+    digits = text.lstrip("0")[:6]  # Python refuses to read a number of more than 4300 digits
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(digits or "0") <= 65535:
         raise ValueError("has a port that is no number from 1 to 65535")
-    return int(text)
+    return int(digits)
 
 
 def _checked_address(address: str) -> str:

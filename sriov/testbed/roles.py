@@ -5,36 +5,41 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ..model import Role
-from . import host_strings
-from .entries import nearest
-from .host_strings import HostString, Login
-from .source import FaultList, kind, shown
+from sriov.model import Role
+from sriov.testbed import host_strings
+from sriov.testbed.host_strings import HostString, LoginDefaults
+from sriov.testbed.readers import read_mapping
+from sriov.testbed.sources.source import FaultList
+from sriov.testbed.wording import kind, nearest, shown
 
 IN_ORDER = (Role.OPENSTACK, Role.COMPUTE)
 
 
-def read_roles(values: Mapping[str, object], login: Login, faults: FaultList) -> dict[HostString, frozenset[Role]]:
+def read_roles(
+    values: Mapping[str, object], defaults: LoginDefaults, faults: FaultList
+) -> dict[HostString, frozenset[Role]]:
     """The openstack and compute hosts, in the order of these lists, openstack first; other roles are ignored."""
-    roledefs = values.get("roledefs", {})
-    if not isinstance(roledefs, Mapping):
-        faults.add(("roledefs",), f"is {kind(roledefs)}, not a dictionary", "write {'compute': [host1, host2]}")
+    at, hint = ("roledefs",), "write {'compute': [host1, host2]}"
+    roledefs = read_mapping(values.get("roledefs", {}), at, hint, faults)
+    if roledefs is None:
         return {}
     roles: dict[HostString, frozenset[Role]] = {}
     count_before = len(faults.found)
     for role in IN_ORDER:
-        for host in _members(roledefs, role, login, faults):
+        for host in _members(roledefs, role, defaults, faults):
             roles[host] = roles.get(host, frozenset()) | {role}
     if not roles and len(faults.found) == count_before:
         names = [role.value for role in IN_ORDER]
         near = [key for key in roledefs if key not in names and nearest(key, names)]
         hint = f"is {near[0]!r} meant to be one of them?" if near else "add env.roledefs = {'compute': [host1]}"
-        faults.add(("roledefs",), "names no host with the role compute or openstack", hint)
+        faults.add(at, "names no host with the role compute or openstack", hint)
     _refuse_two_names_of_one_host(roledefs, roles, faults)
     return roles
 
 
-def _members(roledefs: Mapping[object, object], role: Role, login: Login, faults: FaultList) -> list[HostString]:
+def _members(
+    roledefs: Mapping[object, object], role: Role, defaults: LoginDefaults, faults: FaultList
+) -> list[HostString]:
     at = ("roledefs", role.value)
     listed = roledefs.get(role.value, ())
     if not isinstance(listed, list | tuple):
@@ -45,7 +50,7 @@ def _members(roledefs: Mapping[object, object], role: Role, login: Login, faults
     for index, text in enumerate(listed):
         host = read_host(text, (*at, index), faults)
         if host:
-            hosts[login.completed(host)] = None
+            hosts[defaults.completed(host)] = None
     return list(hosts)
 
 
@@ -87,11 +92,9 @@ def read_hostnames(values: Mapping[str, object], faults: FaultList) -> dict[str,
         return {}
     if isinstance(hostnames, list | tuple):
         hostnames = {"all": hostnames}
-    if not isinstance(hostnames, Mapping):
-        faults.add(("hostnames",), f"is {kind(hostnames)}, not a dictionary", "write {'all': ['name1', 'name2']}")
-        return {}
     labels: dict[str, str] = {}
-    for key, named in hostnames.items():
+    by_name = read_mapping(hostnames, ("hostnames",), "write {'all': ['name1', 'name2']}", faults) or {}
+    for key, named in by_name.items():
         if isinstance(named, str):
             _add_label(labels, key, named, faults)
         elif isinstance(named, list | tuple):

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sriov.simulation import namespace
+from sriov.simulation.machine import namespace
 
 from . import pose
 

@@ -10,7 +10,7 @@ import shutil
 import time
 from pathlib import Path
 
-from sriov.simulation import poses
+from sriov.simulation import disk as poses
 from sriov.simulation.spec import HostSpec
 
 PORTS = {"ens1f0": ("0000:3b:00.0", "physnet1"), "ens1f1": ("0000:3b:00.1", "physnet2")}

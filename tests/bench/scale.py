@@ -19,7 +19,8 @@ from typing import Any
 
 from sriov import testbed
 from sriov.resources.contract import Request
-from sriov.run import converge as provision
+from sriov.run import converge as run_core
+from sriov.run.converge import RunOptions
 from sriov.ssh.login import Login
 
 from . import pose
@@ -40,7 +41,7 @@ def record(fleet: BenchFleet, path: Path) -> None:
     os.environ["SRIOV_KNOWN_HOSTS"] = str(fleet.known_hosts)
     for kind in ("first", "no-op"):
         connect = Recorder(Login(bed).connect)
-        provision.converge(requests, connect, provision.Options(), lambda host, words: None, "r", "bench")
+        run_core.converge(requests, connect, RunOptions(), lambda host, words: None, "r", "bench")
         kept[kind] = connect.kept
     path.write_text(json.dumps(kept))
 

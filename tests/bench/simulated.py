@@ -21,7 +21,8 @@ from sriov.model import Host, PhysicalFunction, Role, Testbed
 from sriov.report import documents as report
 from sriov.report import screen
 from sriov.resources.contract import Request
-from sriov.run import converge as provision
+from sriov.run import converge as run_core
+from sriov.run.converge import RunOptions
 from sriov.transport import Execution, Script, Session
 
 from .pose import NUM_VFS, PORTS
@@ -115,9 +116,7 @@ def main() -> None:
     empty = _memory()
     begun, cpu = time.perf_counter(), time.process_time()
     with screen.Progress(io.StringIO()) as progress:
-        runs = provision.converge(
-            requests, lambda host: Replayed(answers), provision.Options(), progress.told, "r", "bench"
-        )
+        runs = run_core.converge(requests, lambda host: Replayed(answers), RunOptions(), progress.told, "r", "bench")
     wall, used = time.perf_counter() - begun, time.process_time() - cpu
     statuses = {run.status.value for run in runs}
     at_work = _peak()

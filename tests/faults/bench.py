@@ -3,19 +3,18 @@ chosen moment, for the one who watches is told of each step before the host goes
 
 from __future__ import annotations
 
-import os
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sriov import testbed
-from sriov.facts import model as facts
+from sriov.facts.model import checksum
 from sriov.resources.contract import Request
-from sriov.run import converge as provision
-from sriov.run import lock_owner as controller
-from sriov.run.converge import Options
-from sriov.run.host_run import HostRun, Limits
+from sriov.run import converge, lock_owner
+from sriov.run.context import Event, Limits, LogEntry
+from sriov.run.converge import RunOptions
+from sriov.run.outcome import Outcome
 from sriov.simulation import Fleet, SimulatedHost
 from sriov.ssh.login import Login
 
@@ -63,28 +62,31 @@ class Bench:
         timeout: float = 5.0,
         who: str = "",
         **options: object,
-    ) -> dict[str, HostRun]:
+    ) -> dict[str, Outcome]:
         """A run over these hosts, or all; `at(host name, words)` is called from the thread of each host."""
         bed = testbed.load(self.path)
         chosen = [host for host in bed.hosts if not names or self._names[host.name] in names]
         requests = [request(Request(host, bed, host.roles)) for host in chosen]
         self._run += 1
 
-        def watch(label: str, words: str) -> None:
+        def watch(label: str, event: Event) -> None:
             name = label.split(" (")[0]
             with self._lock:
-                self.events.append((name, words))
-            at(name, words)
+                self.events.append((name, event.words))
+            at(name, event.words)
+
+        def log(host: str, entry: LogEntry) -> None:
+            self.log.append(entry.line)
 
         login = Login(bed, timeout=timeout)
-        runs = provision.converge(
+        runs = converge.converge(
             requests,
             login.connect,
-            Options(limits=limits, **options),  # type: ignore[arg-type]
+            RunOptions(limits=limits, **options),  # type: ignore[arg-type]
             watch,
             f"20260101T000000Z-{self._run:06x}",
             who or self.who,
-            self.log.append,
+            log,
         )
         return {self._names[run.name]: run for run in runs}
 
@@ -92,11 +94,11 @@ class Bench:
         """The next run is another attempt of the last one."""
         self._run -= 1
 
-    def look(self, *names: str) -> dict[str, HostRun]:
+    def look(self, *names: str) -> dict[str, Outcome]:
         bed = testbed.load(self.path)
         chosen = [host for host in bed.hosts if not names or self._names[host.name] in names]
         requests = [Request(host, bed, host.roles) for host in chosen]
-        runs = provision.look(requests, Login(bed).connect, Options(limits=SHORT), lambda host, words: None)
+        runs = converge.look(requests, Login(bed).connect, RunOptions(limits=SHORT), lambda label, event: None)
         return {self._names[run.name]: run for run in runs}
 
 
@@ -104,7 +106,7 @@ def _ended_controller() -> str:
     """Each run of a bench is as one of a process of its own, which has ended when the next one begins."""
     process = subprocess.Popen(["true"])
     process.wait()
-    return controller.name("r").replace(f"pid {os.getpid()}", f"pid {process.pid}")
+    return str(lock_owner.here("r")._replace(pid=process.pid))
 
 
 def tree(host: SimulatedHost) -> Tree:
@@ -150,4 +152,4 @@ def untrue_lines(host: SimulatedHost) -> list[str]:
 
 
 def _sum(path: Path) -> str:
-    return facts.checksum(path.read_bytes() if path.exists() else None)
+    return checksum(path.read_bytes() if path.exists() else None)

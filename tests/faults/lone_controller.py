@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
-from sriov.run import lock_owner as controller
+from sriov.run import lock_owner
 
 from .bench import Bench
 
 PATIENCE = 60.0  # seconds
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["pytest", "sriov.provision", "sriov.ssh", "sriov.simulation"])
+_processes.set_forkserver_preload(["pytest", "sriov.run.converge", "sriov.ssh.login", "sriov.simulation"])
 
 
 @contextlib.contextmanager
@@ -51,7 +51,7 @@ def _converge(
     bench: Bench, names: tuple[str, ...], at: Callable[[str, str], None] | None, options: dict[str, object]
 ) -> None:
     os.environ["SRIOV_KNOWN_HOSTS"] = str(bench.known_hosts)
-    bench.converge(*names, who=controller.name("r"), **({"at": at} if at else {}), **options)  # type: ignore[arg-type]
+    bench.converge(*names, who=str(lock_owner.here("r")), **({"at": at} if at else {}), **options)  # type: ignore[arg-type]
 
 
 def _say_and_sleep(saying: Connection, words: str, name: str, told: str) -> None:

@@ -21,10 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sriov.simulation import boot, fuse
+from sriov.simulation.disk import boot_loader
 from sriov.simulation.spec import Nic
 from sriov.simulation.sysfs import Sysfs
-from sriov.simulation.tree import Directory
+from sriov.simulation.sysfs.iommu import is_passthrough
+from sriov.simulation.tree import fuse
+from sriov.simulation.tree.nodes import Directory
 
 INIT = Path(__file__).with_name("nspawn-init.sh")
 REBOOT = 133  # exit status of systemd-nspawn when its container asks for a reboot and the caller is to make it
@@ -130,10 +132,10 @@ class Container:
     def _power_on(self) -> None:
         """What each boot makes anew: the command line that the boot loader's files give, cards without VFs."""
         self.boots += 1
-        line = boot.command_line(self.root) or ""
+        line = boot_loader.command_line(self.root) or ""
         (self.folder / "lab/cmdline").write_text(f"{line}\n")
         (self.folder / "lab/cpuinfo").write_text(CPU)
-        machine = Sysfs(self.nics, passthrough=boot.is_passthrough(line, "intel"))
+        machine = Sysfs(self.nics, passthrough=is_passthrough(line, "intel"))
         machine.plug()
         machine.root.make("fs/cgroup")
         for nic in self.nics:  # systemd takes nothing for a device that has no such file

@@ -9,9 +9,9 @@ from typing import Protocol
 
 import pytest
 
-from sriov.simulation.numvfs_table import NUMVFS_WRITES, TOTAL_VFS, NumvfsWrite
 from sriov.simulation.spec import Nic
 from sriov.simulation.sysfs import Sysfs
+from sriov.simulation.sysfs.numvfs_table import NUMVFS_WRITES, TOTAL_VFS, NumvfsWrite
 
 from .guest import Guest
 

@@ -1,0 +1,192 @@
+"""The face for programs: a testbed in, outcomes out. The command line uses this and the report, nothing else.
+
+    bed = api.load("testbed.py")
+    for outcome in api.look(api.requests(bed)):
+        print(outcome.name, outcome.status.value, [str(change) for change in outcome.plan.changes])
+    run = api.converge(api.requests(bed))
+
+Errors are those of `sriov.errors`. What goes wrong with one host is its outcome, and raises nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from sriov.errors import UsageError
+from sriov.model import Host, Role, Secret, Testbed
+from sriov.resources.contract import Request
+from sriov.run import converge as run_core
+from sriov.run import lock_owner
+from sriov.run.context import Event, Log, LogEntry, Watch
+from sriov.run.converge import RunOptions
+from sriov.run.outcome import Outcome
+from sriov.run.signals import end_as_ctrl_c_does
+from sriov.testbed import host_strings
+from sriov.testbed import load as load_testbed
+from sriov.transport import Connect, Session
+
+_FILES = 256  # of the program itself, beside the connections to hosts
+
+
+class Access(NamedTuple):
+    """How hosts are reached. `timeout` in seconds; `ask` is put a question for a password where one is needed.
+
+    `engine`: `dask://scheduler:8786`, whose workers then do all that is done to hosts; empty: this process does.
+    """
+
+    timeout: float = 10.0
+    accept_new_host_keys: bool = False
+    ssh_config: str = ""
+    ask: Callable[[str], Secret | None] = lambda prompt: None
+    engine: str = ""
+
+
+class Run(NamedTuple):
+    """A run that may have changed hosts; `id` is what `rollback` takes back."""
+
+    id: str
+    outcomes: tuple[Outcome, ...]
+
+
+def load(path: str | Path) -> Testbed:
+    """The testbed in this file; TestbedError holds every fault in it."""
+    return load_testbed(path)
+
+
+def requests(testbed: Testbed, hosts: Iterable[str] = (), only: Role | None = None) -> tuple[Request, ...]:
+    """What is asked of these hosts of the testbed (their host strings; none: of all), in all their roles or `only` one.
+
+    UsageError for a host that is not in the testbed, or that has not that role.
+    """
+    wanted = frozenset({only}) if only else frozenset(Role)
+    found = tuple(_find(testbed, name) for name in hosts) or testbed.hosts
+    for host in found:
+        if not host.roles & wanted:
+            role = only.value if only else ""
+            raise UsageError(
+                f"{host.name} has no {role} role in {testbed.path}", hint=f"add it to env.roledefs[{role!r}]"
+            )
+    return tuple(Request(host, testbed, host.roles & wanted) for host in dict.fromkeys(found))
+
+
+def strangers(testbed: Testbed, hosts: Iterable[str]) -> tuple[Request, ...]:
+    """The same for a look at hosts that the testbed need not name: no role, all their ports."""
+    found = [testbed.find(name) or _stranger(name) for name in hosts]
+    return tuple(Request(host._replace(physical_functions=()), testbed, frozenset(), all_ports=True) for host in found)
+
+
+def look(
+    asked: Iterable[Request],
+    access: Access = Access(),
+    options: RunOptions = RunOptions(),
+    watch: Watch = lambda label, event: None,
+    *,
+    keeps_files: bool = True,
+) -> tuple[Outcome, ...]:
+    """Probes and plans side by side; touches nothing. `keeps_files`: the outcomes hold the files that were read."""
+    asked = tuple(asked)
+    with _reaching(asked, access, options, keeps_files) as (connect, reaching):
+        return run_core.look(asked, connect, reaching, watch, keeps_files=keeps_files)
+
+
+def converge(
+    asked: Iterable[Request],
+    access: Access = Access(),
+    options: RunOptions = RunOptions(),
+    watch: Watch = lambda label, event: None,
+    log: Log = lambda host, entry: None,
+    *,
+    run_id: str = "",
+) -> Run:
+    """Brings every host to what is asked, or says why not. A request with `rollback` set takes that run back."""
+    asked, run_id = tuple(asked), run_id or new_run_id()
+    with _reaching(asked, access, options) as (connect, reaching):
+        outcomes = run_core.converge(asked, connect, reaching, watch, run_id, str(lock_owner.here(run_id)), log)
+    return Run(run_id, outcomes)
+
+
+def new_run_id() -> str:
+    """By its time, so that runs sort: `20260101T000000Z-a1b2c3`."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
+
+
+def open_session(host: Host, testbed: Testbed, access: Access = Access()) -> Session:
+    """A login with root on one host; ConnectError says why there is none."""
+    return _login(testbed, access)(host)
+
+
+@contextlib.contextmanager
+def _reaching(
+    asked: tuple[Request, ...], access: Access, options: RunOptions, reads_files: bool = False
+) -> Iterator[tuple[Connect, RunOptions]]:
+    """A way to log in, and who does it, for the time of a run."""
+    testbed = asked[0].testbed if asked else Testbed("", ())
+    if not access.engine:
+        _allow_connections(len(asked))
+        yield _login(testbed, access), options
+        return
+    from sriov.run import dask
+    from sriov.ssh.worker_login import WorkerLogin
+
+    connect: Connect = WorkerLogin(
+        secrets.token_hex(4),
+        testbed.key_filename,
+        access.timeout,
+        access.accept_new_host_keys or testbed.accept_new_host_keys,
+        access.ssh_config,
+    )
+    hosts = [request.host for request in asked]
+    with dask.open_engine(access.engine, hosts, reads_files=reads_files) as engine:
+        yield connect, options._replace(engine=engine)
+
+
+def _login(testbed: Testbed, access: Access) -> Connect:
+    from sriov.ssh.login import Login  # late: paramiko takes its time
+
+    return Login(
+        testbed,
+        timeout=access.timeout,
+        accept_new_host_keys=access.accept_new_host_keys,
+        ssh_config=access.ssh_config,
+        ask=access.ask,
+    ).connect
+
+
+def _allow_connections(count: int) -> None:
+    """Hosts that wait for their change hold a connection each; many systems allow 1,024 files unless asked for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
+def _find(testbed: Testbed, name: str) -> Host:
+    host = testbed.find(name)
+    if host is None:
+        known = ", ".join(host.name for host in testbed.hosts)
+        raise UsageError(
+            f"{name} does not stand in {testbed.path}", hint=f"its compute and openstack hosts are: {known}"
+        )
+    return host
+
+
+def _stranger(name: str) -> Host:
+    """A host that no testbed names; UsageError if the string is none."""
+    try:
+        said = host_strings.parse(name)
+    except ValueError as error:
+        raise UsageError(f"{name!r} is no host: {error}") from None
+    return Host(name, said.address, said.user, said.port)
+
+
+__all__ = [
+    "Access", "Event", "LogEntry", "Outcome", "Request", "Run", "RunOptions", "converge", "end_as_ctrl_c_does", "load",
+    "look", "new_run_id", "open_session", "requests", "strangers",
+]  # fmt: skip

@@ -1,0 +1,106 @@
+"""The first phase of a host: log in, probe, compare. And the look again, which the other phases take."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import NamedTuple
+
+from sriov.errors import HostError, UnreachableError
+from sriov.facts import parser
+from sriov.facts.model import Facts
+from sriov.planning import plan, rollback, script
+from sriov.planning.plan import Plan
+from sriov.resources.contract import Request
+from sriov.run import lock_owner
+from sriov.run.context import RunContext
+from sriov.run.outcome import Looked, Outcome, Status
+from sriov.transport import Session
+
+
+class Seen(NamedTuple):
+    """One look at a host, and what it needs by that."""
+
+    facts: Facts
+    plan: Plan
+
+
+def look(request: Request, ctx: RunContext) -> Looked | Outcome:
+    """Connects, probes, plans. A host that is as wanted, or fails, has its outcome."""
+    try:
+        ctx.tell(request.host, "connecting")
+        log_in(request, ctx)
+        ctx.tell(request.host, "probing")
+        seen = probe(request, ctx)
+        if ctx.settings.changes_hosts:
+            seen = _outwait(request, ctx, seen)
+    except HostError as error:
+        return failed(Outcome(request, Status.FAILED), error, ctx)
+    return looked(request, ctx, seen)
+
+
+def looked(request: Request, ctx: RunContext, seen: Seen) -> Looked | Outcome:
+    """What a look comes to."""
+    if request.rollback is not None:
+        # the change is a run of its own: from here on it must not be taken for the last one
+        request = request._replace(rollback=seen.facts.run_id)
+    outcome = Outcome(request, Status.DIFFERS, seen.facts, first_plan=seen.plan, plan=seen.plan)
+    if seen.plan.is_converged:
+        return ended(outcome._replace(status=Status.UNCHANGED), "as wanted", ctx)
+    if not ctx.settings.changes_hosts:
+        ctx.sessions.close(outcome.name)
+    ctx.tell(request.host, "differs", is_rest=True)
+    return Looked(outcome, seen.facts)
+
+
+def log_in(request: Request, ctx: RunContext) -> None:
+    """The session is kept until the host is done; HostError if there is none."""
+    session = ctx.settings.connect(request.host)
+    ctx.sessions.keep(request.host.name, session)
+    ctx.heed_interruption(request.host)  # which closes sessions, but not one that was not there yet
+
+
+def session_of(request: Request, ctx: RunContext) -> Session:
+    """The open session; UnreachableError if it was closed, as whoever interrupts the run does."""
+    session = ctx.sessions.of(request.host.name)
+    if session is None:
+        raise UnreachableError(request.host.name, "its session was closed")
+    return session
+
+
+def probe(request: Request, ctx: RunContext) -> Seen:
+    nonce = secrets.token_hex(16)
+    execution = session_of(request, ctx).start(script.probe(request, nonce))
+    return learn(request, execution.read(f"\n@{nonce} end\n".encode(), ctx.limits.probe), nonce)
+
+
+def learn(request: Request, output: bytes, nonce: str) -> Seen:
+    """The facts in a probe's output, and the plan that they lead to; HostError if it makes no sense."""
+    facts = parser.parse(output, nonce, request.host.name)
+    make = plan.make if request.rollback is None else rollback.make
+    return Seen(facts, make(request, facts))
+
+
+def _outwait(request: Request, ctx: RunContext, seen: Seen) -> Seen:
+    """What a killed controller began here ends by itself; planned on is what it leaves."""
+    deadline = time.monotonic() + ctx.limits.apply
+    while time.monotonic() < deadline:
+        owner = lock_owner.parse(seen.facts.lock)
+        if owner is None or not owner.ends_by_itself(ctx.settings.run):
+            break
+        ctx.tell(request.host, "waiting for the end of a run that was cut off")
+        ctx.pause(request.host, "a run that was cut off")
+        seen = probe(request, ctx)
+    return seen
+
+
+def failed(outcome: Outcome, error: HostError, ctx: RunContext) -> Outcome:
+    """The host fails by this error, and what it was at ends."""
+    return ended(outcome._replace(status=Status.FAILED, error=ctx.explained(error)), "failed", ctx)
+
+
+def ended(outcome: Outcome, words: str, ctx: RunContext) -> Outcome:
+    """Nothing more is done to this host: its session is closed, and the operator told."""
+    ctx.sessions.close(outcome.name)
+    ctx.tell(outcome.request.host, words, is_rest=True)
+    return outcome

@@ -1,0 +1,154 @@
+"""The third phase of a host: its reboot, another boot, and everything as wanted after it, each with a bound."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from sriov.errors import HostError, RebootError, UnreachableError
+from sriov.facts.parser import sections
+from sriov.resources.contract import Request
+from sriov.run.apply import apply, conclude, hold_back
+from sriov.run.context import RunContext, interrupted
+from sriov.run.look import Seen, failed, log_in, look, looked, probe
+from sriov.run.outcome import AwaitingReboot, Looked, Outcome, outcome_of
+from sriov.run.sessions import Waiting
+
+_ATTEMPTS = 3  # at a change on a host that an earlier attempt of this phase has on its way down
+_GOES_DOWN = 60.0  # seconds for a host to say that it reboots, and to end the connection
+
+
+def reboot(awaiting: AwaitingReboot, ctx: RunContext) -> Outcome:
+    """Reboots the host that waits for it, and proves it. Where no execution waits in this process, as on a worker, it
+    is brought to that point again first, or to its end if an earlier attempt has rebooted it."""
+    outcome = awaiting.outcome
+    try:
+        if ctx.stop.is_set():
+            raise not_rebooted(outcome)
+        waiting = ctx.sessions.take_waiting(outcome.name)
+        if waiting is None:
+            regained = _regained(awaiting, ctx)
+            if isinstance(regained, Outcome):
+                return regained
+            awaiting, outcome, waiting = regained, regained.outcome, ctx.sessions.take_waiting(outcome.name)
+        if waiting is None:
+            raise UnreachableError(outcome.name, "its session was closed")
+        return _reboot(awaiting, waiting, ctx)
+    except HostError as error:
+        return failed(outcome, error, ctx)
+
+
+def not_rebooted(outcome: Outcome) -> HostError:
+    """What becomes of a host that waits for its reboot when the operator ends the run."""
+    words = "interrupted before its reboot; all that comes before it is done"
+    return interrupted(outcome.request.host, words, "the reboot")
+
+
+def _reboot(awaiting: AwaitingReboot, waiting: Waiting, ctx: RunContext) -> Outcome:
+    outcome = awaiting.outcome
+    ctx.tell(outcome.request.host, "rebooting")
+    waiting.execution.answer(f"reboot {awaiting.boot_mark}\n".encode())
+    answer = b""
+    with contextlib.suppress(HostError):  # a host that goes down may not have the time to say so
+        answer = waiting.execution.read(f"\n@{waiting.nonce} rebooting\n".encode(), _GOES_DOWN)
+    said = {name: words for name, words, _ in sections(answer, waiting.nonce)}
+    if "unmarked" in said:
+        raise HostError(
+            outcome.name,
+            "not rebooted: /var/lib/sriov/rebooted cannot be written, by which a reboot in vain is known",
+            hint="is the disk full or read-only?",
+            step="the reboot",
+        )
+    if "instance" in said:
+        return hold_back(outcome, f"not rebooted, for an instance was started meanwhile: {said['instance']}", ctx)
+    session = ctx.sessions.of(outcome.name)
+    if session is not None:
+        session.wait_closed(_GOES_DOWN)
+    ctx.sessions.close(outcome.name)
+    unheard = min(ctx.limits.settle, ctx.limits.reboot) / 2
+    seen = _reconnect(outcome.request, ctx, awaiting.boot_id, None if "rebooting" in said else unheard)
+    if seen is None:
+        return hold_back(outcome, "not rebooted, for its connection was lost while it waited for its turn", ctx)
+    return _come_back(outcome, seen, awaiting.boot_id, ctx)
+
+
+def _regained(awaiting: AwaitingReboot, ctx: RunContext) -> AwaitingReboot | Outcome:
+    """The same host, with an execution in this process that waits for the reboot; or its end."""
+    state = _attempt(awaiting, ctx)
+    for _ in range(_ATTEMPTS - 1):
+        if not isinstance(state, Outcome) or not isinstance(state.error, UnreachableError):
+            break  # else an earlier attempt has it on its way down
+        state = _attempt(awaiting, ctx)
+    return state
+
+
+def _attempt(awaiting: AwaitingReboot, ctx: RunContext) -> AwaitingReboot | Outcome:
+    state = _look_when_up(awaiting.outcome.request, ctx)
+    found = outcome_of(state)
+    if found.facts is not None and found.facts.boot_id != awaiting.boot_id:
+        return _come_back(found, Seen(found.facts, found.plan), awaiting.boot_id, ctx)
+    return state if isinstance(state, Outcome) else apply(state._replace(may_reboot=True), ctx)
+
+
+def _look_when_up(request: Request, ctx: RunContext) -> Looked | Outcome:
+    """As look(), at a host that may be in a reboot which an earlier attempt at this phase began."""
+    state = look(request, ctx)
+    if not isinstance(state, Outcome) or state.error is None:
+        return state
+    ctx.tell(request.host, "waiting for it to come up")
+    seen = _reconnect(request, ctx, "")
+    return looked(request, ctx, seen) if seen is not None else state
+
+
+def _come_back(outcome: Outcome, seen: Seen, old_boot: str, ctx: RunContext) -> Outcome:
+    """It runs another boot than the old one: waits until it is as wanted, with a bound, and proves it."""
+    outcome = outcome._replace(rebooted=True)
+    try:
+        seen = _settled(outcome.request, ctx, seen, old_boot)
+    except HostError as error:
+        return failed(outcome, error, ctx)
+    outcome = outcome._replace(facts=seen.facts, plan=seen.plan)
+    if seen.plan.is_reboot_due or seen.plan.blocked:
+        words = "; ".join(str(p) for p in seen.plan.blocked) or "the kernel still lacks its arguments"
+        hint = "; ".join(dict.fromkeys(p.hint for p in seen.plan.blocked))
+        return failed(outcome, RebootError(outcome.name, f"rebooted, but {words}", hint=hint), ctx)
+    return conclude(outcome, ctx)
+
+
+def _reconnect(request: Request, ctx: RunContext, old_boot: str, patience: float | None = None) -> Seen | None:
+    """Until it runs another boot than this; None if it is up with the old one for so many seconds."""
+    begun = time.monotonic()
+    while True:
+        ctx.pause(request.host, "its reboot")  # a host on its way down may still take a connection
+        try:
+            log_in(request, ctx)
+            seen = probe(request, ctx)
+            if seen.facts.boot_id != old_boot:
+                return seen
+            ctx.sessions.close(request.host.name)
+            reason = "it still runs the old boot"
+            if patience is not None and time.monotonic() > begun + patience:
+                return None
+        except HostError as error:
+            ctx.sessions.close(request.host.name)
+            reason = error.message  # also a refused login: pam_nologin(8) refuses until the boot is over
+        if time.monotonic() > begun + ctx.limits.reboot:
+            raise RebootError(
+                request.host.name,
+                f"did not come back within {ctx.limits.reboot:g} s of its reboot: {reason}",
+                hint="look at its console; the next run goes on from what it finds",
+            )
+
+
+def _settled(request: Request, ctx: RunContext, seen: Seen, old_boot: str) -> Seen:
+    """sshd is up before nova-compute and slow network drivers: looks again, with a bound."""
+    deadline = time.monotonic() + ctx.limits.settle
+    while not seen.plan.is_converged and not seen.plan.is_reboot_futile and time.monotonic() < deadline:
+        ctx.tell(request.host, "coming up")
+        ctx.pause(request.host, "its reboot")
+        try:
+            seen = probe(request, ctx)
+        except HostError:  # the network may come up anew while the host does
+            ctx.sessions.close(request.host.name)
+            seen = _reconnect(request, ctx, old_boot) or seen
+    return seen

@@ -1,0 +1,105 @@
+"""Who has a VF: what a guest, a bond, a bridge or another network namespace leaves behind on its host."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ...errors import UsageError
+from ..machine.machine import Machine
+from ..sysfs import Port, vf_address
+from ..sysfs.netdevs import Netdev
+from . import guest
+
+KINDS = ("libvirt", "vfio", "domain", "bond", "bridge", "ovs", "netns", "address")
+GUESTS = ("libvirt", "vfio", "domain")
+# what /sys shows of a master and of an interface that belongs to it
+SIGNS = {"bond": ("bonding", "bonding_slave"), "bridge": ("bridge", "brport")}
+
+
+class Holders:
+    """Takes VFs on one host, and gives them back."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._processes: dict[tuple[str, int], asyncio.subprocess.Process] = {}
+
+    def forget(self) -> None:
+        """A reboot ends every holder."""
+        self._processes.clear()
+
+    def _port(self, interface: str, index: int) -> Port:
+        port = self._machine.sysfs.ports.get(interface)
+        if port is None or index >= port.count:
+            raise UsageError(f"{self._machine.spec.name} has no VF {index} of {interface}")
+        return port
+
+    async def hold(self, interface: str, index: int, kind: str, name: str) -> None:
+        """`libvirt`: a guest, with its status XML and its process; `vfio`: the process alone; `domain`: the XML alone.
+
+        `bond`, `bridge`: its netdev becomes a port of `name`; `ovs`: of Open vSwitch; `netns`: its netdev is out of
+        sight; `address`: its netdev is up and has one. Raises UsageError for no such VF or kind.
+        """
+        port = self._port(interface, index)
+        if kind not in KINDS:
+            raise UsageError(f"nobody holds a VF by {kind!r}", hint=f"one of {', '.join(KINDS)}")
+        if kind in ("libvirt", "vfio"):
+            await self._open_group(port, index)
+        if kind in ("libvirt", "domain"):
+            guest.write_status(self._machine, name, vf_address(port.nic, index))
+        if kind not in GUESTS:
+            for netdev in self._machine.sysfs.vfs.netdevs(port, index):
+                self._take_netdev(netdev, kind, name)
+
+    async def _open_group(self, port: Port, index: int) -> None:
+        sysfs, pci = self._machine.sysfs, vf_address(port.nic, index)
+        sysfs.netdevs.remove(sysfs.vfs.netdevs(port, index))
+        sysfs.bus.bind(pci, "vfio-pci")
+        port.held.add(index)
+        group = sysfs.bus.iommu_group(pci) or "noiommu-0"
+        self._processes[port.nic.interface, index] = await guest.open_group(self._machine, group)
+
+    def _take_netdev(self, netdev: Netdev, kind: str, name: str) -> None:
+        if kind == "netns":
+            netdev.visible = False
+            self._machine.sysfs.netdevs.hide(netdev)
+        elif kind == "address":
+            netdev.up, netdev.address = True, "192.0.2.10/24"
+        else:
+            self._enslave(netdev, kind, "ovs-system" if kind == "ovs" else name)
+
+    def _enslave(self, netdev: Netdev, kind: str, master: str) -> None:
+        sysfs = self._machine.sysfs
+        if master not in sysfs.netdevs.by_name:
+            sysfs.netdevs.add(master, netdev.mac, "", up=True)
+        netdev.master = master
+        sysfs.netdevs.show(netdev)
+        if kind in SIGNS:
+            of_master, of_port = SIGNS[kind]
+            sysfs.root.make(f"devices/virtual/net/{master}/{of_master}")
+            sysfs.root.make(sysfs.root.resolve(f"class/net/{netdev.name}")).make(of_port)
+
+    async def release(self, interface: str, index: int, name: str) -> None:
+        """The guest ends, the netdev comes back; a write that slept for it takes effect."""
+        sysfs = self._machine.sysfs
+        port = self._port(interface, index)
+        process = self._processes.pop((interface, index), None)
+        if process:
+            await guest.end(process)
+        guest.remove_status(self._machine, name)
+        for netdev in sysfs.vfs.netdevs(port, index):
+            netdev.master, netdev.visible, netdev.up, netdev.address = "", True, False, ""
+            sysfs.netdevs.show(netdev)
+        if index in port.held:
+            port.held.discard(index)
+            self._give_back(port, index)
+
+    def _give_back(self, port: Port, index: int) -> None:
+        """A VF that a guest had: to the write that sleeps for it, or else to its own driver."""
+        sysfs = self._machine.sysfs
+        if port.stuck is not None:
+            if not port.held and not port.hangs:
+                sysfs.vfs.release(port)
+            return
+        pci = vf_address(port.nic, index)
+        sysfs.bus.bind(pci, port.nic.vf_driver)
+        sysfs.netdevs.add(f"{port.nic.interface}v{index}", "02:00:00:00:00:01", pci)

@@ -1,0 +1,544 @@
+{
+nonce=NONCE
+set -u
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+umask 077
+
+# section NAME [ARGUMENT]: what follows, up to the line feed before the next such line, belongs to it
+section() { printf '\n@%s %s\n' "$nonce" "$*"; }
+
+# value FILE: $v is its first line, empty where there is none; builtins only, so that sysfs costs no process
+value() { v=; [ ! -r "$1" ] || IFS= read -r v 2>/dev/null <"$1" || :; }
+
+# target LINK: $v is the last name of what it points to, empty where it points nowhere
+target() { v=; if cd -P -- "$1" 2>/dev/null; then v=${PWD##*/}; cd /; fi; }
+
+# vf_holders PF_DEVICE: a line for each VF: index, PCI address, and its holder if somebody uses it.
+# libvirt's own state comes first because it names the guest; then open vfio groups and RDMA devices (DPDK uses those
+# of Mellanox cards); then vDPA and network devices.
+vf_holders() {
+    libvirt=$(for f in /run/libvirt/qemu/*.xml; do
+        [ -e "$f" ] || continue
+        f_name=${f##*/}
+        sed -n "/<source/,/<\/source>/s/.*<address.*domain='0x\(....\)'.*bus='0x\(..\)'.*slot='0x\(..\)'.*function='0x\(.\)'.*/\1:\2:\3.\4/p" "$f" |
+            while IFS= read -r a; do printf '%s %s\n' "$a" "${f_name%.xml}"; done
+    done)
+    opened=
+    for f in /dev/vfio/[0-9]* /dev/vfio/noiommu-* /dev/vfio/devices/* /dev/infiniband/uverbs*; do
+        [ -e "$f" ] || continue
+        opened=$(find /proc/[0-9]*/fd \( -lname '/dev/vfio/*' -o -lname '/dev/infiniband/uverbs*' \) -printf '%p %l\n' 2>/dev/null)
+        break
+    done
+    addresses=$(ip -o addr show 2>/dev/null | grep -v 'scope link')
+    for link in "$1"/virtfn*; do
+        target "$link"
+        [ -n "$v" ] || continue
+        vf=$v
+        printf '%s %s %s\n' "${link##*/virtfn}" "$vf" "$(vf_holder "$link" "$vf")"
+    done
+}
+
+# vf_holder VF_DEVICE ADDRESS: who uses it, in words; nothing where nobody does.
+# Needs $libvirt, $opened and $addresses.
+vf_holder() {
+    guest=$(printf '%s\n' "$libvirt" | grep -m1 -F "$2 ")
+    if [ -n "$guest" ]; then printf 'libvirt domain %s' "${guest#* }"; return; fi
+    target "$1/iommu_group"
+    nodes="/dev/vfio/$v
+/dev/vfio/noiommu-$v"
+    for f in "$1"/vfio-dev/*; do
+        [ ! -e "$f" ] || nodes="$nodes
+/dev/vfio/devices/${f##*/}
+/dev/vfio/devices/noiommu-${f##*/}"
+    done
+    for f in "$1"/infiniband_verbs/*; do
+        [ ! -e "$f" ] || nodes="$nodes
+/dev/infiniband/${f##*/}"
+    done
+    open=$(printf '%s\n' "$opened" | while read -r f node; do
+        case "
+$nodes
+" in *"
+$node
+"*) [ -z "$node" ] || { printf '%s\n' "$f"; break; } ;; esac
+    done)
+    if [ -n "$open" ]; then
+        open=${open#/proc/}
+        value "/proc/${open%%/*}/comm"
+        printf 'process %s (%s)' "${open%%/*}" "$v"
+        return
+    fi
+    for f in "$1"/vdpa*; do
+        [ -e "$f" ] || continue
+        printf 'vDPA device %s' "${f##*/}"
+        return
+    done
+    target "$1/driver"
+    case $v in
+        '' | vfio-pci | pci-stub) return ;;
+        igb_uio | uio_pci_generic | pciback | xen-pciback) printf 'user-space driver %s' "$v"; return ;;
+    esac
+    for f in "$1"/net/*; do
+        if [ ! -e "$f" ]; then
+            # a network driver without a device here: sysfs shows a device only in its own namespace
+            [ ! -d "$1/net" ] || printf 'another network namespace'
+            return
+        fi
+        for upper in "$f"/upper_* "$f"/master; do
+            [ -e "$upper" ] || continue
+            target "$upper"
+            printf 'network device %s, part of %s' "${f##*/}" "$v"
+            return
+        done
+        if printf '%s\n' "$addresses" | grep -q "^[0-9]*: ${f##*/} "; then
+            printf 'network device %s, which has an address' "${f##*/}"
+            return
+        fi
+    done
+}
+
+state=/run/sriov
+run=/var/lib/sriov/runs/RUN
+nl='
+'
+staging=
+# stop WORDS: before the first step
+stop() {
+    section "stopped $staging"
+    v=
+    [ -z "$staging" ] || value "$state/output"
+    printf '%s%s\n' "$*" "${v:+ ($v)}"
+    exit 0
+}
+{ { [ -d "$state" ] || mkdir -p "$state"; } && true >>"$state/lock"; } 2>/dev/null ||
+    stop "cannot write in $state: is /run full or read-only?"
+exec 9>>"$state/lock"
+# the second is for a probe, which looks at the lock by trying it
+if ! flock -w 1 9; then
+    section locked
+    head -c 300 "$state/lock"
+    exit 0
+fi
+{ printf '%s since %s (process %s here)\n' 'operator@desk (pid PID, run RUN)' 'TIME' "$$" >"$state/lock" && true >"$state/output"; } 2>/dev/null ||
+    stop "cannot write in $state: is /run full?"
+trap '[ -n "$tidied" ] || tidy; true >"$state/lock"' EXIT
+# a shell that is told to end waits for the command that it is at
+trap 'exit 1' PIPE TERM HUP INT
+
+fail() { printf '%s\n' "$*"; exit 1; }
+
+# is PATH SUM: whether that is its checksum; `-` for a file that is not there
+is() { if [ -e "$1" ]; then v=$(sha256sum <"$1") && [ "${v%% *}" = "$2" ]; else [ "$2" = - ]; fi; }
+
+# place PATH: $path without links, its $folder, and the name beside it under which $new content waits for its turn
+place() {
+    path=$1
+    [ ! -L "$path" ] || path=$(readlink -f -- "$path")
+    folder=${path%/*}
+    new=$folder/.${path##*/}.sriov-new
+}
+
+# stage STEP PATH SUM-FOUND SUM-WANTED: a file that this step will replace, or remove (SUM-WANTED `-`). What stands
+# there goes into this run's folder, with a line in its manifest; $new is ready to be filled.
+staged=
+news=$nl
+stage() {
+    staging=$1
+    place "$2"
+    case $news in *"$nl$new$nl"*) stop "$2 is another name of a file that is to be written too: make it a file of its own" ;; esac
+    news="$news$new$nl"
+    staged="$staged$1 "
+    if [ "$3" = - ]; then [ ! -e "$path" ]; else [ -e "$path" ]; fi ||
+        stop "$2 was changed since it was read; nothing was written. Run again"
+    if [ "$3" != - ]; then
+        # false for root too where a file is immutable; and what is mounted on cannot be replaced
+        [ -w "$path" ] || stop "$2 cannot be written: is it immutable (lsattr) or its disk read-only?"
+        while read -r _ _ _ _ f _; do
+            [ "$f" != "$path" ] || stop "$2 cannot be replaced, for something is mounted on it"
+        done </proc/self/mountinfo
+    fi
+    [ -d "$run" ] || mkdir -p -- "$run" /var/lib/sriov/restarts-due || stop "cannot write $run"
+    printf '%s\n' "$first" >"$run/attempt" || stop "cannot write $run"
+    if [ -e "$new" ] || [ -L "$new" ]; then rm -f -- "$new"; fi
+    if [ "$4" != - ]; then
+        umask 022
+        [ -d "$folder" ] || mkdir -p -- "$folder" || stop "cannot make $folder"
+        umask 077
+        true >"$new" || stop "cannot write in $folder"
+    fi
+    if ! printf '%s %s %s %s\n' "$lines" "$3" "$4" "$2" >>"$run/manifest"; then
+        rm -f -- "$new"
+        stop "cannot write $run/manifest"
+    fi
+    if [ "$3" != - ]; then
+        [ "$4" = - ] || cp --preserve=all --attributes-only -- "$path" "$new" || stop "cannot copy mode and owner of $2"
+        cp --preserve=all -- "$path" "$run/$lines" || stop "cannot keep a copy of $2"
+    fi
+    lines=$((lines + 1))
+}
+
+# fill FORMAT: the content, as a format of printf, for that is how a shell by itself writes every byte
+# shellcheck disable=SC2059
+fill() { printf -- "$1" >"$new" || stop "cannot write in $folder: is the disk full?"; }
+
+# fill_from RUN NUMBER SUM-FOUND SUM-WANTED: what run RUN kept of the file just staged
+fill_from() {
+    saved=/var/lib/sriov/runs/$1/$2
+    is "$saved" "$4" || stop "the copy of $path that run $1 kept is missing or damaged"
+    if [ "$3" = - ]; then attributes=mode,ownership; else attributes=; fi
+    cp ${attributes:+--preserve="$attributes"} -- "$saved" "$new" || stop "cannot write in $folder: is the disk full?"
+}
+
+# modes MODE PATH...: of files staged that are new; the others have those of what they replace
+modes() {
+    mode=$1
+    shift
+    count=$#
+    for target; do
+        place "$target"
+        set -- "$@" "$new"
+    done
+    shift "$count"
+    chmod "$mode" -- "$@" || stop "cannot set the mode of new files"
+}
+
+# settle: all that was staged arrived whole and is on the disk, before anything is replaced
+settled=
+settle() {
+    staging=
+    set -- "$run/manifest" "$run/attempt"
+    sums=
+    while read -r kept before after target; do
+        [ "$kept" -ge "$first" ] || continue
+        place "$target"
+        [ "$before" = - ] || { set -- "$@" "$run/$kept"; sums="$sums$before  $run/$kept$nl"; }
+        [ "$after" = - ] || { set -- "$@" "$new"; sums="$sums$after  $new$nl"; }
+    done <"$run/manifest"
+    printf '%s' "$sums" | sha256sum --check --status || doubt
+    sync -- "$@" || stop "cannot write to the disk"
+    read -r settled _ </proc/uptime
+}
+
+# doubt: says which of the files staged is not as it should be
+doubt() {
+    while read -r kept before after target; do
+        [ "$kept" -ge "$first" ] || continue
+        staging=${staged%% *}
+        staged=${staged#* }
+        is "$target" "$before" || stop "$target was changed since it was read; nothing was written. Run again"
+        [ "$before" = - ] || is "$run/$kept" "$before" || stop "cannot keep a copy of $target: is the disk full?"
+        place "$target"
+        [ "$after" = - ] || is "$new" "$after" || stop "the new $target did not arrive whole: is the disk full?"
+    done <"$run/manifest"
+    stop "the new files could not be checked"
+}
+
+# tidy: what was staged in this attempt, or in one that was cut off, and not done is no part of its run: such a file
+# of ours still waits, any other is as it was. What was done stays after a power cut.
+tidied=
+cut_off=
+tidy() {
+    tidied=yes
+    [ -s "$run/attempt" ] && [ -e "$run/manifest" ] || return 0
+    dropped=
+    left=
+    set --
+    while read -r kept before after target; do
+        place "$target"
+        if [ "$kept" -ge "$first" ] &&
+            if [ -z "$cut_off" ] && [ "$after" != - ]; then [ -e "$new" ]; else is "$target" "$before"; fi; then
+            dropped=yes
+            rm -f -- "$run/$kept"
+        else
+            left="$left$kept $before $after $target$nl"
+            [ "$kept" -lt "$first" ] || set -- "$@" "$folder"
+        fi
+        [ "$kept" -lt "$first" ] || [ ! -e "$new" ] || rm -f -- "$new"
+    done <"$run/manifest"
+    if [ -z "$left" ]; then
+        rm -f -- "$run/manifest"
+        [ -e "$run/log.jsonl" ] || rm -rf -- "$run"
+    elif [ -n "$dropped" ]; then
+        { printf '%s' "$left" >"$run/manifest-new" && sync -- "$run/manifest-new" &&
+            mv -f -- "$run/manifest-new" "$run/manifest"; } || return 1
+        set -- "$@" "$run"
+    fi
+    [ "$#" = 0 ] || sync -- "$@" || return 1
+    [ ! -e "$run/attempt" ] || true >"$run/attempt"
+}
+
+# another attempt at this run, or another run, may have been cut off on this host
+ours=$run
+cut_off=yes
+for f in /var/lib/sriov/runs/*/attempt; do
+    [ -s "$f" ] || continue
+    run=${f%/attempt}
+    value "$f"
+    first=${v:-0}
+    tidy
+done
+run=$ours
+cut_off=
+tidied=
+# the lines of the manifest before $first are of earlier attempts
+lines=0
+[ ! -e "$run/manifest" ] || while read -r kept _; do lines=$((kept + 1)); done <"$run/manifest"
+first=$lines
+
+# write_file PATH SUM-FOUND: what was staged takes its place. It is as old as that, for who reads it must begin later.
+write_file() {
+    place "$1"
+    is "$path" "$2" || fail "$1 was changed since it was read; it was not written. Run again"
+    read -r now _ </proc/uptime
+    [ "${now%.*}" = "${settled%.*}" ] || touch -c -- "$new" || fail "cannot write $new"
+    mv -f -T -- "$new" "$path" || fail "cannot replace $path"
+    [ "$2" != - ] || ! command -v restorecon >/dev/null || restorecon -- "$path"
+}
+
+# remove_file PATH SUM-FOUND
+remove_file() {
+    is "$1" "$2" || fail "$1 was changed since it was read; it was not removed. Run again"
+    rm -f -- "$1" || fail "cannot remove $1"
+}
+
+# clear_vfs INTERFACE COUNT SECONDS FORCE: the write that may hang is made by a child of its own, which
+# holds neither this session nor the lock; what it wrote last is left for the next probe to see
+clear_vfs() {
+    port=/sys/class/net/$1/device
+    target "$port"
+    marker=$state/writing.$v
+    count=0
+    for f in "$port"/virtfn*; do [ ! -e "$f" ] || count=$((count + 1)); done
+    [ "$count" = "$2" ] || fail "$1 has $count virtual functions, not the $2 that were seen. Run again"
+    # this driver takes a 0 while the port is down for done, and does nothing
+    target "$port/driver"
+    [ "$v" != bnxt_en ] || ip link set dev "$1" up || fail "$1 could not be set up"
+    target "$port"
+    if [ "$4" != force ]; then
+        held=$(vf_holders "$port" | while read -r index vf holder; do
+            [ -z "$holder" ] || printf 'VF %s (%s) is in use by %s. ' "$index" "$vf" "$holder"
+        done)
+        [ -z "$held" ] || fail "$held"
+    fi
+    rm -f -- "$marker" "$marker.done"
+    # shellcheck disable=SC2016 # for the child to expand
+    setsid sh -c 'echo $$ >"$2"; echo 0 >"$1"; echo $? >"$2.done"; rm -f "$2"' \
+        sriov-write "$port/sriov_numvfs" "$marker" </dev/null >/dev/null 2>&1 9>&- &
+    waited=0
+    until [ -e "$marker.done" ]; do
+        [ "$waited" -lt "$(($3 * 10))" ] ||
+            fail "the kernel has not answered a write of 0 to sriov_numvfs of $1 within $3 seconds: somebody still holds a virtual function. The write takes effect when that user ends"
+        sleep 0.1
+        waited=$((waited + 1))
+    done
+    value "$marker.done"
+    rm -f -- "$marker.done"
+    [ "$v" = 0 ] || fail "the kernel refused to remove the virtual functions of $1"
+    for f in "$port"/virtfn*; do [ ! -e "$f" ] || fail "virtual functions of $1 are still there"; done
+}
+
+# start_unit UNIT INTERFACE: its oneshot makes the virtual functions; its own words if it fails. `enable` loads all unit
+# files anew, as daemon-reload does (systemctl(1)).
+start_unit() {
+    systemctl enable -q "$1" || fail "cannot enable $1"
+    timeout 240 systemctl restart "$1" && return
+    present=0
+    for f in "/sys/class/net/$2/device"/virtfn*; do [ ! -e "$f" ] || present=$((present + 1)); done
+    ! command -v journalctl >/dev/null || journalctl -q -o cat -n 5 -u "$1" 2>/dev/null
+    fail "$1 failed; $2 has $present virtual functions"
+}
+
+# stop_unit UNIT: it will not come back at boot
+stop_unit() {
+    systemctl disable -q "$1" || fail "cannot disable $1"
+    timeout 60 systemctl stop "$1" || fail "cannot stop $1"
+}
+
+# restart UNIT
+restart() {
+    timeout 180 systemctl restart "$1" && systemctl is-active -q "$1" && rm -f -- /var/lib/sriov/restarts-due/"$1" && return
+    fail "$1 does not start: $(systemctl show -p ActiveState,SubState,Result,ExecMainStatus "$1" | tr '\n' ' ')"
+}
+
+# say LINE: to the log that stays on the host
+note() { { [ -d "$run" ] || mkdir -p "$run"; } && printf '%s\n' "$1" >>"$run/log.jsonl"; }
+
+# step NUMBER BEGINS LOG COMMAND...: stops the whole at the first that fails. Where nobody listens any more, the
+# pipe ends the script at the first step of the next change (`change`), but never inside of one (`-`).
+failed=
+step() {
+    [ -z "$failed" ] || return 0
+    number=$1
+    begins=$2
+    log=$3
+    shift 3
+    [ "$begins" = change ] || trap '' PIPE
+    section "begin $number"
+    trap 'exit 1' PIPE
+    ("$@") </dev/null >"$state/output" 2>&1 || failed=$number
+    trap '' PIPE
+    if [ -n "$failed" ]; then
+        section "failed $number"
+        tail -c 2000 "$state/output"
+    else
+        section "done $number"
+        [ -z "$log" ] || note "$log"
+    fi
+    trap 'exit 1' PIPE
+}
+
+# `command` keeps a shell alive that finds the text cut off
+{ command eval "$(head -c 5709)"; } 2>"$state/output"
+[ -n "$settled" ] || stop "the new files did not arrive whole"
+# for a next run, if this one is cut off before them; where this cannot be written, no file can be replaced either
+[ -d /var/lib/sriov/restarts-due ] || mkdir -p /var/lib/sriov/restarts-due 2>/dev/null
+{ true >/var/lib/sriov/restarts-due/nova-compute; } 2>/dev/null
+step 0 change '' write_file /etc/systemd/system/sriov-vfs-eth0.service - 
+step 1 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "virtual-functions", "target": "eth0", "found": "0 VFs, no unit", "wanted": "7 VFs, at every boot", "effect": "none", "diff": ["--- /etc/systemd/system/sriov-vfs-eth0.service", "+Description=7 SR-IOV virtual functions on eth0"]}' start_unit sriov-vfs-eth0 eth0 
+step 2 change '' write_file /etc/systemd/system/sriov-vfs-eth1.service - 
+step 3 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "virtual-functions", "target": "eth1", "found": "0 VFs, no unit", "wanted": "3 VFs, at every boot", "effect": "none", "diff": ["--- /etc/systemd/system/sriov-vfs-eth1.service", "+Description=3 SR-IOV virtual functions on eth1"]}' start_unit sriov-vfs-eth1 eth1 
+step 4 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "nova-options", "target": "/etc/nova/nova.conf", "found": "", "wanted": "2 lines to add, 0 to take out", "effect": "service restart", "diff": ["--- /etc/nova/nova.conf", "+++ /etc/nova/nova.conf", "+# BEGIN sriov-fab whitelist: managed, edits inside are overwritten", "+device_spec = {\"devname\": \"eth0\", \"physical_network\": \"physnet1\"}", "+device_spec = {\"devname\": \"eth1\", \"physical_network\": \"physnet2\"}", "+# END sriov-fab whitelist f8a323f0"]}' write_file /etc/nova/nova.conf 4d75f8ff33cc0e7c5053f5f346d558d30f91ee13e59cf0ab863a6f4fa1ca7a4e 
+step 5 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "services", "target": "nova-compute", "found": "it has not read the new /etc/nova/nova.conf", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
+if ! tidy && [ -z "$failed" ]; then
+    section "failed $number"
+    printf 'cannot write to the disk\n'
+fi
+true >"$state/output"
+# runs are named by their time: the oldest go
+set -- /var/lib/sriov/runs/*
+while [ "$#" -gt 20 ]; do
+    rm -rf -- "$1"
+    shift
+done
+read -r boot_id </proc/sys/kernel/random/boot_id
+# it leaves in few large pieces: each small write would be a packet that three processes here and there wake for
+facts=$(
+section host
+read -r uptime rest </proc/uptime
+IFS= read -r cmdline </proc/cmdline
+printf 'boot_id=%s\nuptime=%s\ncmdline=%s\n' "$boot_id" "$uptime" "$cmdline"
+while IFS= read -r line && [ -n "$line" ]; do
+    case $line in vendor_id*) printf '%s\n' "$line" && break ;; esac
+done </proc/cpuinfo
+for f in /sys/firmware/acpi/tables/DMAR /sys/firmware/acpi/tables/IVRS; do
+    [ ! -e "$f" ] || printf 'acpi=%s\n' "${f##*/}"
+done
+for f in /sys/kernel/iommu_groups/*; do
+    [ ! -e "$f" ] || printf 'iommu=on\n'
+    break
+done
+for f in /usr/lib/python*/dist-packages/nova-*-info /usr/lib/python*/site-packages/nova-*-info \
+    /usr/local/lib/python*/dist-packages/nova-*-info /usr/local/lib/python*/site-packages/nova-*-info \
+    /opt/*/lib/python*/site-packages/nova-*-info /var/lib/*/lib/python*/site-packages/nova-*-info; do
+    [ ! -e "$f" ] || printf 'nova=%s\n' "${f##*/nova-}"
+done
+for f in /run/libvirt/qemu/*.xml; do
+    [ ! -e "$f" ] || { f=${f##*/}; printf 'instance=%s\n' "${f%.xml}"; }
+done
+for f in update-grub grubby; do
+    ! command -v "$f" >/dev/null || printf 'tool=%s\n' "$f"
+done
+for f in cp flock head mv readlink setsid sha256sum stat sync tail timeout wc ; do
+    command -v "$f" >/dev/null || printf 'missing=%s\n' "$f"
+done
+
+# port INTERFACE VFS: where another number of VFs stands than VFS, also who holds each
+port() {
+    d=/sys/class/net/$1/device
+    [ -e "$d/vendor" ] || return 0
+    section "port $1"
+    target "$d"
+    pci=$v
+    printf 'pci=%s\n' "$pci"
+    for f in vendor device sriov_vf_device sriov_totalvfs sriov_offset sriov_stride; do
+        value "$d/$f"
+        printf '%s=%s\n' "$f" "$v"
+    done
+    value "/sys/class/net/$1/address"
+    printf 'mac=%s\n' "$v"
+    value "/sys/class/net/$1/flags"
+    printf 'flags=%s\n' "$v"
+    value "$d/iommu_group/type"
+    printf 'group_type=%s\n' "$v"
+    target "$d/driver"
+    printf 'driver=%s\n' "$v"
+    [ ! -e "$d/iommu_group" ] || printf 'group=yes\n'
+    [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
+    value "/run/sriov/writing.$pci"
+    if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi
+    count=0
+    for f in "$d"/virtfn*; do
+        target "$f"
+        [ -n "$v" ] || continue
+        vf=$v
+        target "$f/driver"
+        printf 'vf=%s %s %s\n' "${f##*/virtfn}" "$vf" "$v"
+        count=$((count + 1))
+    done
+    # sriov_numvfs itself is not read: while a write to it hangs, reading it hangs as well
+    [ "$count" = 0 ] || [ "$count" = "$2" ] || vf_holders "$d" | sed 's/^/holder=/'
+}
+for f in /sys/class/net/*; do
+    target "$f/device"
+    pci=$v
+    value "$f/address"
+    case "$pci $v" in
+        0000:01:00.0' '*) port "${f##*/}" 7 ;;
+        *' '52:54:00:12:34:57) port "${f##*/}" 3 ;;
+    esac
+done
+
+# a port that the testbed no longer names
+for f in /etc/systemd/system/sriov-vfs-*.service; do
+    [ -e "$f" ] || continue
+    while IFS= read -r line; do
+        case $line in '# interface '*)
+            case ${line#\# interface } in
+                '' ) ;;
+                *) port "${line#\# interface }" 0 ;;
+            esac
+            break
+            ;;
+        esac
+    done <"$f"
+done
+)
+printf '%s' "$facts"
+set --
+for f in /etc/rc.local /etc/rc.d/rc.local /etc/udev/rules.d/*.rules /etc/systemd/network/*.link \
+    /etc/netplan/*.yaml /etc/NetworkManager/system-connections/* /etc/os-net-config/sriov_config.yaml; do
+    [ ! -f "$f" ] || set -- "$@" "$f"
+done
+section setters
+[ "$#" = 0 ] ||
+    grep -l -s -e sriov_numvfs -e virtual-function-count -e SR-IOVVirtualFunctions -e total-vfs -- "$@"
+set --
+for f in /var/lib/sriov/restarts-due/* /etc/systemd/system/sriov-vfs-*.service /boot/grub/grub.cfg /boot/grub2/grub.cfg \
+    /boot/loader/entries/*.conf /boot/grub/grubenv /boot/grub2/grubenv /etc/default/grub \
+    /etc/default/grub.d/zz-sriov.cfg /var/lib/sriov/rebooted /var/lib/sriov/grubby /etc/nova/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-compute.conf.d/*.conf ; do
+    [ ! -e "$f" ] || set -- "$@" "$f"
+done
+# a file below /proc is as old as the process that looks at it: the first line tells what time it is, now that the
+# host has been up so long
+read -r uptime rest </proc/uptime
+section "files $uptime"
+{
+    stat -L -c '%s %.Y %.Z %n' /proc/self/comm "$@" 2>/dev/null && section content &&
+        { [ "$#" = 0 ] || head -q -c 8388608 -- "$@" 2>/dev/null; }
+} || for f; do
+    # one of them cannot be read
+    section "file $f"
+    head -c 8388608 -- "$f" 2>/dev/null || section "unreadable $f"
+done
+set --
+for f in /etc/systemd/system/sriov-vfs-*.service; do
+    [ ! -e "$f" ] || set -- "$@" "${f##*/}"
+done
+section units
+systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic \
+nova-compute.service openstack-nova-compute.service "$@"
+section end
+
+}

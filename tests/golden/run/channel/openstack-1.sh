@@ -1,0 +1,197 @@
+{
+nonce=NONCE
+set -u
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+umask 077
+
+# section NAME [ARGUMENT]: what follows, up to the line feed before the next such line, belongs to it
+section() { printf '\n@%s %s\n' "$nonce" "$*"; }
+
+# value FILE: $v is its first line, empty where there is none; builtins only, so that sysfs costs no process
+value() { v=; [ ! -r "$1" ] || IFS= read -r v 2>/dev/null <"$1" || :; }
+
+# target LINK: $v is the last name of what it points to, empty where it points nowhere
+target() { v=; if cd -P -- "$1" 2>/dev/null; then v=${PWD##*/}; cd /; fi; }
+
+# vf_holders PF_DEVICE: a line for each VF: index, PCI address, and its holder if somebody uses it.
+# libvirt's own state comes first because it names the guest; then open vfio groups and RDMA devices (DPDK uses those
+# of Mellanox cards); then vDPA and network devices.
+vf_holders() {
+    libvirt=$(for f in /run/libvirt/qemu/*.xml; do
+        [ -e "$f" ] || continue
+        f_name=${f##*/}
+        sed -n "/<source/,/<\/source>/s/.*<address.*domain='0x\(....\)'.*bus='0x\(..\)'.*slot='0x\(..\)'.*function='0x\(.\)'.*/\1:\2:\3.\4/p" "$f" |
+            while IFS= read -r a; do printf '%s %s\n' "$a" "${f_name%.xml}"; done
+    done)
+    opened=
+    for f in /dev/vfio/[0-9]* /dev/vfio/noiommu-* /dev/vfio/devices/* /dev/infiniband/uverbs*; do
+        [ -e "$f" ] || continue
+        opened=$(find /proc/[0-9]*/fd \( -lname '/dev/vfio/*' -o -lname '/dev/infiniband/uverbs*' \) -printf '%p %l\n' 2>/dev/null)
+        break
+    done
+    addresses=$(ip -o addr show 2>/dev/null | grep -v 'scope link')
+    for link in "$1"/virtfn*; do
+        target "$link"
+        [ -n "$v" ] || continue
+        vf=$v
+        printf '%s %s %s\n' "${link##*/virtfn}" "$vf" "$(vf_holder "$link" "$vf")"
+    done
+}
+
+# vf_holder VF_DEVICE ADDRESS: who uses it, in words; nothing where nobody does.
+# Needs $libvirt, $opened and $addresses.
+vf_holder() {
+    guest=$(printf '%s\n' "$libvirt" | grep -m1 -F "$2 ")
+    if [ -n "$guest" ]; then printf 'libvirt domain %s' "${guest#* }"; return; fi
+    target "$1/iommu_group"
+    nodes="/dev/vfio/$v
+/dev/vfio/noiommu-$v"
+    for f in "$1"/vfio-dev/*; do
+        [ ! -e "$f" ] || nodes="$nodes
+/dev/vfio/devices/${f##*/}
+/dev/vfio/devices/noiommu-${f##*/}"
+    done
+    for f in "$1"/infiniband_verbs/*; do
+        [ ! -e "$f" ] || nodes="$nodes
+/dev/infiniband/${f##*/}"
+    done
+    open=$(printf '%s\n' "$opened" | while read -r f node; do
+        case "
+$nodes
+" in *"
+$node
+"*) [ -z "$node" ] || { printf '%s\n' "$f"; break; } ;; esac
+    done)
+    if [ -n "$open" ]; then
+        open=${open#/proc/}
+        value "/proc/${open%%/*}/comm"
+        printf 'process %s (%s)' "${open%%/*}" "$v"
+        return
+    fi
+    for f in "$1"/vdpa*; do
+        [ -e "$f" ] || continue
+        printf 'vDPA device %s' "${f##*/}"
+        return
+    done
+    target "$1/driver"
+    case $v in
+        '' | vfio-pci | pci-stub) return ;;
+        igb_uio | uio_pci_generic | pciback | xen-pciback) printf 'user-space driver %s' "$v"; return ;;
+    esac
+    for f in "$1"/net/*; do
+        if [ ! -e "$f" ]; then
+            # a network driver without a device here: sysfs shows a device only in its own namespace
+            [ ! -d "$1/net" ] || printf 'another network namespace'
+            return
+        fi
+        for upper in "$f"/upper_* "$f"/master; do
+            [ -e "$upper" ] || continue
+            target "$upper"
+            printf 'network device %s, part of %s' "${f##*/}" "$v"
+            return
+        done
+        if printf '%s\n' "$addresses" | grep -q "^[0-9]*: ${f##*/} "; then
+            printf 'network device %s, which has an address' "${f##*/}"
+            return
+        fi
+    done
+}
+read -r boot_id </proc/sys/kernel/random/boot_id
+# it leaves in few large pieces: each small write would be a packet that three processes here and there wake for
+facts=$(
+section host
+read -r uptime rest </proc/uptime
+IFS= read -r cmdline </proc/cmdline
+printf 'boot_id=%s\nuptime=%s\ncmdline=%s\n' "$boot_id" "$uptime" "$cmdline"
+while IFS= read -r line && [ -n "$line" ]; do
+    case $line in vendor_id*) printf '%s\n' "$line" && break ;; esac
+done </proc/cpuinfo
+for f in /sys/firmware/acpi/tables/DMAR /sys/firmware/acpi/tables/IVRS; do
+    [ ! -e "$f" ] || printf 'acpi=%s\n' "${f##*/}"
+done
+for f in /sys/kernel/iommu_groups/*; do
+    [ ! -e "$f" ] || printf 'iommu=on\n'
+    break
+done
+for f in /usr/lib/python*/dist-packages/nova-*-info /usr/lib/python*/site-packages/nova-*-info \
+    /usr/local/lib/python*/dist-packages/nova-*-info /usr/local/lib/python*/site-packages/nova-*-info \
+    /opt/*/lib/python*/site-packages/nova-*-info /var/lib/*/lib/python*/site-packages/nova-*-info; do
+    [ ! -e "$f" ] || printf 'nova=%s\n' "${f##*/nova-}"
+done
+for f in /run/libvirt/qemu/*.xml; do
+    [ ! -e "$f" ] || { f=${f##*/}; printf 'instance=%s\n' "${f%.xml}"; }
+done
+# words in the lock: a run is at work, or one was cut off
+value /run/sriov/lock
+[ -z "$v" ] || flock -s -n /run/sriov/lock true || printf 'lock=%s\n' "$v"
+for f in update-grub grubby; do
+    ! command -v "$f" >/dev/null || printf 'tool=%s\n' "$f"
+done
+for f in cp flock head mv readlink setsid sha256sum stat sync tail timeout wc ; do
+    command -v "$f" >/dev/null || printf 'missing=%s\n' "$f"
+done
+
+# port INTERFACE VFS: where another number of VFs stands than VFS, also who holds each
+port() {
+    d=/sys/class/net/$1/device
+    [ -e "$d/vendor" ] || return 0
+    section "port $1"
+    target "$d"
+    pci=$v
+    printf 'pci=%s\n' "$pci"
+    for f in vendor device sriov_vf_device sriov_totalvfs sriov_offset sriov_stride; do
+        value "$d/$f"
+        printf '%s=%s\n' "$f" "$v"
+    done
+    value "/sys/class/net/$1/address"
+    printf 'mac=%s\n' "$v"
+    value "/sys/class/net/$1/flags"
+    printf 'flags=%s\n' "$v"
+    value "$d/iommu_group/type"
+    printf 'group_type=%s\n' "$v"
+    target "$d/driver"
+    printf 'driver=%s\n' "$v"
+    [ ! -e "$d/iommu_group" ] || printf 'group=yes\n'
+    [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
+    value "/run/sriov/writing.$pci"
+    if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi
+    count=0
+    for f in "$d"/virtfn*; do
+        target "$f"
+        [ -n "$v" ] || continue
+        vf=$v
+        target "$f/driver"
+        printf 'vf=%s %s %s\n' "${f##*/virtfn}" "$vf" "$v"
+        count=$((count + 1))
+    done
+    # sriov_numvfs itself is not read: while a write to it hangs, reading it hangs as well
+    [ "$count" = 0 ] || [ "$count" = "$2" ] || vf_holders "$d" | sed 's/^/holder=/'
+}
+
+)
+printf '%s' "$facts"
+set --
+for f in /var/lib/sriov/restarts-due/* /etc/nova/nova.conf /etc/nova/nova-scheduler.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-scheduler.conf.d/*.conf ; do
+    [ ! -e "$f" ] || set -- "$@" "$f"
+done
+# a file below /proc is as old as the process that looks at it: the first line tells what time it is, now that the
+# host has been up so long
+read -r uptime rest </proc/uptime
+section "files $uptime"
+{
+    stat -L -c '%s %.Y %.Z %n' /proc/self/comm "$@" 2>/dev/null && section content &&
+        { [ "$#" = 0 ] || head -q -c 8388608 -- "$@" 2>/dev/null; }
+} || for f; do
+    # one of them cannot be read
+    section "file $f"
+    head -c 8388608 -- "$f" 2>/dev/null || section "unreadable $f"
+done
+set --
+section units
+systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic \
+nova-scheduler.service openstack-nova-scheduler.service "$@"
+section end
+
+}
