@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 
-.PHONY: demo test quick lint lab lab-slow nova cloud bench clean system
+.PHONY: demo test quick lint lab lab-slow nova cloud bench bench-against clean system
 
 $(VENV)/.ready: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +57,11 @@ cloud: system $(VENV)/.ready
 bench: system $(VENV)/.ready
 	@sh tests/bench/install.sh
 	$(BIN)/python -m tests.bench
+
+# the working tree beside an earlier one, in one run: make bench-against REV=main
+REV ?= HEAD
+bench-against: system $(VENV)/.ready
+	$(BIN)/python -m tests.bench --against $(REV) $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

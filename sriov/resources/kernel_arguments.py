@@ -142,7 +142,11 @@ def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -
     ledger = checksum(facts.files.get(_GRUBBY_LEDGER))
     missing = lacking(entry, wanted)
     if wanted and missing:
-        remove, add = edit(entry, wanted)
+        stale = [
+            token for token in ours if token not in map(str, wanted)
+        ]  # of an earlier testbed; a drop-in loses it too
+        remove, add = edit(" ".join(token for token in tokens(entry) if token not in stale), wanted)
+        remove = (*(token for token in tokens(entry) if token in stale), *remove)
         ours, taken = _entered(ours, taken, remove, add)
         write = WriteFile(_GRUBBY_LEDGER, ledger, f"{' '.join(ours)}\n{' '.join(taken)}\n".encode())
         steps: tuple[Step, ...] = (write, *_grubby(entry, remove, add))

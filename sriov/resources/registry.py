@@ -9,12 +9,14 @@ from sriov.resources import (
     nova_options,
     nova_services,
     services,
+    stated_arguments,
     virtual_functions,
 )
 from sriov.resources.contract import Capability, Reads, Request
 
 CAPABILITIES: tuple[Capability, ...] = (
     iommu.CAPABILITY,
+    stated_arguments.CAPABILITY,
     kernel_arguments.CAPABILITY,
     virtual_functions.CAPABILITY,
     nova_options.CAPABILITY,

@@ -9,6 +9,7 @@ roles           `env.roledefs`, `env.hostnames`
 entries         `env.sriov` (ports: which port of a card an entry means)
 passwords       `env.passwords`, `env.password`
 network         `env.network_backend`, `env.vlan_ranges`
+kernel_arguments   `env.kernel_arguments`
 settings        keys, release, filters, places of hosts in a Dask cluster, user and port for all hosts
 cloud_login     the cloud's administrator
 """
@@ -20,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sriov.model import Host, Testbed
-from sriov.testbed import network, roles, settings
+from sriov.testbed import kernel_arguments, network, roles, settings
 from sriov.testbed.cloud_login import read_cloud_login
 from sriov.testbed.entries import read_sriov
 from sriov.testbed.passwords import read_passwords
@@ -32,7 +33,7 @@ READ_KEYS = frozenset(
     ("roledefs", "hosts", "sriov", "hostnames", "ostypes", "passwords", "password", "key_filename", "user", "port")
 ) | {
     *("openstack_release", "scheduler_filters", "accept_new_host_keys", "keystone", "openstack_admin_password"),
-    *("network_backend", "vlan_ranges", "worker_resources"),
+    *("network_backend", "vlan_ranges", "worker_resources", kernel_arguments.KEY),
 }
 """The keys that are no surprise in a testbed; `hosts` and `ostypes` load and are ignored."""
 
@@ -86,6 +87,7 @@ def _read_hosts(values: Mapping[str, object], faults: FaultList) -> tuple[Host, 
     names = frozenset(host.name for host in found)
     releases = settings.read_releases(values, names, faults)
     worker_resources = settings.read_worker_resources(values, names, faults)
+    arguments = kernel_arguments.read_kernel_arguments(values, found, functions, faults)
     return tuple(
         Host(
             name=host.name,
@@ -98,6 +100,7 @@ def _read_hosts(values: Mapping[str, object], faults: FaultList) -> tuple[Host, 
             password=passwords.of(host),
             release=releases.of(host.name),
             worker_resource=worker_resources.get(host.name, ""),
+            settings=arguments.get(host.name, ()),
         )
         for host, host_roles in found.items()
     )

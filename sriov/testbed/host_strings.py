@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import enum
 import ipaddress
 import re
 from typing import NamedTuple
 
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})")
 _USER = re.compile(r"[^\s\x00-\x1f\x7f'\"`;|&<>(){}$:/-][^\s\x00-\x1f\x7f'\"`;|&<>(){}$:/]*")
+
+
+class Part(enum.Enum):
+    """What of a host string cannot be."""
+
+    WHOLE = "whole"
+    USER = "user"
+    LOGIN = "user and password"  # it must not be shown
+    ADDRESS = "address"
+    PORT = "port"
+
+
+class HostStringError(ValueError):
+    """No host string: `part` of it cannot be. Its text is the reason, which never quotes what stands before the @."""
+
+    def __init__(self, part: Part, reason: str) -> None:
+        super().__init__(reason)
+        self.part = part
 
 
 class HostString(NamedTuple):
@@ -35,21 +54,21 @@ class LoginDefaults(NamedTuple):
 
 
 def parse(text: str) -> HostString:
-    """The parts of a host string. Raises ValueError with the reason, which never quotes what stands before the @.
+    """The parts of a host string. Raises HostStringError.
 
     Forms: `host`, `user@host`, `host:22`, `user@[fd00::1]:22`, `[fd00::1]`, `fd00::1`.
     """
     if re.search(r"[{}<>$]", text):
-        raise ValueError("holds a placeholder of a template, not a host")
+        raise HostStringError(Part.WHOLE, "holds a placeholder of a template, not a host")
     if not text.strip():
-        raise ValueError("is empty")
+        raise HostStringError(Part.WHOLE, "is empty")
     user, at, rest = text.rpartition("@")
     if at and not user:
-        raise ValueError("has no user before the @")
+        raise HostStringError(Part.USER, "has no user before the @")
     if ":" in user:
-        raise ValueError("has a ':' in the user's name; passwords belong in env.passwords")
+        raise HostStringError(Part.LOGIN, "has a ':' in the user's name; passwords belong in env.passwords")
     if at and not _USER.fullmatch(user):
-        raise ValueError("has a user's name with characters that no login has")
+        raise HostStringError(Part.USER, "has a user's name with characters that no login has")
     address, port = _split_port(rest)
     return HostString(text, user, _checked_address(address), port)
 
@@ -58,11 +77,11 @@ def _split_port(rest: str) -> tuple[str, int | None]:
     if rest.startswith("["):
         address, bracket, tail = rest[1:].partition("]")
         if not bracket:
-            raise ValueError("has no ] after the IPv6 address")
+            raise HostStringError(Part.ADDRESS, "has no ] after the IPv6 address")
         if ":" not in address:
-            raise ValueError("has brackets around something that is no IPv6 address")
+            raise HostStringError(Part.ADDRESS, "has brackets around something that is no IPv6 address")
         if tail and not tail.startswith(":"):
-            raise ValueError("has text behind the ]")
+            raise HostStringError(Part.PORT, "has text behind the ]")
         return address, _port(tail[1:]) if tail else None
     if rest.count(":") == 1:
         address, _, port = rest.partition(":")
@@ -73,7 +92,7 @@ def _split_port(rest: str) -> tuple[str, int | None]:
 def _port(text: str) -> int:
     digits = text.lstrip("0")[:6]  # Python refuses to read a number of more than 4300 digits
     if not (text.isascii() and text.isdigit()) or not 1 <= int(digits or "0") <= 65535:
-        raise ValueError("has a port that is no number from 1 to 65535")
+        raise HostStringError(Part.PORT, "has a port that is no number from 1 to 65535")
     return int(digits)
 
 
@@ -82,12 +101,12 @@ def _checked_address(address: str) -> str:
         try:
             return str(ipaddress.IPv6Address(address))
         except ValueError:
-            raise ValueError("has an IPv6 address that cannot be") from None
+            raise HostStringError(Part.ADDRESS, "has an IPv6 address that cannot be") from None
     if not _NAME.fullmatch(address) or ".." in address:
-        raise ValueError("has no name or address of a host that could be")
+        raise HostStringError(Part.ADDRESS, "has no name or address of a host that could be")
     if re.fullmatch(r"[0-9.]+", address):
         try:
             return str(ipaddress.IPv4Address(address))
         except ValueError:
-            raise ValueError("has an IPv4 address that cannot be") from None
+            raise HostStringError(Part.ADDRESS, "has an IPv4 address that cannot be") from None
     return address

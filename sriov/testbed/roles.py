@@ -61,8 +61,8 @@ def read_host(text: object, at: tuple[object, ...], faults: FaultList) -> HostSt
         return None
     try:
         return host_strings.parse(text)
-    except ValueError as reason:
-        what = "a host string" if "':' in the user" in str(reason) else shown(text)
+    except host_strings.HostStringError as reason:
+        what = "a host string" if reason.part is host_strings.Part.LOGIN else shown(text)
         faults.add(at, f"{what} {reason}", "write user@host, user@host:port or user@[IPv6]:port")
         return None
 

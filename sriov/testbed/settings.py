@@ -109,7 +109,8 @@ def read_login_defaults(values: Mapping[str, object], faults: FaultList) -> Logi
     suffix = "" if port is None else f":{as_text(port)}"  # no text is no port either
     try:
         host = host_strings.parse(f"{prefix}host{suffix}")
-    except ValueError as reason:
-        faults.add(("user" if "user" in str(reason) else "port",), str(reason))
+    except host_strings.HostStringError as reason:
+        is_port = reason.part is host_strings.Part.PORT
+        faults.add(("port" if is_port else "user",), str(reason))
         return LoginDefaults("", None)
     return LoginDefaults(host.user, host.port)

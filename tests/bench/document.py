@@ -16,7 +16,8 @@ from .rounds import OURS, Cell, Results, Run
 from .tools import PEERS_VENV
 
 NAMES = {
-    OURS: "sriov-fab", "floor": "one-exec floor (paramiko, tuned socket)", "fabric": "naive Fabric, threads",
+    OURS: "sriov-fab", "floor": "one-exec floor (paramiko, tuned socket)",
+    "login": "login and `true` (paramiko, tuned socket)", "fabric": "naive Fabric, threads",
     "pyinfra": "pyinfra", "ansible": "Ansible, pipelined, 50 forks",
 }  # fmt: skip
 WANTED: dict[
@@ -27,6 +28,7 @@ WANTED: dict[
     "fabric": {(1, False): 2.1, (10, False): 1.8, (100, False): 1.9, (100, True): 2.0},
     "floor": {(1, False): 1.25, (10, False): 1.20, (100, False): 1.15, (100, True): 1.25},
 }
+FLOORS = ("floor", "login")  # that one cannot go below, so ratios are of our time over theirs
 METHOD = (Path(__file__).parent / "method.md").read_text()
 
 
@@ -54,6 +56,7 @@ def text(results: Results, counts: tuple[int, ...], rounds: int, start_up: Start
         ("CPU time of one host, milliseconds, login and stubs included", lambda run: run.host_cpu * 1000),
     ):
         parts += [f"\n### {title} (medians)\n", _table(results, tools, counts, _median_cell(value))]
+    parts += ["\n### Counted on one host\n", "\n".join(_counted(results))]
     none = "None: every run left the hosts as the job wants them."
     parts += ["\n### Growth and start-up\n", "\n".join(_growth(results, tools, counts, start_up))]
     faults = [f"- {NAMES[cell.tool]}, {cell.size} hosts: {fault.strip()[-300:]}" for cell, fault in results.faults()]
@@ -65,16 +68,18 @@ def text(results: Results, counts: tuple[int, ...], rounds: int, start_up: Start
 
 
 def _circumstances(rounds: int, load: tuple[float, float]) -> Iterator[str]:
-    peers = subprocess.run(
-        [PEERS_VENV / "bin/python", "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=False
-    ).stdout.split()
+    python = PEERS_VENV / "bin/python"
+    peers = []
+    if python.exists():
+        freeze = [str(python), "-m", "pip", "list", "--format=freeze"]
+        peers = subprocess.run(freeze, capture_output=True, text=True, check=False).stdout.split()
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("fabric", "paramiko", "cryptography")]
     named = ("ansible-core=", "pyinfra=", "paramiko=")
     versions += [line.replace("==", " ") for line in peers if line.startswith(named)]
     sshd = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True).stderr.split(",")[0].strip()
     yield f"- {time.strftime('%Y-%m-%d', time.gmtime())}; {rounds} rounds; Python {platform.python_version()}"
     yield f"- {os.cpu_count()} cores ({_processor()}), Linux {platform.release()}; {sshd}"
-    yield f"- here: {', '.join(versions[:3])}; the peers: {', '.join(versions[3:])}"
+    yield f"- here: {', '.join(versions[:3])}; the peers: {', '.join(versions[3:]) or 'not installed'}"
     yield f"- load average of the machine before and after: {load[0]:.1f} and {load[1]:.1f}"
 
 
@@ -94,15 +99,15 @@ def _table(
 
 
 def _ratio_cell(results: Results, cell: Cell) -> str:
-    """How many times faster we are; for the floor, how many times its time we take."""
+    """How many times faster we are; for a floor, how many times its time we take."""
     if cell.tool == OURS:
         return ""
     ours = cell._replace(tool=OURS)
-    ratio = results.ratio(ours, cell) if cell.tool == "floor" else results.ratio(cell, ours)
+    ratio = results.ratio(ours, cell) if cell.tool in FLOORS else results.ratio(cell, ours)
     if ratio is None:
         return "-"
-    wanted = WANTED[cell.tool].get((cell.size, cell.first))
-    sign = "at most " if cell.tool == "floor" else ""
+    wanted = WANTED.get(cell.tool, {}).get((cell.size, cell.first))
+    sign = "at most " if cell.tool in FLOORS else ""
     return f"{ratio:.2f}" + (f" ({sign}{wanted:g})" if wanted else "")
 
 
@@ -112,6 +117,14 @@ def _median_cell(value: Callable[[Run], float]) -> Callable[[Results, Cell], str
         return "-" if median is None else f"{median:.2f}" if median < 20 else f"{median:.0f}"
 
     return cell
+
+
+def _counted(results: Results) -> Iterator[str]:
+    yield "|  | executions | programs, sshd's included | bytes to the host | bytes from it |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    for cell, counts in sorted(results.counted.items(), key=lambda item: item[0].first):
+        numbers = " | ".join(f"{number:g}" for number in counts)
+        yield f"| {NAMES[cell.tool]}, {'first' if cell.first else 'no-op'} | {numbers} |"
 
 
 def _growth(results: Results, tools: tuple[str, ...], counts: tuple[int, ...], start_up: StartUp) -> Iterator[str]:

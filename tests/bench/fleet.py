@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from . import pose
 
 ROOT = Path(__file__).parent.parent.parent
 PORT = 22622
+LIMIT = 300  # seconds for all hosts to start, or to end
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -64,11 +66,15 @@ class BenchFleet:
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.pid = self._process.pid
+        over = threading.Timer(LIMIT, self._process.kill)
+        over.start()
         try:
             self._begin(plans)
         except BaseException:
             self.__exit__(None, None, None)
             raise
+        finally:
+            over.cancel()
         return self
 
     def _begin(self, plans: list[dict[str, str]]) -> None:
@@ -118,7 +124,11 @@ class BenchFleet:
     ) -> None:
         if self._process.stdin:
             self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # the hosts die with it
+            self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
         self._folder.cleanup()

@@ -39,6 +39,7 @@ UseDNS no
 MaxStartups 500
 StrictModes no
 SetEnv PATH={path}
+LogLevel VERBOSE
 Subsystem sftp /usr/lib/openssh/sftp-server
 """
 
@@ -92,7 +93,8 @@ def run(plan: dict[str, Any], report: int) -> None:
     environment = {"PATH": PATH}
     subprocess.run(["update-grub"], env=environment, check=True)
     os.write(report, b".")
-    os.execve("/usr/sbin/sshd", ["/usr/sbin/sshd", "-D", "-f", "/etc/ssh/sshd_config"], environment)  # noqa: S606
+    words = ["/usr/sbin/sshd", "-D", "-E", f"/{pose.SSHD_LOG}", "-f", "/etc/ssh/sshd_config"]
+    os.execve(words[0], words, environment)  # noqa: S606
 
 
 def start(plan: dict[str, Any]) -> tuple[int, int]:

@@ -21,6 +21,8 @@ from pathlib import Path
 from .tools import Call
 
 PR_SET_CHILD_SUBREAPER = 36
+LIMIT = 1800  # seconds; Ansible takes 200 on 100 hosts
+PATIENCE = 10  # seconds that orphans have to end
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -89,7 +91,8 @@ def _cpu() -> float:
 
 
 def measure(call: Call, spare: Collection[int], log: Path) -> Cost:
-    """Runs a command to its end. `spare` are the children of this process that are not the command's."""
+    """Runs a command to its end; after half an hour it is killed. `spare` are the children of this process that are not
+    the command's."""
     before = _cpu()
     with log.open("w+") as said:
         begun = time.perf_counter()
@@ -99,7 +102,15 @@ def measure(call: Call, spare: Collection[int], log: Path) -> Cost:
         )  # fmt: skip
         memory = _Memory(process.pid)
         memory.start()
-        _, status, usage = os.wait4(process.pid, 0)
+        over = threading.Timer(LIMIT, process.kill)
+        over.start()
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            over.cancel()
         wall = time.perf_counter() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
         memory.end()
@@ -111,10 +122,14 @@ def measure(call: Call, spare: Collection[int], log: Path) -> Cost:
 
 
 def _end_orphans(spare: Collection[int]) -> None:
+    """Asks them to end, then insists."""
+    begun = time.monotonic()
     while orphans := [pid for pid in children(os.getpid()) if pid not in spare]:
+        insist = time.monotonic() > begun + PATIENCE
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGKILL if insist else signal.SIGTERM)
         for pid in orphans:
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.01)

@@ -22,6 +22,7 @@ NOVA_CONF = "etc/nova/nova.conf"
 GRUB_CFG = "boot/grub/grub.cfg"
 DROP_INS = "etc/default/grub.d"
 SYSTEM = "etc/systemd/system"
+SSHD_LOG = "run/sshd.log"
 WANTS = f"{SYSTEM}/multi-user.target.wants"
 
 

@@ -42,15 +42,21 @@ def ours(fleet: BenchFleet, count: int, first: bool) -> Call:
     return Call((str(BIN / "fab"), "setup_all", "--testbed", str(bed)), known)
 
 
-def _job(fleet: BenchFleet, count: int, first: bool) -> str:
+def _job(fleet: BenchFleet, count: int, first: bool, empty: bool = False) -> str:
     hosts = [[host.address, host.host_key] for host in fleet.hosts[:count]]
     path = fleet.directory / "job.json"
-    path.write_text(json.dumps({"hosts": hosts, "port": PORT, "key": str(fleet.key), "ports": _PORTS, "first": first}))
+    job = {"hosts": hosts, "port": PORT, "key": str(fleet.key), "ports": _PORTS, "first": first, "empty": empty}
+    path.write_text(json.dumps(job))
     return str(path)
 
 
 def floor(fleet: BenchFleet, count: int, first: bool) -> Call:
     return Call((sys.executable, str(PEERS / "floor.py"), _job(fleet, count, first)))
+
+
+def login(fleet: BenchFleet, count: int, first: bool) -> Call:
+    """Does nothing but log in: no look, no job."""
+    return Call((sys.executable, str(PEERS / "floor.py"), _job(fleet, count, first, empty=True)))
 
 
 def naive_fabric(fleet: BenchFleet, count: int, first: bool) -> Call:
@@ -85,5 +91,6 @@ def ansible(fleet: BenchFleet, count: int, first: bool) -> Call:
 
 Tool = Callable[[BenchFleet, int, bool], Call]
 TOOLS: dict[str, Tool] = {
-    "sriov-fab": ours, "floor": floor, "fabric": naive_fabric, "pyinfra": pyinfra, "ansible": ansible,
+    "sriov-fab": ours, "floor": floor, "login": login, "fabric": naive_fabric, "pyinfra": pyinfra, "ansible": ansible,
 }  # fmt: skip
+IDLE = "login"  # does no part of the job: it has no first run, and its hosts are not inspected

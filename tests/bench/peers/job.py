@@ -9,7 +9,8 @@ from typing import Any
 
 
 def load() -> dict[str, Any]:
-    """{"hosts": [[address, "ssh-ed25519 AAAA…"], …], "port": 22622, "key": path, "ports": […], "first": bool}"""
+    """{"hosts": [[address, "ssh-ed25519 AAAA…"], …], "port": 22622, "key": path, "ports": […], "first": bool,
+    "empty": bool}"""
     job: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
     return job
 
