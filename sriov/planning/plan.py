@@ -13,7 +13,7 @@ TOOLS = ("cp", "flock", "head", "mv", "readlink", "setsid", "sha256sum", "stat",
 
 
 class Plan(NamedTuple):
-    """What one host needs. `reboot` says whether one is due *now*; `reboots` whether the changes will make it so."""
+    """What one host needs. `reboot`: whether one is due *now*; `will_reboot`: whether the changes will make it so."""
 
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()

@@ -203,6 +203,7 @@ def _follows_nothing(request: Request, facts: Facts, earlier: tuple[Change, ...]
 class Capability(NamedTuple):
     """What one file of `sriov/resources/` can do. Functions that have nothing to say are left out.
 
+    `name`: what its changes and problems call their resource.
     `reads`: what the probe must read. `desired`: what the host wants. `changes`: the answer of the owner of a kind of
     items, which sees the items of all capabilities and the changes of those before it.
 

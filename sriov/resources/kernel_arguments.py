@@ -244,4 +244,4 @@ def _futile_reboot(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Problem:
     )
 
 
-CAPABILITY = Capability("kernel-arguments", _reads, changes=_changes, around_rollback=_around_rollback)
+CAPABILITY = Capability(_NAME, _reads, changes=_changes, around_rollback=_around_rollback)

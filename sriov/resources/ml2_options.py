@@ -180,4 +180,4 @@ def _edited(
     return ()
 
 
-CAPABILITY = Capability("ml2-options", _reads, _desired, _changes, after_rollback=_after_rollback)
+CAPABILITY = Capability(_NAME, _reads, _desired, _changes, after_rollback=_after_rollback)

@@ -200,4 +200,4 @@ def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tupl
     )
 
 
-CAPABILITY = Capability("nova-options", _reads, _desired, _changes)
+CAPABILITY = Capability(_NAME, _reads, _desired, _changes)

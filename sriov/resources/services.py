@@ -79,4 +79,4 @@ def reason_to_restart(facts: Facts, item: FreshService, unit: Unit, earlier: tup
     return ""
 
 
-CAPABILITY = Capability("services", changes=_changes)
+CAPABILITY = Capability(_NAME, changes=_changes)

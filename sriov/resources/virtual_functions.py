@@ -229,4 +229,4 @@ def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | P
     return back._replace(steps=(*clear, *back.steps, *start), effect=effect)
 
 
-CAPABILITY = Capability("virtual-functions", _reads, _desired, _changes, _around_rollback)
+CAPABILITY = Capability(_NAME, _reads, _desired, _changes, _around_rollback)
