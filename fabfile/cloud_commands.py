@@ -7,7 +7,7 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,19 +15,25 @@ from typing import TYPE_CHECKING
 from sriov import api
 from sriov.cloud import binding, claims, networks, ports, servers, session, wanted
 from sriov.cloud import smoke as smoking
-from sriov.cloud.checks import Check, Outcome, junit
+from sriov.cloud.checks import Check, Result, junit
 from sriov.errors import CloudError, UsageError
-from sriov.model import Role, Testbed
-from sriov.report import documents as report
-from sriov.scheduling import explain as explaining
+from sriov.model import Testbed
+from sriov.report.cloud import (
+    binding_document,
+    binding_words,
+    cloud_document,
+    explanation_words,
+    smoke_document,
+    smoke_words,
+)
+from sriov.report.documents import DONE, FAILED
 from sriov.transport import Script
 
-from .capacity_commands import explanation
-from .commands import access, load
+from .commands import access, load, requests, run_options
 from .operator_task import Options
 
 if TYPE_CHECKING:
-    from openstack.connection import Connection
+    from sriov.cloud.session import Connection
 
 _SMOKE_CIDR = "192.0.2.0/24"  # for documentation, RFC 5737: nobody's network
 _HOST_SECONDS = 90.0
@@ -78,10 +84,8 @@ def show_port(options: Options) -> int:
     """Exit code 1 if any part of the binding is wrong."""
     (name,) = _said(options, "name")
     rows = binding.judge(ports.bound(session.login(load(options)), name))
-    code = report.FAILED if any(row.verdict is binding.Verdict.WRONG for row in rows) else report.DONE
-    document = {"name": name, "binding": [{**asdict(row), "verdict": row.verdict.value} for row in rows]}
-    words = "\n".join(f"{row.verdict.value:8}{row.name}: {row.value}\n        {row.meaning}" for row in rows)
-    return _tell("show_sriov_port", options, document, words, code=code)
+    code = FAILED if any(row.verdict is binding.BindingVerdict.WRONG for row in rows) else DONE
+    return _tell("show_sriov_port", options, binding_document(name, rows), binding_words(rows), code=code)
 
 
 def smoke(options: Options) -> int:
@@ -109,23 +113,9 @@ def smoke(options: Options) -> int:
         suites.append((physnet, run.run()))
     if "junit" in given:
         Path(given["junit"]).write_text(junit(suites), encoding="utf-8")
-    failures = sum(check.outcome is Outcome.FAILED for _, checks in suites for check in checks)
-    code = report.FAILED if failures else report.DONE
-    document = {"image": image, "flavor": flavor, "physnets": {name: _documents(checks) for name, checks in suites}}
-    return _tell("smoke", options, document, "\n".join(_lines(suites)), code=code)
-
-
-def _documents(checks: tuple[Check, ...]) -> list[dict[str, object]]:
-    return [{**asdict(check), "outcome": check.outcome.value, "seconds": round(check.seconds, 3)} for check in checks]
-
-
-def _lines(suites: list[tuple[str, tuple[Check, ...]]]) -> Iterator[str]:
-    for physnet, checks in suites:
-        yield physnet
-        for check in checks:
-            yield f"  {check.outcome.value:9} {check.name}\n            {check.words}"
-        counts = {outcome: sum(check.outcome is outcome for check in checks) for outcome in Outcome}
-        yield "  " + ", ".join(f"{count} {outcome.value}" for outcome, count in counts.items())
+    has_failed = any(check.outcome is Result.FAILED for _, checks in suites for check in checks)
+    document = smoke_document(image, flavor, suites)
+    return _tell("smoke", options, document, smoke_words(suites), code=FAILED if has_failed else DONE)
 
 
 def _check_writable(path: str) -> None:
@@ -158,23 +148,9 @@ def _explainer(options: Options, bed: Testbed, cloud: Connection, physnet: str) 
 
 
 def _explanation(options: Options, bed: Testbed, cloud: Connection, physnet: str) -> str:
-    """What `explain` says of one more port on a physical network, a line for each host; bound VFs count as used."""
-    try:
-        bound, unasked = claims.bound(cloud, bed), ""
-    except CloudError as error:  # the VM's own fault is to be told in any case
-        bound, unasked = {}, f"  (without what neutron has bound: {error.message})"
-    found = explanation(bed, options._replace(json=True), physnet, 1, bound)
-    lines = [
-        f"  {host.host.label}, {host.role.value}: {_failing(host)}" for host in (*found.schedulers, *found.computes)
-    ]
-    return "\n".join([f"  explain:{physnet} says: {found.verdict.value}", *lines, *([unasked] if unasked else [])])
-
-
-def _failing(host: explaining.Explained) -> str:
-    step = host.failing
-    if step is None:
-        return f"nothing is wrong, {host.free} VFs are free" if host.role is Role.COMPUTE else "nothing is wrong"
-    return f"{step.name}: {step.found}" + (f"\n      -> {step.remedy}" if step.remedy else "")
+    """What `explain` says of one more port on a physical network. The VM's own fault is told in any case."""
+    asked = requests(bed, options)
+    return explanation_words(api.explain(asked, physnet, 1, access(options), run_options(options), cloud=cloud)[0])
 
 
 def watcher(options: Options, name: str) -> servers.Watch:
@@ -199,11 +175,10 @@ def _said(options: Options, *names: str) -> tuple[str, ...]:
 
 
 def _tell(
-    task: str, options: Options, found: Mapping[str, object], words: str, *, made: bool = True, code: int = report.DONE
+    task: str, options: Options, found: Mapping[str, object], words: str, *, made: bool = True, code: int = DONE
 ) -> int:
     if options.json:
-        document = {"task": task, "testbed": str(options.testbed_path), "exit_code": code, **found}
-        print(json.dumps(document, indent=2))
+        print(json.dumps(cloud_document(task, str(options.testbed_path), code, found), indent=2))
     else:
         print(words if made else f"{words} (it was there)")
     return code

@@ -15,10 +15,11 @@ import resource
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sriov.errors import UsageError
+from sriov.errors import SriovError, UsageError
 from sriov.model import Host, Role, Secret, Testbed
 from sriov.resources.contract import Request
 from sriov.run import converge as run_core
@@ -26,10 +27,16 @@ from sriov.run import lock_owner
 from sriov.run.context import Event, Log, LogEntry, Watch
 from sriov.run.converge import RunOptions
 from sriov.run.outcome import Outcome
-from sriov.run.signals import end_as_ctrl_c_does
+from sriov.scheduling.capacity import Capacity, measure
+from sriov.scheduling.explain import Explanation
+from sriov.scheduling.explain import explain as judge
+from sriov.signals import end_as_ctrl_c_does
 from sriov.testbed import host_strings
 from sriov.testbed import load as load_testbed
 from sriov.transport import Connect, Session
+
+if TYPE_CHECKING:
+    from sriov.cloud.session import Connection
 
 _FILES = 256  # of the program itself, beside the connections to hosts
 
@@ -111,6 +118,78 @@ def converge(
     return Run(run_id, outcomes)
 
 
+class Measured(NamedTuple):
+    """How many VFs there are and who has them. `cloud_error` says why the cloud's side is missing; None: it is not."""
+
+    capacity: Capacity
+    outcomes: tuple[Outcome, ...]
+    cloud_error: SriovError | None
+
+
+class Judged(NamedTuple):
+    """Why a VM finds a host or none; `cloud_error` as above."""
+
+    explanation: Explanation
+    cloud_error: SriovError | None
+
+
+def capacity(
+    asked: Iterable[Request],
+    access: Access = Access(),
+    options: RunOptions = RunOptions(),
+    watch: Watch = lambda label, event: None,
+) -> Measured:
+    """VFs by physical network and host, as hosts, whitelists and, with credentials, the cloud have them."""
+    from sriov.cloud import claims, drift, session
+
+    asked = _with_all_ports(asked)
+    outcomes = look(asked, access, options, watch)
+    testbed = _testbed(asked)
+    view, error = session.ask(testbed, claims.view)
+    seen = [(outcome.request, outcome.facts) for outcome in outcomes]
+    found = measure(seen, None if view is None else view.bound(testbed.hosts))
+    if view is not None:
+        found = replace(found, orphans=(*found.orphans, *drift.orphans(seen, view)))
+    return Measured(replace(found, unasked=error.message if error else ""), outcomes, error)
+
+
+def explain(
+    asked: Iterable[Request],
+    physnet: str,
+    count: int = 1,
+    access: Access = Access(),
+    options: RunOptions = RunOptions(),
+    watch: Watch = lambda label, event: None,
+    *,
+    cloud: Connection | None = None,
+) -> Judged:
+    """What each host says about `count` direct ports on that physical network; VFs that neutron has bound, by `cloud`
+    or by the credentials that there are, count as used."""
+    from sriov.cloud import claims, session
+
+    asked = _with_all_ports(asked)
+    bound, error = session.ask(_testbed(asked), claims.bound, cloud)
+    outcomes = look(asked, access, options, watch)
+    seen = [(found.request, found.facts, found.error.message if found.error else "") for found in outcomes]
+    explanation = judge(seen, physnet, count, bound)
+    return Judged(replace(explanation, unasked=error.message if error else ""), error)
+
+
+def is_failure(cloud_error: SriovError | None) -> bool:
+    """Whether a cloud should have answered and did not; where there are no credentials none is missing."""
+    from sriov.cloud.session import NotAtHandError
+
+    return cloud_error is not None and not isinstance(cloud_error, NotAtHandError)
+
+
+def _with_all_ports(asked: Iterable[Request]) -> tuple[Request, ...]:
+    return tuple(request._replace(all_ports=True, ask_holders=True) for request in asked)
+
+
+def _testbed(asked: tuple[Request, ...]) -> Testbed:
+    return asked[0].testbed if asked else Testbed("", ())
+
+
 def new_run_id() -> str:
     """By its time, so that runs sort: `20260101T000000Z-a1b2c3`."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
@@ -126,12 +205,12 @@ def _reaching(
     asked: tuple[Request, ...], access: Access, options: RunOptions, reads_files: bool = False
 ) -> Iterator[tuple[Connect, RunOptions]]:
     """A way to log in, and who does it, for the time of a run."""
-    testbed = asked[0].testbed if asked else Testbed("", ())
+    testbed = _testbed(asked)
     if not access.engine:
         _allow_connections(len(asked))
         yield _login(testbed, access), options
         return
-    from sriov.run import dask
+    from sriov.run.backends import dask
     from sriov.ssh.worker_login import WorkerLogin
 
     connect: Connect = WorkerLogin(
@@ -187,6 +266,7 @@ def _stranger(name: str) -> Host:
 
 
 __all__ = [
-    "Access", "Event", "LogEntry", "Outcome", "Request", "Run", "RunOptions", "converge", "end_as_ctrl_c_does", "load",
-    "look", "new_run_id", "open_session", "requests", "strangers",
+    "Access", "Event", "Judged", "LogEntry", "Measured", "Outcome", "Request", "Run", "RunOptions", "capacity",
+    "converge", "end_as_ctrl_c_does", "explain", "is_failure", "load", "look", "new_run_id", "open_session",
+    "requests", "strangers",
 ]  # fmt: skip

@@ -1,8 +1,7 @@
-"""Who may import whom: rooms import only what stands below them, and each third party has its own door.
+"""Which room may import which: rooms import only what stands below them, and each third party has its own door.
 
-A room is a file or folder directly below `sriov/` (`formats/oslo` and `formats/nova` are rooms of their own), or
-`fabfile/`. Its floor follows from its imports: one above the highest room that it imports. The table in
-docs/architecture.md is held against that.
+A room is a file or folder directly below `sriov/`, or `fabfile/`. Its floor follows from its imports: one above the
+highest room that it imports. The table in docs/architecture.md is held against that.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ THIRD_PARTIES = {
     "fabric": ("sriov.ssh", "fabfile"),
     "invoke": ("fabfile",),
     "rich": ("sriov.report.terminal",),
-    "openstack": ("sriov.cloud", "fabfile.cloud_commands"),
+    "openstack": ("sriov.cloud",),
     "keystoneauth1": ("sriov.cloud",),
     "requests": ("sriov.cloud",),
     "asyncssh": ("sriov.simulation",),
-    "distributed": ("sriov.run.dask",),
+    "distributed": ("sriov.run.backends.dask",),
 }
 # it plays the hosts: what it knew of the product, it would not prove
 SIMULATION_USES = ("errors", "layout")
@@ -59,13 +58,13 @@ def imported(module: str) -> Iterator[str]:
 
 
 def room_of(module: str) -> str:
-    """`sriov.formats.oslo.blocks` -> `formats/oslo`; empty for what is no room."""
+    """`sriov.formats.oslo.blocks` -> `formats`; empty for what is no room."""
     first, *rest = module.split(".")
     if first == "fabfile":
         return "fabfile"
     if first != "sriov" or module in APART:
         return ""
-    return "/".join(rest[:2]) if rest[:2] in (["formats", "oslo"], ["formats", "nova"]) else rest[0]
+    return rest[0]
 
 
 def floors(graph: Graph) -> dict[str, int]:
@@ -100,6 +99,12 @@ def test_rooms_import_only_downward_and_the_ladder_is_that_of_the_document() -> 
     rows = [f"| {floor[room]} | `{room}` | {', '.join(sorted(rooms()[room])) or '-'} |" for room in order]
     table = "\n".join(["| floor | room | imports |", "|---|---|---|", *rows])
     assert table in DOCUMENT.read_text(), f"the table of docs/architecture.md must be\n{table}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    packages = {module for module, path in MODULES.items() if path.name == "__init__.py"}
+    pairs = [(m, o) for m in MODULES for o in imported(m) if o in MODULES and o not in packages]
+    floors(_graph(pairs, MODULES))
 
 
 def test_simulation_stands_apart() -> None:
@@ -150,3 +155,19 @@ def test_import_does_not_wait_for_what_is_not_needed(module: str, late: set[str]
     code = f"import {module}, sys; print(sorted({late!r} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def test_no_module_function_or_folder_is_too_large() -> None:
+    lines = {module: path.read_text().count("\n") for module, path in MODULES.items()}
+    assert {module: count for module, count in lines.items() if count > 350} == {}
+    assert {(m, f): n for m, path in MODULES.items() for f, n in functions(path) if n > 50} == {}
+    folders = [path.parent for path in MODULES.values()]
+    assert {str(folder): folders.count(folder) for folder in folders if folders.count(folder) > 14} == {}
+    counted = sorted(count for module, count in lines.items() if MODULES[module].name != "__init__.py")
+    assert counted[len(counted) // 2] <= 150

@@ -8,12 +8,12 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from sriov.cloud import binding, checks, host_checks
-from sriov.cloud.binding import Bound, Verdict
-from sriov.cloud.checks import Outcome
+from sriov.cloud.binding import BindingVerdict, BoundPort
+from sriov.cloud.checks import Result
 from sriov.cloud.host_checks import Expected
 
 # as neutron 29 showed it for a VM of the test cloud
-PORT = Bound(
+PORT = BoundPort(
     status="ACTIVE",
     device_id="0d5b1c1e",
     vnic_type="direct",
@@ -53,12 +53,12 @@ def host_said(vf_line: str = VF_LINE, domain: str = DOMAIN) -> str:
     return f"@vf ens1f0 2\n{link}{vf_line}\n\n@domain\n{domain}\n@end\n"
 
 
-def wrong(port: Bound) -> list[str]:
-    return [row.name for row in binding.judge(port) if row.verdict is Verdict.WRONG]
+def wrong(port: BoundPort) -> list[str]:
+    return [row.name for row in binding.judge(port) if row.verdict is BindingVerdict.WRONG]
 
 
 def test_binding_as_nova_and_neutron_made_it_is_right_in_every_part() -> None:
-    assert {row.verdict for row in binding.judge(PORT)} == {Verdict.RIGHT}
+    assert {row.verdict for row in binding.judge(PORT)} == {BindingVerdict.RIGHT}
 
 
 @pytest.mark.parametrize(
@@ -83,29 +83,29 @@ def test_each_wrong_part_of_a_binding_is_named_alone(change: dict[str, object], 
 
 def test_port_that_nobody_uses_is_neither_right_nor_wrong() -> None:
     unused = dataclasses.replace(PORT, device_id="", vif_type="unbound", vif_details={}, profile={}, host="")
-    assert binding.judge(unused)[-1].verdict is Verdict.OPEN
+    assert binding.judge(unused)[-1].verdict is BindingVerdict.OPEN
 
 
 @pytest.mark.parametrize("line", [VF_LINE, OLD_VF_LINE])
 def test_host_that_shows_the_vf_passes_both_checks(line: str) -> None:
-    assert [check.outcome for check in host_checks.of_host(host_said(line), EXPECTED)] == [Outcome.PASSED] * 2
+    assert [check.outcome for check in host_checks.of_host(host_said(line), EXPECTED)] == [Result.PASSED] * 2
 
 
 @pytest.mark.parametrize(
     ("said", "outcomes"),
     [
-        (host_said(domain=DOMAIN.replace("id='100'", "id='101'")), (Outcome.FAILED, Outcome.PASSED)),
-        (host_said(domain=DOMAIN.replace("function='0x4'", "function='0x6'")), (Outcome.FAILED, Outcome.PASSED)),
-        (host_said(VF_LINE.replace("vlan 100", "vlan 101")), (Outcome.PASSED, Outcome.FAILED)),
-        (host_said(VF_LINE.replace("27:bc", "27:bd")), (Outcome.PASSED, Outcome.FAILED)),
-        (host_said(VF_LINE.replace(", vlan 100", "")), (Outcome.PASSED, Outcome.FAILED)),
-        (host_said(""), (Outcome.PASSED, Outcome.NOT_MADE)),
-        (host_said(domain="no virsh"), (Outcome.NOT_MADE, Outcome.PASSED)),
-        (host_said().replace("@vf ens1f0 2", "@vf  "), (Outcome.PASSED, Outcome.FAILED)),
-        (host_said().replace("@end", ""), (Outcome.NOT_MADE, Outcome.NOT_MADE)),
+        (host_said(domain=DOMAIN.replace("id='100'", "id='101'")), (Result.FAILED, Result.PASSED)),
+        (host_said(domain=DOMAIN.replace("function='0x4'", "function='0x6'")), (Result.FAILED, Result.PASSED)),
+        (host_said(VF_LINE.replace("vlan 100", "vlan 101")), (Result.PASSED, Result.FAILED)),
+        (host_said(VF_LINE.replace("27:bc", "27:bd")), (Result.PASSED, Result.FAILED)),
+        (host_said(VF_LINE.replace(", vlan 100", "")), (Result.PASSED, Result.FAILED)),
+        (host_said(""), (Result.PASSED, Result.NOT_MADE)),
+        (host_said(domain="no virsh"), (Result.NOT_MADE, Result.PASSED)),
+        (host_said().replace("@vf ens1f0 2", "@vf  "), (Result.PASSED, Result.FAILED)),
+        (host_said().replace("@end", ""), (Result.NOT_MADE, Result.NOT_MADE)),
     ],
 )
-def test_what_a_host_does_not_show_is_failed_or_not_made(said: str, outcomes: tuple[Outcome, ...]) -> None:
+def test_what_a_host_does_not_show_is_failed_or_not_made(said: str, outcomes: tuple[Result, ...]) -> None:
     assert tuple(check.outcome for check in host_checks.of_host(said, EXPECTED)) == outcomes
 
 
@@ -113,9 +113,9 @@ def test_guest_passes_with_the_device_and_its_address() -> None:
     console = (
         "[ 12.3] boot\r\nsriov-smoke pci 0x8086 0x10ca\r\nsriov-smoke net fa:16:3e:e5:27:bc\r\nsriov-smoke end\r\n"
     )
-    assert host_checks.of_guest(console, EXPECTED).outcome is Outcome.PASSED
-    assert host_checks.of_guest(console.replace("10ca", "10c9"), EXPECTED).outcome is Outcome.FAILED
-    assert host_checks.of_guest(console.replace("sriov-smoke end", ""), EXPECTED).outcome is Outcome.NOT_MADE
+    assert host_checks.of_guest(console, EXPECTED).outcome is Result.PASSED
+    assert host_checks.of_guest(console.replace("10ca", "10c9"), EXPECTED).outcome is Result.FAILED
+    assert host_checks.of_guest(console.replace("sriov-smoke end", ""), EXPECTED).outcome is Result.NOT_MADE
 
 
 def test_junit_counts_what_was_not_made_as_skipped() -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from sriov.cloud import servers
-from sriov.cloud.servers import ServerError, Waits
+from sriov.cloud.servers import LaunchWaits, ServerError
 from sriov.cloud.wanted import WantedServer
 from sriov.errors import CloudError
 
 WANTED = WantedServer("vm1", "port1", "tiny", "small")
-WAITS = Waits(server=5, port=0, end=5, pause=0)
+WAITS = LaunchWaits(server=5, port=0, end=5, pause=0)
 
 
 class Cloud:

@@ -16,10 +16,10 @@ from sriov.errors import ConnectError, LockedError
 from sriov.model import CloudLogin, Host, Role, Secret, Testbed
 from sriov.resources.contract import Request
 from sriov.run import lock_owner
+from sriov.run.backends.worker import Job, alone, carry_out
 from sriov.run.context import Settings
 from sriov.run.outcome import Status, outcome_of
 from sriov.run.phases import Phase
-from sriov.run.worker import Job, alone, carry_out
 from sriov.simulation import Fleet, HostSpec, Nic, User
 from sriov.ssh.worker_login import WorkerLogin
 

@@ -27,11 +27,11 @@ from sriov import testbed
 from sriov.errors import UsageError
 from sriov.model import Host, Secret
 from sriov.resources.contract import Request
-from sriov.run import dask as dask_engine
+from sriov.run.backends import dask as dask_engine
+from sriov.run.backends.worker import Job
 from sriov.run.context import Settings
 from sriov.run.outcome import Status
 from sriov.run.phases import Phase
-from sriov.run.worker import Job
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost
 from sriov.ssh.worker_login import WorkerLogin
 

@@ -12,12 +12,12 @@ from sriov.facts.model import Facts
 from sriov.model import Host, Testbed
 from sriov.planning.reboots import RebootPolicy
 from sriov.resources.contract import Request
-from sriov.run import worker
+from sriov.run.backends import worker
+from sriov.run.backends.remote import RemoteBackend
+from sriov.run.backends.worker import Answer, Job, carry_out
 from sriov.run.context import RunContext, Settings
 from sriov.run.outcome import AwaitingReboot, Looked, Outcome, State, Status, outcome_of
 from sriov.run.phases import Phase
-from sriov.run.remote import RemoteBackend
-from sriov.run.worker import Answer, Job, carry_out
 
 
 class Manual(Executor):

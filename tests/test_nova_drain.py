@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sriov.cloud.nova_drain import REASON, NovaDrain, Waits
+from sriov.cloud.nova_drain import REASON, DrainWaits, NovaDrain
 from sriov.errors import CloudError
 from sriov.model import Host
 
@@ -52,7 +52,7 @@ class Compute:
 
 
 def drain(compute: Compute) -> NovaDrain:
-    return NovaDrain(Thing(compute=compute), "run7", Waits(migration=5, pause=0))  # type: ignore[arg-type]
+    return NovaDrain(Thing(compute=compute), "run7", DrainWaits(migration=5, pause=0))  # type: ignore[arg-type]
 
 
 def test_empty_disables_with_the_run_in_the_reason_and_moves_all() -> None:
@@ -72,7 +72,7 @@ def test_interruption_ends_the_wait_for_an_instance_that_does_not_move() -> None
     stop = threading.Event()
     compute = Compute(servers=("vm1", "vm2"), moves=False)
     compute.migrations = lambda **query: [Thing(created_at="2030-01-01", status="running")]  # type: ignore[method-assign]
-    patient = NovaDrain(Thing(compute=compute), "run7", Waits(migration=600, pause=600))  # type: ignore[arg-type]
+    patient = NovaDrain(Thing(compute=compute), "run7", DrainWaits(migration=600, pause=600))  # type: ignore[arg-type]
     told = []
 
     def watch(words: str) -> None:

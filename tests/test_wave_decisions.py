@@ -14,7 +14,7 @@ from sriov.errors import CloudError, HostError
 from sriov.model import Host, Role, Testbed
 from sriov.resources.contract import Request
 from sriov.run.apply import hold_back
-from sriov.run.backend import Settled
+from sriov.run.backends.protocol import Settled
 from sriov.run.context import RunContext, Settings
 from sriov.run.drain import Drain
 from sriov.run.look import failed

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
-class Verdict(enum.Enum):
+class BindingVerdict(enum.Enum):
     RIGHT = "right"
     WRONG = "wrong"
     OPEN = "not yet"  # nobody uses the port, so there is nothing to be right or wrong
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class BoundPort:
     """A port as neutron shows it to an administrator. `vlan` is its network's segment, 0 where that is not shown."""
 
     status: str
@@ -32,30 +32,36 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BindingRow:
     """One part of the binding; `meaning` says what it stands for, or what its being wrong means."""
 
     name: str
     value: str
-    verdict: Verdict
+    verdict: BindingVerdict
     meaning: str
 
 
-def judge(port: Bound) -> tuple[Row, ...]:
+def judge(port: BoundPort) -> tuple[BindingRow, ...]:
     """Every part of the binding, in the order in which it comes about."""
     rows = [_vnic_type(port), _network(port)]
     if not port.device_id and port.vif_type in ("unbound", ""):
-        rows.append(Row("binding", "unbound", Verdict.OPEN, "no VM uses the port; nova binds it when one is launched"))
+        rows.append(
+            BindingRow(
+                "binding", "unbound", BindingVerdict.OPEN, "no VM uses the port; nova binds it when one is launched"
+            )
+        )
         return tuple(rows)
     return (*rows, _vif_type(port), _vlan(port), *_profile(port), _host(port), _status(port))
 
 
-def _row(name: str, value: object, is_right: bool, right: str, wrong: str) -> Row:
+def _row(name: str, value: object, is_right: bool, right: str, wrong: str) -> BindingRow:
     text = "-" if value in (None, "") else str(value)
-    return Row(name, text, Verdict.RIGHT if is_right else Verdict.WRONG, right if is_right else wrong)
+    return BindingRow(
+        name, text, BindingVerdict.RIGHT if is_right else BindingVerdict.WRONG, right if is_right else wrong
+    )
 
 
-def _vnic_type(port: Bound) -> Row:
+def _vnic_type(port: BoundPort) -> BindingRow:
     return _row(
         "vnic_type",
         port.vnic_type,
@@ -65,7 +71,7 @@ def _vnic_type(port: Bound) -> Row:
     )
 
 
-def _network(port: Bound) -> Row:
+def _network(port: BoundPort) -> BindingRow:
     value = " ".join(str(part) for part in (port.network_type, port.physnet, port.vlan) if part)
     return _row(
         "network",
@@ -76,7 +82,7 @@ def _network(port: Bound) -> Row:
     )
 
 
-def _vif_type(port: Bound) -> Row:
+def _vif_type(port: BoundPort) -> BindingRow:
     if port.vif_type == "binding_failed":
         wrong = (
             f"no driver of ML2 would bind it on {port.host or 'its host'}: is sriovnicswitch among mechanism_drivers, "
@@ -89,7 +95,7 @@ def _vif_type(port: Bound) -> Row:
     return _row("vif_type", port.vif_type, port.vif_type == "hw_veb", "bound: the card itself switches the VF", wrong)
 
 
-def _vlan(port: Bound) -> Row:
+def _vlan(port: BoundPort) -> BindingRow:
     found = port.vif_details.get("vlan")
     return _row(
         "vif_details vlan",
@@ -100,7 +106,7 @@ def _vlan(port: Bound) -> Row:
     )
 
 
-def _profile(port: Bound) -> tuple[Row, ...]:
+def _profile(port: BoundPort) -> tuple[BindingRow, ...]:
     slot, vendor = str(port.profile.get("pci_slot") or ""), str(port.profile.get("pci_vendor_info") or "")
     physnet = str(port.profile.get("physical_network") or "")
     return (
@@ -128,11 +134,11 @@ def _profile(port: Bound) -> tuple[Row, ...]:
     )
 
 
-def _host(port: Bound) -> Row:
+def _host(port: BoundPort) -> BindingRow:
     return _row("host_id", port.host, bool(port.host), "the compute host of the VM", "no host: nova has placed no VM")
 
 
-def _status(port: Bound) -> Row:
+def _status(port: BoundPort) -> BindingRow:
     return _row(
         "status",
         port.status,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
-class Outcome(enum.Enum):
+class Result(enum.Enum):
     PASSED = "passed"
     FAILED = "failed"
     NOT_MADE = "not made"
@@ -19,21 +19,21 @@ class Check:
     """`words` say what was seen, or why it could not be looked at. `seconds` it took."""
 
     name: str
-    outcome: Outcome
+    outcome: Result
     words: str
     seconds: float = 0.0
 
 
 def passed(name: str, words: str) -> Check:
-    return Check(name, Outcome.PASSED, words)
+    return Check(name, Result.PASSED, words)
 
 
 def failed(name: str, words: str) -> Check:
-    return Check(name, Outcome.FAILED, words)
+    return Check(name, Result.FAILED, words)
 
 
 def not_made(name: str, why: str) -> Check:
-    return Check(name, Outcome.NOT_MADE, why)
+    return Check(name, Result.NOT_MADE, why)
 
 
 def judged(name: str, is_right: bool, words: str) -> Check:
@@ -44,24 +44,24 @@ def junit(suites: Sequence[tuple[str, Sequence[Check]]]) -> str:
     """One test suite for each physical network; checks not made are `skipped`, with their reason."""
     root = ElementTree.Element("testsuites")
     for name, checks in suites:
-        counts = {outcome: sum(check.outcome is outcome for check in checks) for outcome in Outcome}
+        counts = {outcome: sum(check.outcome is outcome for check in checks) for outcome in Result}
         suite = ElementTree.SubElement(
             root,
             "testsuite",
             name=f"sriov.smoke.{name}",
             tests=str(len(checks)),
-            failures=str(counts[Outcome.FAILED]),
-            skipped=str(counts[Outcome.NOT_MADE]),
+            failures=str(counts[Result.FAILED]),
+            skipped=str(counts[Result.NOT_MADE]),
             time=f"{sum(check.seconds for check in checks):.3f}",
         )
         for check in checks:
             case = ElementTree.SubElement(
                 suite, "testcase", classname=f"sriov.smoke.{name}", name=check.name, time=f"{check.seconds:.3f}"
             )
-            if check.outcome is Outcome.PASSED:
+            if check.outcome is Result.PASSED:
                 ElementTree.SubElement(case, "system-out").text = check.words
             else:
-                kind = "failure" if check.outcome is Outcome.FAILED else "skipped"
+                kind = "failure" if check.outcome is Result.FAILED else "skipped"
                 ElementTree.SubElement(case, kind, message=check.words)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

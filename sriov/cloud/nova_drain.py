@@ -27,7 +27,7 @@ _UNDER_WAY = ("", "accepted", "queued", "preparing", "running", "pre-migrating",
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class DrainWaits:
     """Seconds for one instance to leave, and between two looks."""
 
     migration: float = 1800.0
@@ -36,11 +36,11 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class NovaDrain:
-    """See `sriov.drain.Drain`; asks nova. `run_id` stands in the reason."""
+    """See `sriov.run.drain.Drain`; asks nova. `run_id` stands in the reason."""
 
     cloud: Connection
     run_id: str
-    waits: Waits = Waits()
+    waits: DrainWaits = DrainWaits()
 
     def empty(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
         """Disables nova-compute, then leads each running instance away, one after the other.

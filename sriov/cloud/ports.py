@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sriov.cloud.binding import Bound
+from sriov.cloud.binding import BoundPort
 from sriov.cloud.networks import refuse_differences
 from sriov.cloud.session import told
 from sriov.cloud.wanted import WantedPort
@@ -110,14 +110,14 @@ def delete(cloud: Connection, port_id: str) -> None:
         cloud.network.delete_port(port_id, ignore_missing=True)
 
 
-def bound(cloud: Connection, name: str) -> Bound:
+def bound(cloud: Connection, name: str) -> BoundPort:
     """The port with its binding and its network's segment. Raises CloudError if there is none of the name."""
     port = find(cloud, name)
     if port is None:
         raise CloudError(f"there is no port {name}", hint="`openstack port list` shows the ports")
     with told(f"looking at the network of the port {name}"):
         network = cloud.network.get_network(port.network_id)
-    return Bound(
+    return BoundPort(
         status=str(port.status or ""),
         device_id=str(port.device_id or ""),
         vnic_type=str(port.binding_vnic_type or ""),

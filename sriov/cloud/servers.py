@@ -24,7 +24,7 @@ PORT_SUFFIX = "-port"
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class LaunchWaits:
     """Bounds in seconds: for the server, then for its port (which a NIC agent sets up), and for its end."""
 
     server: float = 600.0
@@ -56,13 +56,13 @@ class ServerError(CloudError):
 
 
 def ensure(
-    cloud: Connection, wanted: WantedServer, watch: Watch, waits: Waits | None = None, user_data: str = ""
+    cloud: Connection, wanted: WantedServer, watch: Watch, waits: LaunchWaits | None = None, user_data: str = ""
 ) -> MadeServer:
     """The VM of that name, running, its port up; launched if there is none.
 
     Raises ServerError if nova gives it up or its port stays down, CloudError if another VM has the name.
     """
-    waits = waits or Waits()
+    waits = waits or LaunchWaits()
     with told(f"looking for the VM {wanted.name}"):
         image = cloud.image.find_image(wanted.image)
         flavor = cloud.compute.find_flavor(wanted.flavor)
@@ -151,7 +151,9 @@ def _check(
     return (port.id, port.name or port.id) if port is not None else ("", wanted.port)
 
 
-def _wait_active(cloud: Connection, server_id: str, name: str, port_id: str, watch: Watch, waits: Waits) -> Server:
+def _wait_active(
+    cloud: Connection, server_id: str, name: str, port_id: str, watch: Watch, waits: LaunchWaits
+) -> Server:
     deadline = time.monotonic() + waits.server
     while True:
         with told(f"looking at the VM {name}"):
@@ -188,7 +190,7 @@ def _gave_up(server: Server, name: str, port_id: str) -> ServerError:
     )
 
 
-def _wait_port(cloud: Connection, name: str, port_id: str, watch: Watch, waits: Waits) -> None:
+def _wait_port(cloud: Connection, name: str, port_id: str, watch: Watch, waits: LaunchWaits) -> None:
     """A server can be ACTIVE while its port is DOWN: then the guest has a VF that leads nowhere."""
     deadline = time.monotonic() + waits.port
     while True:
@@ -207,9 +209,9 @@ def _wait_port(cloud: Connection, name: str, port_id: str, watch: Watch, waits: 
         time.sleep(waits.pause)
 
 
-def delete(cloud: Connection, name: str, watch: Watch, waits: Waits | None = None) -> tuple[str, ...]:
+def delete(cloud: Connection, name: str, watch: Watch, waits: LaunchWaits | None = None) -> tuple[str, ...]:
     """What was deleted: `server`, and `port` if a launch had made it. A VM that is gone already is well."""
-    waits = waits or Waits()
+    waits = waits or LaunchWaits()
     deleted: tuple[str, ...] = ()
     with told(f"looking for the VM {name}"):
         server = cloud.compute.find_server(name)
@@ -227,7 +229,7 @@ def delete(cloud: Connection, name: str, watch: Watch, waits: Waits | None = Non
     return deleted
 
 
-def _wait_gone(cloud: Connection, server_id: str, name: str, watch: Watch, waits: Waits) -> None:
+def _wait_gone(cloud: Connection, server_id: str, name: str, watch: Watch, waits: LaunchWaits) -> None:
     deadline = time.monotonic() + waits.end
     while True:
         with told(f"looking at the VM {name}"):

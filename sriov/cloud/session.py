@@ -15,7 +15,7 @@ from sriov.errors import CloudError, SriovError, UsageError, printable
 from sriov.model import Testbed
 
 if TYPE_CHECKING:
-    from openstack.connection import Connection
+    from openstack.connection import Connection as Connection
 
 _Answer = TypeVar("_Answer")
 API_TIMEOUT = 60  # seconds for one answer of the cloud
@@ -50,12 +50,17 @@ def login(testbed: Testbed) -> Connection:
     return connection
 
 
-def ask(testbed: Testbed, read: Callable[[Connection, Testbed], _Answer]) -> tuple[_Answer | None, SriovError | None]:
-    """The cloud's answer, or why there is none: NotAtHandError, or a cloud that fails. For what is whole without it."""
+def ask(
+    testbed: Testbed, read: Callable[[Connection, Testbed], _Answer], cloud: Connection | None = None
+) -> tuple[_Answer | None, SriovError | None]:
+    """The cloud's answer, or why there is none: NotAtHandError, or a cloud that fails. For what is whole without it.
+
+    `cloud`: a login that is there already.
+    """
     try:
-        if not _is_told(testbed):
+        if cloud is None and not _is_told(testbed):
             raise NotAtHandError(_NO_CREDENTIALS, hint=_NO_LOGIN)
-        return read(login(testbed), testbed), None
+        return read(cloud or login(testbed), testbed), None
     except SriovError as error:
         return None, error
 

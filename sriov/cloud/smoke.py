@@ -16,7 +16,7 @@ from sriov.cloud.host_checks import Expected
 from sriov.cloud.session import told
 from sriov.cloud.wanted import WantedNetwork, WantedPort, WantedServer
 from sriov.errors import CloudError, SriovError
-from sriov.run.signals import undisturbed
+from sriov.signals import undisturbed
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -50,7 +50,7 @@ class Smoke:
     ask_host: AskHost
     explain: Explain
     watch: servers.Watch
-    waits: servers.Waits = dataclasses.field(default_factory=servers.Waits)
+    waits: servers.LaunchWaits = dataclasses.field(default_factory=servers.LaunchWaits)
     checks: list[Check] = dataclasses.field(default_factory=list)
 
     def run(self) -> tuple[Check, ...]:
@@ -85,10 +85,12 @@ class Smoke:
         self._look_at_host(bound.host, expected)
         self._look_into_guest(expected)
 
-    def _look_at_binding(self, bound: binding.Bound, vlan: int) -> None:
+    def _look_at_binding(self, bound: binding.BoundPort, vlan: int) -> None:
         for row in binding.judge(bound):
             self._add(
-                judged(f"binding {row.name}", row.verdict is binding.Verdict.RIGHT, f"{row.value}: {row.meaning}")
+                judged(
+                    f"binding {row.name}", row.verdict is binding.BindingVerdict.RIGHT, f"{row.value}: {row.meaning}"
+                )
             )
         self._add(
             judged(f"the VLAN is {vlan} in network and binding", bound.vlan == vlan, f"the network has {bound.vlan}")

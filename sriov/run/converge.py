@@ -19,15 +19,16 @@ from sriov.errors import UsageError
 from sriov.planning.reboots import RebootPolicy
 from sriov.resources.contract import Request
 from sriov.run.apply import rest
-from sriov.run.backend import Backend, LocalBackend
+from sriov.run.backends.local import LocalBackend
+from sriov.run.backends.protocol import Backend
 from sriov.run.context import Event, Limits, Log, RunContext, Settings, Watch, interrupted
 from sriov.run.drain import Drain, refill
 from sriov.run.look import failed
 from sriov.run.outcome import AwaitingReboot, Looked, Outcome, State, Status, outcome_of
 from sriov.run.phases import Phase
 from sriov.run.reboot import not_rebooted
-from sriov.run.signals import undisturbed
 from sriov.run.waves import Waves
+from sriov.signals import undisturbed
 from sriov.transport import Connect
 
 
@@ -122,7 +123,7 @@ class _Run:
     def _backend(self) -> Backend:
         if self._options.engine is None:
             return LocalBackend(self._ctx, pool_size(self._options.jobs, len(self._states)))
-        from sriov.run.remote import RemoteBackend  # late: few runs need it
+        from sriov.run.backends.remote import RemoteBackend  # late: few runs need it
 
         return RemoteBackend(self._options.engine, self._ctx, self._options.jobs)
 

@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from sriov.errors import HostError
 from sriov.run import drain
 from sriov.run.apply import hold_back
-from sriov.run.backend import Backend
+from sriov.run.backends.protocol import Backend
 from sriov.run.context import RunContext
 from sriov.run.drain import Drain
 from sriov.run.look import failed

@@ -8,8 +8,7 @@ for nothing, is named as an orphan. `sriov.cloud.drift` adds those that only the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TypedDict
+from dataclasses import dataclass
 
 from sriov.facts.model import Facts, Port, VirtualFunction
 from sriov.model import Host, PhysicalFunction
@@ -19,7 +18,7 @@ from sriov.scheduling.host_devices import Offer, entry_label, is_left_behind, of
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldVf:
     """A VF in use; `holder` in words, as the probe found it."""
 
     index: int
@@ -28,7 +27,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class BoundVf:
     """A VF that ports of neutron claim, by their names: `port1`, or `port1, port2` where two do."""
 
     index: int
@@ -50,8 +49,8 @@ class Row:
     wanted: int
     present: int
     whitelisted: int
-    in_use: tuple[Held, ...]
-    bound: tuple[Bound, ...] | None
+    in_use: tuple[HeldVf, ...]
+    bound: tuple[BoundVf, ...] | None
     free: int
 
 
@@ -133,14 +132,14 @@ def _port_rows(
             wanted=len(indexes),
             present=len(mine),
             whitelisted=sum(vf.pci_address in given for vf in mine),
-            in_use=tuple(Held(vf.index, vf.pci_address, str(vf.holder)) for vf in mine if vf.holder),
+            in_use=tuple(HeldVf(vf.index, vf.pci_address, str(vf.holder)) for vf in mine if vf.holder),
             bound=None if claimed is None else _bound(mine, claimed),
             free=sum(vf.pci_address in left and not vf.holder for vf in mine),
         )
 
 
-def _bound(vfs: Sequence[VirtualFunction], claimed: Mapping[str, str]) -> tuple[Bound, ...]:
-    return tuple(Bound(vf.index, vf.pci_address, claimed[vf.pci_address]) for vf in vfs if vf.pci_address in claimed)
+def _bound(vfs: Sequence[VirtualFunction], claimed: Mapping[str, str]) -> tuple[BoundVf, ...]:
+    return tuple(BoundVf(vf.index, vf.pci_address, claimed[vf.pci_address]) for vf in vfs if vf.pci_address in claimed)
 
 
 def _wanted(request: Request, facts: Facts, port: Port) -> dict[str, tuple[int, ...]]:
@@ -198,72 +197,3 @@ def _oddity(vf: VirtualFunction, offer: Offer) -> tuple[str, str] | None:
     if entry is None and not vf.holder:
         return "used by nobody and given to no physical network", "add its port to env.sriov, or make fewer VFs"
     return None
-
-
-class RowDocument(TypedDict):
-    host: str
-    hostname: str
-    interface: str
-    pci_address: str
-    wanted: int
-    present: int
-    in_use: list[dict[str, str | int]]
-    free: int
-    whitelisted: int
-    bound: list[dict[str, str | int]] | None
-
-
-class NetworkDocument(TypedDict):
-    physical_network: str
-    free: int
-    most_on_one_host: int
-    hosts: list[RowDocument]
-
-
-class Document(TypedDict):
-    task: str
-    testbed: str
-    exit_code: int
-    physical_networks: list[NetworkDocument]
-    orphans: list[dict[str, str]]
-    silent: list[str]
-    cloud: dict[str, object]
-
-
-def document(testbed: str, exit_code: int, found: Capacity) -> Document:
-    return Document(
-        task="capacity",
-        testbed=testbed,
-        exit_code=exit_code,
-        physical_networks=[_network(found, physnet) for physnet in found.physnets],
-        orphans=[
-            {"host": o.host.name, "target": o.target, "message": o.message, "hint": o.hint} for o in found.orphans
-        ],
-        silent=[host.name for host in found.silent],
-        cloud={"asked": not found.unasked, "reason": found.unasked},
-    )
-
-
-def _network(found: Capacity, physnet: str) -> NetworkDocument:
-    free = found.free(physnet)
-    return NetworkDocument(
-        physical_network=physnet,
-        free=sum(free.values()),
-        most_on_one_host=max(free.values(), default=0),
-        hosts=[_row(row) for row in found.rows if row.physnet == physnet],
-    )
-
-
-def _row(row: Row) -> RowDocument:
-    return RowDocument(
-        host=row.host.name,
-        hostname=row.host.hostname,
-        interface=row.interface,
-        pci_address=row.pci_address,
-        wanted=row.wanted,
-        present=row.present,
-        in_use=[{"index": h.index, "pci_address": h.pci_address, "holder": h.holder} for h in row.in_use],
-        free=row.free,
-        whitelisted=row.whitelisted,
-        bound=None if row.bound is None else [asdict(bound) for bound in row.bound],
-    )

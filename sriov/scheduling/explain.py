@@ -7,10 +7,10 @@ that cannot be told is `UNKNOWN` and does not fail.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sriov.facts.model import Facts
+from sriov.facts.model import Facts, Holder, HolderKind
 from sriov.model import Host, Role
 from sriov.resources.contract import Request
 from sriov.scheduling.checks import ANSWERS, ON_COMPUTE, ON_OPENSTACK, Asked, Judge, Judgement, Mark
@@ -67,8 +67,17 @@ class Explanation:
         return any(host.failing and host.failing.name == ANSWERS for host in (*self.computes, *self.schedulers))
 
 
-def explain(seen: Sequence[tuple[Request, Facts | None, str]], physnet: str, count: int) -> Explanation:
-    """`seen`: each host with its facts (probed with all ports), or None and the reason why there are none."""
+def explain(
+    seen: Sequence[tuple[Request, Facts | None, str]],
+    physnet: str,
+    count: int,
+    bound: Mapping[str, Mapping[str, str]] | None = None,
+) -> Explanation:
+    """`seen`: each host with its facts (probed with all ports), or None and the reason why there are none.
+
+    `bound`: by host string, the VFs (PCI address) that neutron has bound, and to which port: a VM that is shut off
+    keeps its VF, although the host shows it free.
+    """
     computes: list[Explained] = []
     schedulers: list[Explained] = []
     for request, facts, reason in seen:
@@ -77,7 +86,8 @@ def explain(seen: Sequence[tuple[Request, Facts | None, str]], physnet: str, cou
             (Role.OPENSTACK, ON_OPENSTACK, schedulers),
         ):
             if role in request.roles:
-                into.append(_explained(request, facts, reason, role, judges, physnet, count))
+                claimed = _claimed(facts, (bound or {}).get(request.host.name, {}))
+                into.append(_explained(request, claimed, reason, role, judges, physnet, count))
     return Explanation(physnet, count, tuple(computes), tuple(schedulers))
 
 
@@ -107,30 +117,13 @@ def _until_failing(asked: Asked, judges: tuple[Judge, ...]) -> Iterator[Judgemen
             return
 
 
-def document(testbed: str, exit_code: int, found: Explanation) -> dict[str, object]:
-    """One JSON document; keys only get added."""
-    return {
-        "task": "explain",
-        "testbed": testbed,
-        "exit_code": exit_code,
-        "physical_network": found.physnet,
-        "count": found.count,
-        "verdict": found.verdict.name.lower(),
-        "hosts": [host.host.name for host in found.hosts],
-        "compute": [_host(host) for host in found.computes],
-        "scheduler": [_host(host) for host in found.schedulers],
-        "cloud": {"asked": not found.unasked, "reason": found.unasked},
-    }
-
-
-def _host(host: Explained) -> dict[str, object]:
-    return {
-        "host": host.host.name,
-        "hostname": host.host.hostname,
-        "free": host.free,
-        "failing": host.failing.name if host.failing else None,
-        "steps": [
-            {"name": step.name, "mark": step.mark.value, "found": step.found, "remedy": step.remedy}
-            for step in host.steps
-        ],
-    }
+def _claimed(facts: Facts | None, bound: Mapping[str, str]) -> Facts | None:
+    """The facts with bound VFs held by the guests of their ports, where the host itself knows no holder."""
+    if facts is None or not bound:
+        return facts
+    holders = {slot: Holder(HolderKind.BOUND_PORT, name) for slot, name in bound.items()}
+    ports = tuple(
+        port._replace(vfs=tuple(vf._replace(holder=vf.holder or holders.get(vf.pci_address)) for vf in port.vfs))
+        for port in facts.ports
+    )
+    return facts._replace(ports=ports)

@@ -7,7 +7,7 @@ import re
 from sriov.formats.nova import releases
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import Document
-from sriov.formats.oslo.options import OptionName, Setting, items, joined, winning
+from sriov.formats.oslo.options import Assignment, OptionName, items, joined, winning
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -38,7 +38,7 @@ def apply(
     return _apply_available(documents, release, targets[0][1]), problems
 
 
-def _in_force(documents: tuple[Document, ...], names: tuple[OptionName, ...]) -> tuple[Setting, ...]:
+def _in_force(documents: tuple[Document, ...], names: tuple[OptionName, ...]) -> tuple[Assignment, ...]:
     """The setting that counts; two where one stands in a drop-in folder and one in a file. For which of them counts
     only the service's command line tells: files that it names are read after the folders, else before them."""
     named = tuple(document for document in documents if ".conf.d/" not in document.path)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from sriov.formats.nova import releases
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import Document, escape, unescape
-from sriov.formats.oslo.options import OptionName, Setting, is_true, joined, winning
+from sriov.formats.oslo.options import Assignment, OptionName, is_true, joined, winning
 
 Entry = Mapping[str, object]
 _ANY = re.compile(".*")
@@ -257,5 +257,5 @@ def reports_in_placement(documents: tuple[Document, ...], release: int) -> bool:
     return setting is not None and is_true(setting.option.value)
 
 
-def _inside(setting: Setting, found: tuple[blocks.Block, ...]) -> bool:
+def _inside(setting: Assignment, found: tuple[blocks.Block, ...]) -> bool:
     return any(block.first < setting.option.first < block.last and not block.was for block in found)

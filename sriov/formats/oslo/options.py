@@ -32,7 +32,7 @@ class ConfigFile(NamedTuple):
     readers: frozenset[str]
 
 
-class Setting(NamedTuple):
+class Assignment(NamedTuple):
     """An assignment and where it stands; `place` is for messages: `/etc/nova/nova.conf:12`."""
 
     document: Document
@@ -44,16 +44,16 @@ class Setting(NamedTuple):
         return f"{self.document.path}:{self.document.numbers[self.option.first]}"
 
 
-def _settings(document: Document, name: OptionName) -> tuple[Setting, ...]:
-    return tuple(Setting(document, name, option) for option in document.options_named(name.section, name.key))
+def _settings(document: Document, name: OptionName) -> tuple[Assignment, ...]:
+    return tuple(Assignment(document, name, option) for option in document.options_named(name.section, name.key))
 
 
-def joined(documents: tuple[Document, ...], names: tuple[OptionName, ...]) -> tuple[Setting, ...]:
+def joined(documents: tuple[Document, ...], names: tuple[OptionName, ...]) -> tuple[Assignment, ...]:
     """All assignments of a MultiStrOpt, in the order in which nova gets the values."""
     return tuple(setting for document in documents for name in reversed(names) for setting in _settings(document, name))
 
 
-def winning(documents: tuple[Document, ...], names: tuple[OptionName, ...]) -> Setting | None:
+def winning(documents: tuple[Document, ...], names: tuple[OptionName, ...]) -> Assignment | None:
     """The one assignment of a ListOpt (or any single option) that counts, None where none is set."""
     for document in reversed(documents):
         for name in names:

@@ -160,7 +160,7 @@ _NO_PART = ("simulation", "fabfile", "templates", "testbeds")  # in a wheel they
 def fingerprint() -> str:
     """Of the code and the templates that take part in a job; a controller and its workers must have the same."""
     digest = hashlib.sha256()
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     code = [path.relative_to(package) for path in package.rglob("*.py")]
     templates = [path.relative_to(layout.templates()) for path in layout.templates().rglob("*.*") if path.is_file()]
     named = [(path, package) for path in code if path.parts[0] not in _NO_PART]

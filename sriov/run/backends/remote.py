@@ -12,11 +12,11 @@ from sriov.errors import HostError, InterruptedRunError
 from sriov.planning import script
 from sriov.resources.contract import Change
 from sriov.run.apply import entry_of
-from sriov.run.backend import Settled
+from sriov.run.backends.protocol import Settled
+from sriov.run.backends.worker import Answer, Message, carry_out, job
 from sriov.run.context import LogEntry, RunContext
 from sriov.run.outcome import Outcome, State, Status, outcome_of, with_outcome
 from sriov.run.phases import Phase
-from sriov.run.worker import Answer, Message, carry_out, job
 
 _WIDTH = 10_000  # jobs given out at once; each is some KB in the memory of the scheduler
 _GRACE = 20.0  # seconds for the jobs under way to end after an interruption

@@ -1,32 +1,13 @@
-"""Where phases of hosts are done: in threads of this process that keep sessions open, or wherever an Executor is."""
+"""Phases done by threads of this process, which keep the sessions open between them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
 
+from sriov.run.backends.protocol import Settled
 from sriov.run.context import RunContext
 from sriov.run.outcome import State
 from sriov.run.phases import Phase, perform
-
-Settled = Callable[[State], None]
-"""Given the state after a phase, before the future of it is done: so none is lost, whenever a run is interrupted."""
-
-
-class Backend(Protocol):
-    """Phases go in, states come out; what goes wrong with a host is a state. `width` phases are given out at once."""
-
-    width: int
-
-    def submit(self, phase: Phase, state: State, settled: Settled = lambda state: None) -> Future[State]:
-        """The state after that phase. Cancelled where the run was interrupted before the phase began."""
-
-    def interrupt(self) -> None:
-        """The operator ended the run: what has not begun is cancelled, the rest hastened to its end, and waited for."""
-
-    def close(self) -> None:
-        """No phase will follow."""
 
 
 class LocalBackend:

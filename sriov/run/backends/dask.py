@@ -16,8 +16,8 @@ from typing import Any
 
 from sriov.errors import UsageError
 from sriov.model import Host
-from sriov.run import worker
-from sriov.run.worker import Job, Message
+from sriov.run.backends import worker
+from sriov.run.backends.worker import Job, Message
 
 SCHEME = "dask://"
 PATIENCE = 10.0  # seconds for the scheduler and its workers to answer before the run begins
