@@ -1,24 +1,17 @@
 {
 nonce=NONCE
-# Shared by probe and apply. Reads only. The caller has set $nonce.
 set -u
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
 umask 077
 
-# section NAME [ARGUMENT]: what follows, up to the line feed before the next such line, belongs to it
 section() { printf '\n@%s %s\n' "$nonce" "$*"; }
 
-# value FILE: $v is its first line, empty where there is none; builtins only, so that sysfs costs no process
 value() { v=; [ ! -r "$1" ] || IFS= read -r v 2>/dev/null <"$1" || :; }
 
-# target LINK: $v is the last name of what it points to, empty where it points nowhere
 target() { v=; if cd -P -- "$1" 2>/dev/null; then v=${PWD##*/}; cd /; fi; }
 
-# vf_holders PF_DEVICE: a line for each VF: index, PCI address, and its holder if somebody uses it.
-# libvirt's own state comes first because it names the guest; then open vfio groups and RDMA devices (DPDK uses those
-# of Mellanox cards); then vDPA and network devices.
 vf_holders() {
     libvirt=$(for f in /run/libvirt/qemu/*.xml; do
         [ -e "$f" ] || continue
@@ -41,8 +34,6 @@ vf_holders() {
     done
 }
 
-# vf_holder VF_DEVICE ADDRESS: who uses it, in words; nothing where nobody does.
-# Needs $libvirt, $opened and $addresses.
 vf_holder() {
     guest=$(printf '%s\n' "$libvirt" | grep -m1 -F "$2 ")
     if [ -n "$guest" ]; then printf 'libvirt domain %s' "${guest#* }"; return; fi
@@ -83,7 +74,6 @@ $node
     esac
     for f in "$1"/net/*; do
         if [ ! -e "$f" ]; then
-            # a network driver without a device here: sysfs shows a device only in its own namespace
             [ ! -d "$1/net" ] || printf 'another network namespace'
             return
         fi
@@ -112,23 +102,7 @@ needed='cp flock head mv readlink setsid sha256sum stat sync tail timeout wc'
 limit=8388608
 manifest=''
 own_lock=''
-# What a host is: read only, one pass, few processes. The text is fixed; sriov/facts/parser.py reads the sections, and
-# sriov/planning/probe.py sets these variables before. Words of a list are parted by blanks; empty means no.
-#   all_ports   every port
-#   ports       INTERFACE:VFS, ports to look at. Where another number of VFs stands than VFS, also who holds each
-#   by_address  ADDRESS=VFS, the same by PCI or MAC address
-#   compute     a compute host: also who else sets numbers of VFs
-#   files       globs of files to read whole
-#   units       names of systemd units
-#   own_units   globs of unit files of ours, which are asked for by name; `# interface NAME` in one names a port
-#   values      globs of files of one line
-#   tools       commands that the host may have
-#   needed      commands that a change is made with
-#   limit       bytes of one file
-#   manifest    the run whose manifest to read, `-` for the last one that can be taken back
-#   own_lock    the caller holds the lock itself
 read -r boot_id </proc/sys/kernel/random/boot_id
-# it leaves in few large pieces: each small write would be a packet that three processes here and there wake for
 facts=$(
 section host
 IFS= read -r cmdline </proc/cmdline
@@ -148,7 +122,6 @@ for f in /run/libvirt/qemu/*.xml; do
     [ ! -e "$f" ] || { f=${f##*/}; printf 'instance=%s\n' "${f%.xml}"; }
 done
 if [ -z "$own_lock" ]; then
-    # words in the lock: a run is at work, or one was cut off
     value /run/sriov/lock
     [ -z "$v" ] || flock -s -n /run/sriov/lock true || printf 'lock=%s\n' "$v"
 fi
@@ -164,7 +137,6 @@ for f in $values; do
     printf 'value=%s %s\n' "$f" "$v"
 done
 
-# port INTERFACE VFS: where another number of VFs stands than VFS, also who holds each
 port() {
     d=/sys/class/net/$1/device
     [ -e "$d/vendor" ] || return 0
@@ -195,11 +167,9 @@ port() {
         printf 'vf=%s %s %s\n' "${f##*/virtfn}" "$vf" "$v"
         count=$((count + 1))
     done
-    # sriov_numvfs itself is not read: while a write to it hangs, reading it hangs as well
     [ "$count" = 0 ] || [ "$count" = "$2" ] || vf_holders "$d" | sed 's/^/holder=/'
 }
 [ -z "$all_ports" ] || for f in /sys/class/net/*; do port "${f##*/}" -; done
-# a name may look like a glob
 set -f
 for named in $ports; do
     set +f
@@ -214,7 +184,6 @@ set +f
         case ${named%=*} in "$pci" | "$v") port "${f##*/}" "${named##*=}"; break ;; esac
     done
 done
-# a port that the testbed no longer names
 [ -n "$all_ports" ] || for f in $own_units; do
     [ -e "$f" ] || continue
     while IFS= read -r line; do
@@ -245,15 +214,12 @@ if [ -n "$files" ]; then
     for f in $files; do
         [ ! -e "$f" ] || set -- "$@" "$f"
     done
-    # a file below /proc is as old as the process that looks at it: the first line tells what time it is, now that the
-    # host has been up so long
     read -r uptime rest </proc/uptime
     section "files $uptime"
     {
         stat -L -c '%s %.Y %.Z %n' /proc/self/comm "$@" 2>/dev/null && section content &&
             { [ "$#" = 0 ] || head -q -c "$limit" -- "$@" 2>/dev/null; }
     } || for f; do
-        # one of them cannot be read
         section "file $f"
         head -c "$limit" -- "$f" 2>/dev/null || section "unreadable $f"
     done
