@@ -27,16 +27,15 @@ from sriov.run import lock_owner
 from sriov.run.context import Event, Log, LogEntry, Watch
 from sriov.run.converge import RunOptions
 from sriov.run.outcome import Outcome
-from sriov.scheduling.capacity import Capacity, measure
-from sriov.scheduling.explain import Explanation
-from sriov.scheduling.explain import explain as judge
 from sriov.signals import end_as_ctrl_c_does
 from sriov.testbed import host_strings
 from sriov.testbed import load as load_testbed
 from sriov.transport import Connect, Session
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what a run that changes hosts does not need, it does not load
     from sriov.cloud.session import Connection
+    from sriov.scheduling.capacity import Capacity
+    from sriov.scheduling.explain import Explanation
 
 _FILES = 256  # of the program itself, beside the connections to hosts
 
@@ -118,29 +117,18 @@ def converge(
     return Run(run_id, outcomes)
 
 
-class Measured(NamedTuple):
-    """How many VFs there are and who has them. `cloud_error` says why the cloud's side is missing; None: it is not."""
-
-    capacity: Capacity
-    outcomes: tuple[Outcome, ...]
-    cloud_error: SriovError | None
-
-
-class Judged(NamedTuple):
-    """Why a VM finds a host or none; `cloud_error` as above."""
-
-    explanation: Explanation
-    cloud_error: SriovError | None
-
-
 def capacity(
     asked: Iterable[Request],
     access: Access = Access(),
     options: RunOptions = RunOptions(),
     watch: Watch = lambda label, event: None,
-) -> Measured:
-    """VFs by physical network and host, as hosts, whitelists and, with credentials, the cloud have them."""
+) -> tuple[Capacity, tuple[Outcome, ...], SriovError | None]:
+    """VFs by physical network and host, as hosts, whitelists and, with credentials, the cloud have them.
+
+    Then the outcome of each look, and why the cloud's side is missing (None: it is not; see `is_failure`).
+    """
     from sriov.cloud import claims, drift, session
+    from sriov.scheduling.capacity import measure
 
     asked = _with_all_ports(asked)
     outcomes = look(asked, access, options, watch)
@@ -150,7 +138,7 @@ def capacity(
     found = measure(seen, None if view is None else view.bound(testbed.hosts))
     if view is not None:
         found = replace(found, orphans=(*found.orphans, *drift.orphans(seen, view)))
-    return Measured(replace(found, unasked=error.message if error else ""), outcomes, error)
+    return replace(found, unasked=error.message if error else ""), outcomes, error
 
 
 def explain(
@@ -162,17 +150,18 @@ def explain(
     watch: Watch = lambda label, event: None,
     *,
     cloud: Connection | None = None,
-) -> Judged:
+) -> tuple[Explanation, SriovError | None]:
     """What each host says about `count` direct ports on that physical network; VFs that neutron has bound, by `cloud`
-    or by the credentials that there are, count as used."""
+    or by the credentials that there are, count as used; the error says why they do not."""
     from sriov.cloud import claims, session
+    from sriov.scheduling import explain as scheduling
 
     asked = _with_all_ports(asked)
     bound, error = session.ask(_testbed(asked), claims.bound, cloud)
     outcomes = look(asked, access, options, watch)
     seen = [(found.request, found.facts, found.error.message if found.error else "") for found in outcomes]
-    explanation = judge(seen, physnet, count, bound)
-    return Judged(replace(explanation, unasked=error.message if error else ""), error)
+    explanation = scheduling.explain(seen, physnet, count, bound)
+    return replace(explanation, unasked=error.message if error else ""), error
 
 
 def is_failure(cloud_error: SriovError | None) -> bool:
@@ -266,7 +255,7 @@ def _stranger(name: str) -> Host:
 
 
 __all__ = [
-    "Access", "Event", "Judged", "LogEntry", "Measured", "Outcome", "Request", "Run", "RunOptions", "capacity",
+    "Access", "Event", "LogEntry", "Outcome", "Request", "Run", "RunOptions", "capacity",
     "converge", "end_as_ctrl_c_does", "explain", "is_failure", "load", "look", "new_run_id", "open_session",
     "requests", "strangers",
 ]  # fmt: skip

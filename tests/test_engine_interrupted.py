@@ -15,7 +15,7 @@ from sriov.resources.contract import Request
 from sriov.run.backends import worker
 from sriov.run.backends.remote import RemoteBackend
 from sriov.run.backends.worker import Answer, Job, carry_out
-from sriov.run.context import RunContext, Settings
+from sriov.run.context import Settings, begin
 from sriov.run.outcome import AwaitingReboot, Looked, Outcome, State, Status, outcome_of
 from sriov.run.phases import Phase
 
@@ -37,7 +37,7 @@ def connect(host: Host) -> Any:
 
 
 def backend(executor: Executor) -> RemoteBackend:
-    return RemoteBackend(executor, RunContext(Settings("run1", connect)))
+    return RemoteBackend(executor, begin(Settings("run1", connect), lambda label, event: None))
 
 
 def request(name: str = "compute1") -> Request:

@@ -99,7 +99,7 @@ def _live(fleet: Fleet, bench: Bench) -> Story:
 def _lengths(bench: Bench) -> int:
     """Bytes of the script and the files that a bare host is sent."""
     run = bench.look(HEALTHY[0])[HEALTHY[0]]
-    assert len(script.steps(run.first_plan)) == len(STEPS), [str(change) for change in run.first_plan.changes]
+    assert len(run.first_plan.steps) == len(STEPS), [str(change) for change in run.first_plan.changes]
     sent = script.apply(
         run.request, run.first_plan, "0" * 32, run_id="20260101T000000Z-000001", who="operator@desk", may_reboot=False
     )

@@ -7,7 +7,7 @@ from conftest import Operator, Visit, starts
 from test_ml2 import AGENT, ML2, NEUTRON_CONF, reads
 
 from sriov import testbed
-from sriov.planning import script
+from sriov.planning.probe import probe_script
 from sriov.resources.contract import Request
 from sriov.simulation import Fleet, HostSpec, SimulatedHost
 
@@ -79,7 +79,7 @@ def test_contrail_leaves_neutron_alone(
 
 
 def test_files_of_neutron_are_asked_for_under_ml2_only(requests: tuple[Request, Request]) -> None:
-    contrail, ml2 = (script.probe(request, "nonce").text.decode() for request in requests)
+    contrail, ml2 = (probe_script(request, "nonce").text.decode() for request in requests)
     assert "/etc/neutron" not in contrail
     assert "neutron-server" not in contrail
     assert all(text in ml2 for text in (NEUTRON_CONF, ML2, AGENT, "neutron-server.service"))

@@ -39,7 +39,7 @@ def looked(shell: str, **values: str) -> Iterator[tuple[str, str, bytes]]:
 
 
 def test_header_sets_the_variables_that_the_text_names() -> None:
-    named = re.findall(r"^#   (\w+) ", text_of("probe.sh"), re.MULTILINE)
+    named = re.findall(r"^#   (\w+) ", (layout.templates() / "probe.sh").read_text(), re.MULTILINE)
     assert list(header(COMPUTE)) == named
 
 
@@ -84,8 +84,8 @@ def test_what_is_not_asked_for_is_not_told() -> None:
 
 def test_host_as_wanted_costs_no_template_engine() -> None:
     code = (
-        "import sys, test_plan as t; from sriov.planning import plan, script; asked = t.request(t.ETH0)\n"
-        "assert not plan.make(asked, t.converged()).changes and script.probe(asked, '0')\n"
+        "import sys, test_plan as t; from sriov.planning import plan, probe; asked = t.request(t.ETH0)\n"
+        "assert not plan.make(asked, t.converged()).changes and probe.probe_script(asked, '0')\n"
         "print('jinja2' in sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}

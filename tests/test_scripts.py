@@ -13,6 +13,7 @@ from sriov.formats.kernel_arguments import KernelArgument
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 from sriov.planning import script
 from sriov.planning.plan import Plan
+from sriov.planning.probe import probe_script
 from sriov.resources import vf_unit
 from sriov.resources.contract import Change, Command, Effect, Request, WriteFile
 from sriov.resources.grub_drop_in import drop_in_text
@@ -42,9 +43,9 @@ PLAN = Plan(
     )
 )
 SCRIPTS = {
-    "probe": script.probe(Request(HOST, BED, BOTH), "0" * 32),
-    "probe of one role": script.probe(Request(HOST, BED, frozenset({Role.OPENSTACK})), "0" * 32),
-    "probe of all ports": script.probe(Request(HOST, BED, frozenset(), all_ports=True), "0" * 32),
+    "probe": probe_script(Request(HOST, BED, BOTH), "0" * 32),
+    "probe of one role": probe_script(Request(HOST, BED, frozenset({Role.OPENSTACK})), "0" * 32),
+    "probe of all ports": probe_script(Request(HOST, BED, frozenset(), all_ports=True), "0" * 32),
     "apply": script.apply(Request(HOST, BED, BOTH), PLAN, "0" * 32, run_id="r", who="o'neill@desk", may_reboot=False),
     "apply and reboot": script.apply(
         Request(HOST, BED, BOTH), PLAN, "0" * 32, run_id="r", who="me@desk", may_reboot=True

@@ -15,7 +15,7 @@ from sriov.model import Host, Role, Testbed
 from sriov.resources.contract import Request
 from sriov.run.apply import hold_back
 from sriov.run.backends.protocol import Settled
-from sriov.run.context import RunContext, Settings
+from sriov.run.context import RunContext, Settings, begin
 from sriov.run.drain import Drain
 from sriov.run.look import failed
 from sriov.run.outcome import AwaitingReboot, Outcome, State, Status, outcome_of
@@ -32,7 +32,7 @@ def no_session(host: Host) -> Any:
 
 @pytest.fixture
 def ctx() -> RunContext:
-    return RunContext(Settings("run1", no_session))
+    return begin(Settings("run1", no_session), lambda label, event: None)
 
 
 def waiting(*names: str) -> dict[int, AwaitingReboot]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from sriov.errors import ApplyError, HostError, LockedError, printable
 from sriov.facts.parser import sections
-from sriov.planning import script
 from sriov.planning.plan import Plan
 
 LOCK = "the lock"  # the step of a run that finds the host locked
@@ -52,7 +51,7 @@ def _locked(host: str, words: str) -> LockedError:
 
 def _subject(plan: Plan, number: str) -> str:
     """The change that this step of the plan belongs to."""
-    change, _ = script.steps(plan)[int(number)]
+    change, _ = plan.steps[int(number)]
     return f"{change.resource} {change.target}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sriov.facts.model import Facts
-from sriov.resources.contract import Change, Effect, Item, Problem, Reboot, RebootState, Request, Severity
+from sriov.resources.contract import Change, Effect, Item, Problem, Reboot, RebootState, Request, Severity, Step
 from sriov.resources.registry import CAPABILITIES
 
 # what the change of a host is made with (templates/apply.sh.j2), beside the shell and what every system has
@@ -31,6 +31,11 @@ class Plan(NamedTuple):
     @property
     def warnings(self) -> tuple[Problem, ...]:
         return self._of(Severity.WARNING)
+
+    @property
+    def steps(self) -> tuple[tuple[Change, Step], ...]:
+        """The steps by number, as the host's report counts them, each with its change."""
+        return tuple((change, step) for change in self.changes for step in change.steps)
 
     @property
     def will_reboot(self) -> bool:

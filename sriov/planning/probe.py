@@ -10,8 +10,14 @@ from sriov.planning.plan import TOOLS
 from sriov.rendering.plain import assignments, text_of
 from sriov.resources.contract import RESTARTS_DUE, Request
 from sriov.resources.registry import reads
+from sriov.transport import Script
 
 _UNITS = "/etc/systemd/system"
+
+
+def probe_script(request: Request, nonce: str) -> Script:
+    """Execution 1: what the host is. `nonce`: hexadecimal digits."""
+    return Script(f"nonce={nonce}\n{functions()}{look(request, own_lock=False)}".encode())
 
 
 def functions() -> str:

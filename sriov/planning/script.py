@@ -1,4 +1,4 @@
-"""From a request or a plan to the script that runs on the host, and the bytes that it reads. Pure."""
+"""From a plan to the script that changes the host, and the bytes that it reads. Pure."""
 
 from __future__ import annotations
 
@@ -23,11 +23,6 @@ class _LoggedStep(NamedTuple):
     command: tuple[str, ...]
     begins: bool  # a change
     log: str
-
-
-def probe(request: Request, nonce: str) -> Script:
-    """Execution 1: what the host is. `nonce`: hexadecimal digits."""
-    return Script(f"nonce={nonce}\n{functions()}{look(request, own_lock=False)}".encode())
 
 
 def apply(
@@ -55,11 +50,6 @@ def apply(
     return Script(f"nonce={nonce}\n{text}".encode(), payload)
 
 
-def steps(plan: Plan) -> tuple[tuple[Change, Step], ...]:
-    """The steps of a plan by number, as the host's report counts them."""
-    return tuple((change, step) for change in plan.changes for step in change.steps)
-
-
 def _logged(request: Request, plan: Plan, run_id: str, who: str) -> Iterator[_LoggedStep]:
     """Each step as words for the shell; the last one of a change carries the line of the log."""
     for change in plan.changes:
@@ -78,7 +68,7 @@ def _staged(plan: Plan) -> bytes:
     """Calls of `stage` and what fills the new files; in braces, so that the shell runs nothing of a part."""
     calls: list[bytes] = []
     new: dict[str, list[str]] = {}
-    for number, (_, step) in enumerate(steps(plan)):
+    for number, (_, step) in enumerate(plan.steps):
         if isinstance(step, WriteFile):
             calls.append(_call("stage", number, step.path, step.found, checksum(step.content)))
             calls.append(b"fill " + _printf_format(step.content))

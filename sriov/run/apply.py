@@ -76,7 +76,7 @@ def _change(looked: Looked, ctx: RunContext) -> AwaitingReboot | Outcome:
         ctx.tell(host, str(warning))
     nonce = secrets.token_hex(16)
     progress = ChangeProgress(
-        script.steps(plan),
+        plan.steps,
         nonce,
         lambda words: ctx.tell(host, words),
         lambda change: ctx.log(host.name, entry_of(outcome, change, ctx)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sriov.errors import HostError, InterruptedRunError
@@ -61,15 +60,14 @@ class Settings(NamedTuple):
     reboots: RebootPolicy = RebootPolicy()
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class RunContext:
+class RunContext(NamedTuple):
     """A run in this process. `stop` is set when the operator ends it; `sessions` are those that it has open here."""
 
     settings: Settings
+    stop: threading.Event
+    sessions: Sessions
     watch: Watch = lambda label, event: None
     log: Log = lambda host, entry: None
-    stop: threading.Event = field(default_factory=threading.Event)
-    sessions: Sessions = field(default_factory=Sessions)
 
     @property
     def limits(self) -> Limits:
@@ -93,6 +91,16 @@ class RunContext:
         if not self.stop.is_set() or isinstance(error, InterruptedRunError):
             return error
         return InterruptedRunError(error.host, f"interrupted: {error.message}", hint="run again", step=error.step)
+
+
+def begin(settings: Settings, watch: Watch, log: Log = lambda host, entry: None) -> RunContext:
+    """A run that has no session open yet."""
+    return RunContext(settings, threading.Event(), Sessions(), watch, log)
+
+
+def before_reboot(host: Host) -> InterruptedRunError:
+    """What becomes of a host that waits for its reboot when the operator ends the run."""
+    return interrupted(host, "interrupted before its reboot; all that comes before it is done", "the reboot")
 
 
 def interrupted(host: Host, words: str, step: str = "") -> InterruptedRunError:

@@ -13,23 +13,33 @@ import secrets
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sriov.errors import UsageError
 from sriov.planning.reboots import RebootPolicy
 from sriov.resources.contract import Request
-from sriov.run.apply import rest
 from sriov.run.backends.local import LocalBackend
 from sriov.run.backends.protocol import Backend
-from sriov.run.context import Event, Limits, Log, RunContext, Settings, Watch, interrupted
-from sriov.run.drain import Drain, refill
+from sriov.run.context import (
+    Event,
+    Limits,
+    Log,
+    RunContext,
+    Settings,
+    Watch,
+    before_reboot,
+    begin,
+    interrupted,
+)
 from sriov.run.look import failed
 from sriov.run.outcome import AwaitingReboot, Looked, Outcome, State, Status, outcome_of
 from sriov.run.phases import Phase
-from sriov.run.reboot import not_rebooted
-from sriov.run.waves import Waves
 from sriov.signals import undisturbed
 from sriov.transport import Connect
+
+if TYPE_CHECKING:
+    from sriov.run.drain import Drain
+    from sriov.run.waves import Waves
 
 
 class RunOptions(NamedTuple):
@@ -72,7 +82,7 @@ def look(
 ) -> tuple[Outcome, ...]:
     """Probes and plans; touches nothing. `keeps_files`: the outcomes hold the files that were read."""
     settings = Settings(f"look-{secrets.token_hex(4)}", connect, options.limits, keeps_files=keeps_files)
-    run = _Run(requests, RunContext(settings, _safely(watch)), options)
+    run = _Run(requests, begin(settings, _safely(watch)), options)
     run.carry_out(run.look)
     return run.outcomes()
 
@@ -92,7 +102,7 @@ def converge(
     """
     options.waves(1)  # a wrong value is told before anything is touched
     settings = Settings(run_id, connect, options.limits, who, changes_hosts=True, reboots=options.reboots)
-    run = _Run(requests, RunContext(settings, _safely(watch), log), options)
+    run = _Run(requests, begin(settings, _safely(watch), log), options)
     run.carry_out(run.converge)
     return run.outcomes()
 
@@ -105,22 +115,26 @@ class _Run:
         self._ctx = ctx
         self._options = options
         self._threads = pool_size(options.jobs, len(self._states))
+        self._waves: list[Waves] = []  # that have begun: one at most
 
-    def carry_out(self, work: Callable[[Backend, Waves], None]) -> None:
+    def carry_out(self, work: Callable[[Backend], None]) -> None:
         if not self._states:
             return
         backend = self._backend()
-        waves = Waves(backend, self._ctx, self._options.drain, self._threads)
         try:
-            work(backend, waves)
+            work(backend)
         except KeyboardInterrupt:
             with undisturbed():
                 self._ctx.stop.set()  # no turn of a wave goes on from here
                 backend.interrupt()
-                waves.close()
+                self._close_waves()
                 self._states = [self._interrupted(state) for state in self._states]
         finally:
             backend.close()
+            self._close_waves()
+
+    def _close_waves(self) -> None:
+        for waves in self._waves:
             waves.close()
 
     def _backend(self) -> Backend:
@@ -138,21 +152,37 @@ class _Run:
         outcome = outcome._replace(was_held_back=held_back)
         return outcome if self._ctx.settings.keeps_files else outcome.without_contents()
 
-    def look(self, backend: Backend, waves: Waves) -> None:
+    def look(self, backend: Backend) -> None:
         self._side_by_side(backend, Phase.LOOK, range(len(self._states)))
 
-    def converge(self, backend: Backend, waves: Waves) -> None:
-        self.look(backend, waves)
+    def converge(self, backend: Backend) -> None:
+        self.look(backend)
         if any(outcome_of(state).stops_all for state in self._states):
             self._states = [self._stood_back(state) for state in self._states]
             return
         self._states = [self._permitted(state) for state in self._states]
         busy = [n for n, state in enumerate(self._states) if isinstance(state, Looked) and state.has_work]
         self._side_by_side(backend, Phase.APPLY, busy)
-        self._states = [rest(state, self._ctx) if isinstance(state, Looked) else state for state in self._states]
+        self._states = [self._rested(state) for state in self._states]
         waiting = {n: state for n, state in enumerate(self._states) if isinstance(state, AwaitingReboot)}
         if self._options.drain is not None:
             self._refill([n for n in range(len(self._states)) if n not in waiting])
+        if waiting:
+            self._reboot(backend, waiting)
+
+    def _rested(self, state: State) -> State:
+        """A host that differs and to which nothing may be done has its outcome."""
+        if not isinstance(state, Looked):
+            return state
+        from sriov.run.apply import rest
+
+        return rest(state, self._ctx)
+
+    def _reboot(self, backend: Backend, waiting: dict[int, AwaitingReboot]) -> None:
+        from sriov.run.waves import Waves
+
+        waves = Waves(backend, self._ctx, self._options.drain, self._threads)
+        self._waves.append(waves)
         waves.run(waiting, self._options.waves(len(waiting)), self._settle)
 
     def _side_by_side(self, backend: Backend, phase: Phase, numbers: Iterable[int]) -> None:
@@ -188,6 +218,8 @@ class _Run:
         return state._replace(may_reboot=not objection, outcome=state.outcome.noting(objection))
 
     def _refill(self, numbers: list[int]) -> None:
+        from sriov.run.drain import refill
+
         with ThreadPoolExecutor(self._threads) as pool:
             states = pool.map(lambda number: refill(self._options.drain, self._states[number]), numbers)
             for number, state in zip(numbers, states, strict=True):
@@ -199,7 +231,7 @@ class _Run:
             return state
         outcome = outcome_of(state)
         if isinstance(state, AwaitingReboot):
-            return failed(outcome, not_rebooted(outcome), self._ctx)
+            return failed(outcome, before_reboot(outcome.request.host), self._ctx)
         error = interrupted(outcome.request.host, "interrupted before its changes began")
         return failed(outcome, error, self._ctx)
 

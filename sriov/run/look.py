@@ -9,8 +9,9 @@ from typing import NamedTuple
 from sriov.errors import HostError, UnreachableError
 from sriov.facts import parser
 from sriov.facts.model import Facts
-from sriov.planning import plan, rollback, script
+from sriov.planning import plan, rollback
 from sriov.planning.plan import Plan
+from sriov.planning.probe import probe_script
 from sriov.resources.contract import Request
 from sriov.run import lock_owner
 from sriov.run.context import RunContext
@@ -70,7 +71,7 @@ def session_of(request: Request, ctx: RunContext) -> Session:
 
 def probe(request: Request, ctx: RunContext) -> Seen:
     nonce = secrets.token_hex(16)
-    execution = session_of(request, ctx).start(script.probe(request, nonce))
+    execution = session_of(request, ctx).start(probe_script(request, nonce))
     return learn(request, execution.read(f"\n@{nonce} end\n".encode(), ctx.limits.probe), nonce)
 
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from sriov.errors import ConnectError, HostError, UnreachableError
 from sriov.facts.model import Facts
-from sriov.planning import script
 from sriov.planning.plan import Plan
 from sriov.resources.contract import Change, Request, WriteFile
 
@@ -65,7 +64,7 @@ class Outcome(NamedTuple):
 
     def has_done(self, change: Change) -> bool:
         """Whether every step of a change of the first plan was carried out."""
-        numbers = [number for number, (owner, _) in enumerate(script.steps(self.first_plan)) if owner is change]
+        numbers = [number for number, (owner, _) in enumerate(self.first_plan.steps) if owner is change]
         return all(number in self.done for number in numbers)
 
     def noting(self, note: str) -> Outcome:

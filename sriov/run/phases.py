@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from sriov.errors import HostError
-from sriov.run.apply import apply
 from sriov.run.context import RunContext
 from sriov.run.look import failed, look
 from sriov.run.outcome import Looked, Outcome, State, outcome_of, with_outcome
-from sriov.run.reboot import reboot
 
 
 class Phase(enum.Enum):
@@ -21,18 +19,24 @@ class Phase(enum.Enum):
     REBOOT = "reboot"
 
 
-_ACTS: Mapping[Phase, Callable[[Any, RunContext], State]] = {
-    Phase.LOOK: look,
-    Phase.APPLY: apply,
-    Phase.REBOOT: reboot,
-}
+def _act(phase: Phase) -> Callable[[Any, RunContext], State]:
+    """What most hosts of most runs do not come to is loaded when the first one does."""
+    if phase is Phase.LOOK:
+        return look
+    if phase is Phase.APPLY:
+        from sriov.run.apply import apply
+
+        return apply
+    from sriov.run.reboot import reboot
+
+    return reboot
 
 
 def perform(phase: Phase, state: State, ctx: RunContext) -> State:
     """The state after that phase, which must fit the state before it. Whatever goes wrong is the host's outcome."""
     begun, before = time.monotonic(), outcome_of(state)
     try:
-        after = _ACTS[phase](state, ctx)
+        after = _act(phase)(state, ctx)
     except Exception as error:  # an answer that nobody foresaw is its host's trouble, not that of the others
         after = failed(before, _unforeseen(before, error), ctx)
     outcome = outcome_of(after)

@@ -9,7 +9,7 @@ from sriov.errors import HostError, RebootError, UnreachableError
 from sriov.facts.parser import sections
 from sriov.resources.contract import Request
 from sriov.run.apply import apply, conclude, hold_back
-from sriov.run.context import RunContext, interrupted
+from sriov.run.context import RunContext, before_reboot
 from sriov.run.look import Seen, failed, log_in, look, looked, probe
 from sriov.run.outcome import AwaitingReboot, Looked, Outcome, outcome_of
 from sriov.run.sessions import Waiting
@@ -24,7 +24,7 @@ def reboot(awaiting: AwaitingReboot, ctx: RunContext) -> Outcome:
     outcome = awaiting.outcome
     try:
         if ctx.stop.is_set():
-            raise not_rebooted(outcome)
+            raise before_reboot(outcome.request.host)
         waiting = ctx.sessions.take_waiting(outcome.name)
         if waiting is None:
             regained = _regained(awaiting, ctx)
@@ -36,12 +36,6 @@ def reboot(awaiting: AwaitingReboot, ctx: RunContext) -> Outcome:
         return _reboot(awaiting, waiting, ctx)
     except HostError as error:
         return failed(outcome, error, ctx)
-
-
-def not_rebooted(outcome: Outcome) -> HostError:
-    """What becomes of a host that waits for its reboot when the operator ends the run."""
-    words = "interrupted before its reboot; all that comes before it is done"
-    return interrupted(outcome.request.host, words, "the reboot")
 
 
 def _reboot(awaiting: AwaitingReboot, waiting: Waiting, ctx: RunContext) -> Outcome:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from sriov.errors import HostError, InterruptedRunError
-from sriov.planning import script
 from sriov.resources.contract import Change
 from sriov.run.apply import entry_of
 from sriov.run.backends.protocol import Settled
@@ -209,9 +208,9 @@ def merged(phase: Phase, before: State, after: State) -> State:
 
 def _done(was: Outcome, now: Outcome) -> tuple[int, ...]:
     """The steps of the first plan that this run made: in this attempt, or before its look in one that was lost."""
-    numbered = enumerate(script.steps(now.first_plan))
+    numbered = enumerate(now.first_plan.steps)
     undone = {_key(change) for number, (change, _) in numbered if number not in now.done}
-    return tuple(n for n, (change, _) in enumerate(script.steps(was.first_plan)) if _key(change) not in undone)
+    return tuple(n for n, (change, _) in enumerate(was.first_plan.steps) if _key(change) not in undone)
 
 
 def _key(change: Change) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from sriov import layout
 from sriov.facts.model import Facts
 from sriov.model import Host, Role
 from sriov.resources.contract import Request
-from sriov.run.context import Event, LogEntry, RunContext, Settings
+from sriov.run.context import Event, LogEntry, RunContext, Settings, begin
 from sriov.run.outcome import AwaitingReboot, Looked, Outcome, State, Status, outcome_of
 from sriov.run.phases import Phase, perform
 
@@ -109,7 +109,7 @@ def carry_out(job: Job) -> Answer:
         if tell is not None:
             tell(message)
 
-    ctx = RunContext(job.settings, watch, lambda host, entry: log.append(entry))
+    ctx = begin(job.settings, watch, lambda host, entry: log.append(entry))
     with _registered(run, ctx):
         state = perform(job.phase, job.state, ctx)
         ctx.sessions.close(name)
