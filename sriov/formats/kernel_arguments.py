@@ -270,5 +270,6 @@ def edit(arguments: str, wanted: Iterable[KernelArgument]) -> Edit:
 def _without_off(token: str) -> str:
     """What a token of an argument that adds up says beside `off`; empty if nothing."""
     name, value = _parted(token)
-    words = [word for word in value.split(",") if word and not word.startswith(_OFF)]
-    return f"{name}={','.join(words)}" if words and name in _SWITCHED_OFF_BY else ""
+    words = ",".join(word for word in value.split(",") if word and not word.startswith(_OFF))
+    is_whole = words.count('"') % 2 == 0  # else it would swallow what comes behind
+    return f"{name}={words}" if words and is_whole and name in _SWITCHED_OFF_BY else ""

@@ -7,6 +7,7 @@ its time.
 from __future__ import annotations
 
 import functools
+import re
 import string
 
 from sriov import layout
@@ -23,8 +24,9 @@ class _Text(string.Template):
 
 @functools.cache
 def text_of(path: str) -> str:
-    """The file `templates/<path>`."""
-    return (layout.templates() / path).read_text()
+    """The file `templates/<path>`; of a shell script without its lines of comment, which no host needs."""
+    text = (layout.templates() / path).read_text()
+    return re.sub(r"^[ \t]*#.*\n", "", text, flags=re.MULTILINE) if path.endswith(".sh") else text
 
 
 @functools.lru_cache(maxsize=64)

@@ -104,25 +104,28 @@ class _Run:
         self._states: list[State] = list(requests)
         self._ctx = ctx
         self._options = options
-        self._waves: Waves | None = None
+        self._threads = pool_size(options.jobs, len(self._states))
 
-    def carry_out(self, work: Callable[[Backend], None]) -> None:
+    def carry_out(self, work: Callable[[Backend, Waves], None]) -> None:
         if not self._states:
             return
         backend = self._backend()
+        waves = Waves(backend, self._ctx, self._options.drain, self._threads)
         try:
-            work(backend)
+            work(backend, waves)
         except KeyboardInterrupt:
             with undisturbed():
-                self._interrupt(backend)
+                self._ctx.stop.set()  # no turn of a wave goes on from here
+                backend.interrupt()
+                waves.close()
+                self._states = [self._interrupted(state) for state in self._states]
         finally:
             backend.close()
-            if self._waves is not None:
-                self._waves.close()
+            waves.close()
 
     def _backend(self) -> Backend:
         if self._options.engine is None:
-            return LocalBackend(self._ctx, pool_size(self._options.jobs, len(self._states)))
+            return LocalBackend(self._ctx, self._threads)
         from sriov.run.backends.remote import RemoteBackend  # late: few runs need it
 
         return RemoteBackend(self._options.engine, self._ctx, self._options.jobs)
@@ -135,11 +138,11 @@ class _Run:
         outcome = outcome._replace(was_held_back=held_back)
         return outcome if self._ctx.settings.keeps_files else outcome.without_contents()
 
-    def look(self, backend: Backend) -> None:
+    def look(self, backend: Backend, waves: Waves) -> None:
         self._side_by_side(backend, Phase.LOOK, range(len(self._states)))
 
-    def converge(self, backend: Backend) -> None:
-        self.look(backend)
+    def converge(self, backend: Backend, waves: Waves) -> None:
+        self.look(backend, waves)
         if any(outcome_of(state).stops_all for state in self._states):
             self._states = [self._stood_back(state) for state in self._states]
             return
@@ -150,8 +153,7 @@ class _Run:
         waiting = {n: state for n, state in enumerate(self._states) if isinstance(state, AwaitingReboot)}
         if self._options.drain is not None:
             self._refill([n for n in range(len(self._states)) if n not in waiting])
-        self._waves = Waves(backend, self._ctx, self._options.waves(len(waiting)), self._options.drain)
-        self._waves.run(waiting, self._settle)
+        waves.run(waiting, self._options.waves(len(waiting)), self._settle)
 
     def _side_by_side(self, backend: Backend, phase: Phase, numbers: Iterable[int]) -> None:
         """One phase of each host, as many under way as the backend takes; a failure is its host's alone."""
@@ -186,19 +188,10 @@ class _Run:
         return state._replace(may_reboot=not objection, outcome=state.outcome.noting(objection))
 
     def _refill(self, numbers: list[int]) -> None:
-        with ThreadPoolExecutor(pool_size(self._options.jobs, len(numbers))) as pool:
+        with ThreadPoolExecutor(self._threads) as pool:
             states = pool.map(lambda number: refill(self._options.drain, self._states[number]), numbers)
             for number, state in zip(numbers, states, strict=True):
                 self._states[number] = state
-
-    def _interrupt(self, backend: Backend) -> None:
-        self._ctx.stop.set()
-        if self._waves is not None:
-            self._waves.interrupt()
-        backend.interrupt()
-        if self._waves is not None:
-            self._waves.close()
-        self._states = [self._interrupted(state) for state in self._states]
 
     def _interrupted(self, state: State) -> State:
         """What this host had not reached yet is left as it was."""

@@ -21,37 +21,40 @@ class Waves:
     """One host at a time until one has come back as wanted, then `width` at once. The first failure, or the
     operator's interruption, stops all that are not down yet."""
 
-    def __init__(self, backend: Backend, ctx: RunContext, width: int, drain: Drain | None) -> None:
+    def __init__(self, backend: Backend, ctx: RunContext, drain: Drain | None, threads: int) -> None:
         self._backend = backend
         self._ctx = ctx
         self._drain = drain
-        self._turns = ThreadPoolExecutor(width, thread_name_prefix="wave")
+        self._turns = ThreadPoolExecutor(threads, thread_name_prefix="wave")
         self._has_failed = threading.Event()
 
-    def run(self, waiting: Mapping[int, AwaitingReboot], settled: Callable[[int, State], None]) -> None:
+    def run(self, waiting: Mapping[int, AwaitingReboot], width: int, settled: Callable[[int, State], None]) -> None:
         """Tells of each host (its number) what has become of it, from any thread."""
-        left = dict(waiting)
+        left, slots = dict(waiting), threading.Semaphore(width)
         is_proven = False
         while left and not is_proven:
             number = next(iter(left))
-            state = self._begin(number, left.pop(number), settled).result()
+            state = self._begin(number, left.pop(number), slots, settled).result()
             is_proven = outcome_of(state).rebooted
-        for future in [self._begin(number, awaiting, settled) for number, awaiting in left.items()]:
+        for future in [self._begin(number, awaiting, slots, settled) for number, awaiting in left.items()]:
             future.result()
 
-    def interrupt(self) -> None:
-        """No turn begins any more."""
-        self._turns.shutdown(wait=False, cancel_futures=True)
-
     def close(self) -> None:
-        """Until the turns that have begun are over."""
-        self._turns.shutdown()
+        """No turn begins any more; until those that have begun are over."""
+        self._turns.shutdown(cancel_futures=True)
 
-    def _begin(self, number: int, awaiting: AwaitingReboot, settled: Callable[[int, State], None]) -> Future[State]:
+    def _begin(
+        self,
+        number: int,
+        awaiting: AwaitingReboot,
+        slots: threading.Semaphore,
+        settled: Callable[[int, State], None],
+    ) -> Future[State]:
         def turn() -> State:
-            state = self._attempt(awaiting)
-            if outcome_of(state).status is Status.FAILED:
-                self._has_failed.set()
+            with slots:
+                state = self._attempt(awaiting)
+                if outcome_of(state).status is Status.FAILED:
+                    self._has_failed.set()
             settled(number, state)
             return state
 

@@ -305,7 +305,7 @@ def test_missing_package_is_named_with_what_to_install() -> None:
     code = """
 import sys
 sys.modules["distributed"] = None
-from sriov.dask_engine import open_engine
+from sriov.run.backends.dask import open_engine
 open_engine("dask://h:1", ()).__enter__()
 """
     answer = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True)

@@ -331,6 +331,7 @@ def test_what_is_lacking_is_what_the_kernel_has_not(case: tuple[str, Wanted]) ->
 
 @settings(max_examples=500)
 @given(CASES)
+@example(('iommu=pt" iommu=pt,off iommu=pt"', INTEL))
 def test_edit_puts_the_wanted_in_force_and_leaves_the_rest(case: tuple[str, Wanted]) -> None:
     line, want = case
     made = edit(line, want)

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from sriov.report import screen
 from sriov.report.printer import Printer
+from sriov.run.context import Event
 
 HEADER = ("host", "result")
 ROWS = [("compute1", ("as wanted", "green")), ("c2", ""), ("主機", ("FAILED", "bold red"))]
@@ -59,8 +60,8 @@ def test_live_lines_name_who_is_at_work_and_count_who_is_done(monkeypatch: pytes
     monkeypatch.setenv("COLUMNS", "80")
     out = Window()
     with screen.Progress(out) as progress:
-        progress.told("c1", "as wanted")
-        progress.told("c2", "probing")
+        progress.told("c1", Event("as wanted", is_rest=True))
+        progress.told("c2", Event("probing"))
     said = " ".join(" ".join(shown(out)).split())
     assert "c2 probing 0s" in said
     assert "1 of 2 hosts done" in said

@@ -113,8 +113,8 @@ def play(ctx: RunContext) -> Iterator[Play]:
 
     def run(yard: Yard, hosts: dict[int, AwaitingReboot], cloud: Drain | None = None) -> list[State]:
         states: dict[int, State] = dict(hosts)
-        made.append(Waves(yard, ctx, 8, cloud))
-        made[-1].run(hosts, states.__setitem__)
+        made.append(Waves(yard, ctx, cloud, 16))
+        made[-1].run(hosts, 8, states.__setitem__)
         yard.close()
         return [states[number] for number in sorted(states)]
 

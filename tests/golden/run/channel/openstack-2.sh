@@ -6,18 +6,12 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
 umask 077
 
-# section NAME [ARGUMENT]: what follows, up to the line feed before the next such line, belongs to it
 section() { printf '\n@%s %s\n' "$nonce" "$*"; }
 
-# value FILE: $v is its first line, empty where there is none; builtins only, so that sysfs costs no process
 value() { v=; [ ! -r "$1" ] || IFS= read -r v 2>/dev/null <"$1" || :; }
 
-# target LINK: $v is the last name of what it points to, empty where it points nowhere
 target() { v=; if cd -P -- "$1" 2>/dev/null; then v=${PWD##*/}; cd /; fi; }
 
-# vf_holders PF_DEVICE: a line for each VF: index, PCI address, and its holder if somebody uses it.
-# libvirt's own state comes first because it names the guest; then open vfio groups and RDMA devices (DPDK uses those
-# of Mellanox cards); then vDPA and network devices.
 vf_holders() {
     libvirt=$(for f in /run/libvirt/qemu/*.xml; do
         [ -e "$f" ] || continue
@@ -40,8 +34,6 @@ vf_holders() {
     done
 }
 
-# vf_holder VF_DEVICE ADDRESS: who uses it, in words; nothing where nobody does.
-# Needs $libvirt, $opened and $addresses.
 vf_holder() {
     guest=$(printf '%s\n' "$libvirt" | grep -m1 -F "$2 ")
     if [ -n "$guest" ]; then printf 'libvirt domain %s' "${guest#* }"; return; fi
@@ -82,7 +74,6 @@ $node
     esac
     for f in "$1"/net/*; do
         if [ ! -e "$f" ]; then
-            # a network driver without a device here: sysfs shows a device only in its own namespace
             [ ! -d "$1/net" ] || printf 'another network namespace'
             return
         fi
@@ -408,22 +399,29 @@ while [ "$#" -gt 20 ]; do
     rm -rf -- "$1"
     shift
 done
+all_ports=''
+ports=''
+by_address=''
+compute=''
+files='/var/lib/sriov/restarts-due/* /etc/nova/nova.conf /etc/nova/nova-scheduler.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-scheduler.conf.d/*.conf'
+units='nova-scheduler.service openstack-nova-scheduler.service'
+own_units=''
+values=''
+tools=''
+needed='cp flock head mv readlink setsid sha256sum stat sync tail timeout wc'
+limit=8388608
+manifest=''
+own_lock=yes
 read -r boot_id </proc/sys/kernel/random/boot_id
-# it leaves in few large pieces: each small write would be a packet that three processes here and there wake for
 facts=$(
 section host
-read -r uptime rest </proc/uptime
 IFS= read -r cmdline </proc/cmdline
-printf 'boot_id=%s\nuptime=%s\ncmdline=%s\n' "$boot_id" "$uptime" "$cmdline"
+printf 'boot_id=%s\ncmdline=%s\n' "$boot_id" "$cmdline"
 while IFS= read -r line && [ -n "$line" ]; do
     case $line in vendor_id*) printf '%s\n' "$line" && break ;; esac
 done </proc/cpuinfo
 for f in /sys/firmware/acpi/tables/DMAR /sys/firmware/acpi/tables/IVRS; do
     [ ! -e "$f" ] || printf 'acpi=%s\n' "${f##*/}"
-done
-for f in /sys/kernel/iommu_groups/*; do
-    [ ! -e "$f" ] || printf 'iommu=on\n'
-    break
 done
 for f in /usr/lib/python*/dist-packages/nova-*-info /usr/lib/python*/site-packages/nova-*-info \
     /usr/local/lib/python*/dist-packages/nova-*-info /usr/local/lib/python*/site-packages/nova-*-info \
@@ -433,14 +431,22 @@ done
 for f in /run/libvirt/qemu/*.xml; do
     [ ! -e "$f" ] || { f=${f##*/}; printf 'instance=%s\n' "${f%.xml}"; }
 done
-for f in update-grub grubby; do
+if [ -z "$own_lock" ]; then
+    value /run/sriov/lock
+    [ -z "$v" ] || flock -s -n /run/sriov/lock true || printf 'lock=%s\n' "$v"
+fi
+for f in $tools; do
     ! command -v "$f" >/dev/null || printf 'tool=%s\n' "$f"
 done
-for f in cp flock head mv readlink setsid sha256sum stat sync tail timeout wc ; do
+for f in $needed; do
     command -v "$f" >/dev/null || printf 'missing=%s\n' "$f"
 done
+for f in $values; do
+    [ -r "$f" ] || continue
+    value "$f"
+    printf 'value=%s %s\n' "$f" "$v"
+done
 
-# port INTERFACE VFS: where another number of VFs stands than VFS, also who holds each
 port() {
     d=/sys/class/net/$1/device
     [ -e "$d/vendor" ] || return 0
@@ -454,8 +460,6 @@ port() {
     done
     value "/sys/class/net/$1/address"
     printf 'mac=%s\n' "$v"
-    value "/sys/class/net/$1/flags"
-    printf 'flags=%s\n' "$v"
     value "$d/iommu_group/type"
     printf 'group_type=%s\n' "$v"
     target "$d/driver"
@@ -473,32 +477,83 @@ port() {
         printf 'vf=%s %s %s\n' "${f##*/virtfn}" "$vf" "$v"
         count=$((count + 1))
     done
-    # sriov_numvfs itself is not read: while a write to it hangs, reading it hangs as well
     [ "$count" = 0 ] || [ "$count" = "$2" ] || vf_holders "$d" | sed 's/^/holder=/'
 }
-
+[ -z "$all_ports" ] || for f in /sys/class/net/*; do port "${f##*/}" -; done
+set -f
+for named in $ports; do
+    set +f
+    port "${named%:*}" "${named##*:}"
+done
+set +f
+[ -z "$by_address" ] || for f in /sys/class/net/*; do
+    target "$f/device"
+    pci=$v
+    value "$f/address"
+    for named in $by_address; do
+        case ${named%=*} in "$pci" | "$v") port "${f##*/}" "${named##*=}"; break ;; esac
+    done
+done
+[ -n "$all_ports" ] || for f in $own_units; do
+    [ -e "$f" ] || continue
+    while IFS= read -r line; do
+        case $line in '# interface '*)
+            case " $ports" in
+                *" ${line#\# interface }:"*) ;;
+                *) [ -z "${line#\# interface }" ] || port "${line#\# interface }" 0 ;;
+            esac
+            break
+            ;;
+        esac
+    done <"$f"
+done
 )
 printf '%s' "$facts"
+if [ -n "$compute" ]; then
+    set --
+    for f in /etc/rc.local /etc/rc.d/rc.local /etc/udev/rules.d/*.rules /etc/systemd/network/*.link \
+        /etc/netplan/*.yaml /etc/NetworkManager/system-connections/* /etc/os-net-config/sriov_config.yaml; do
+        [ ! -f "$f" ] || set -- "$@" "$f"
+    done
+    section setters
+    [ "$#" = 0 ] ||
+        grep -l -s -e sriov_numvfs -e virtual-function-count -e SR-IOVVirtualFunctions -e total-vfs -- "$@"
+fi
+if [ -n "$files" ]; then
+    set --
+    for f in $files; do
+        [ ! -e "$f" ] || set -- "$@" "$f"
+    done
+    read -r uptime rest </proc/uptime
+    section "files $uptime"
+    {
+        stat -L -c '%s %.Y %.Z %n' /proc/self/comm "$@" 2>/dev/null && section content &&
+            { [ "$#" = 0 ] || head -q -c "$limit" -- "$@" 2>/dev/null; }
+    } || for f; do
+        section "file $f"
+        head -c "$limit" -- "$f" 2>/dev/null || section "unreadable $f"
+    done
+fi
 set --
-for f in /var/lib/sriov/restarts-due/* /etc/nova/nova.conf /etc/nova/nova-scheduler.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-scheduler.conf.d/*.conf ; do
-    [ ! -e "$f" ] || set -- "$@" "$f"
+for f in $units; do
+    set -- "$@" "$f"
 done
-# a file below /proc is as old as the process that looks at it: the first line tells what time it is, now that the
-# host has been up so long
-read -r uptime rest </proc/uptime
-section "files $uptime"
-{
-    stat -L -c '%s %.Y %.Z %n' /proc/self/comm "$@" 2>/dev/null && section content &&
-        { [ "$#" = 0 ] || head -q -c 8388608 -- "$@" 2>/dev/null; }
-} || for f; do
-    # one of them cannot be read
-    section "file $f"
-    head -c 8388608 -- "$f" 2>/dev/null || section "unreadable $f"
+for f in $own_units; do
+    [ ! -e "$f" ] || set -- "$@" "${f##*/}"
 done
-set --
-section units
-systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic \
-nova-scheduler.service openstack-nova-scheduler.service "$@"
+if [ "$#" != 0 ]; then
+    section units
+    systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic "$@"
+fi
+if [ -n "$manifest" ]; then
+    [ "$manifest" != - ] || for f in /var/lib/sriov/runs/*/manifest; do
+        [ ! -e "$f" ] || [ -e "${f%/manifest}/takes-back" ] || { manifest=${f%/manifest}; manifest=${manifest##*/}; }
+    done
+    manifest=${manifest#-}
+    section run "$manifest"
+    [ -z "$manifest" ] || [ ! -e "/var/lib/sriov/runs/$manifest/manifest" ] || cat "/var/lib/sriov/runs/$manifest/manifest"
+fi
 section end
+
 
 }
