@@ -12,7 +12,7 @@ from sriov import layout
 from sriov.model import Host, PhysicalFunction, Role, Secret, Testbed
 from sriov.testbed import load
 
-WILD = Path(__file__).parent / "testbeds_in_the_wild"
+WILD = Path(__file__).parents[2] / "testbeds_in_the_wild"
 ONE_HOST = "from fabric.api import env\nenv.roledefs = {'compute': ['root@a']}\n"
 
 
@@ -212,7 +212,7 @@ def test_loading_leaves_the_modules_as_they_were_and_fabric_unimported(tmp_path:
         f"t.load({str(path)!r})\n"
         "print(sys.modules['fabric'] is before, 'fabric.api' in sys.modules, hasattr(fabric, 'Connection'))\n"
     )
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[3]
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=root, check=True
     )

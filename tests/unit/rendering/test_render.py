@@ -15,7 +15,7 @@ from sriov.rendering import plain, quoting
 from sriov.rendering.templates import render
 from sriov.resources import vf_unit
 
-GOLDEN = Path(__file__).parent / "golden/unit/sriov-vfs-ens-1.service"
+GOLDEN = Path(__file__).parents[2] / "golden/unit/sriov-vfs-ens-1.service"
 PRINTABLE = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=40)
 
 

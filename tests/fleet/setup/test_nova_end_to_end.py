@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import Operator, Visit
-from test_nova_options import (
+from nova_files import (
     CASES,
     ENTRIES,
     RELEASES,

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from sriov import layout
 from sriov.facts.parser import sections
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 from sriov.planning.probe import functions, look
 from sriov.rendering.plain import assignments, text_of
 from sriov.resources.contract import Request
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 PORTS = (PhysicalFunction(7, ("a",), interface="eth[01]"), PhysicalFunction(5, ("b",), mac="52:54:00:12:34:56"))
 HOST = Host("root@a", "a", physical_functions=PORTS)
 COMPUTE = Request(HOST, Testbed("testbed.py", (HOST,)), frozenset({Role.COMPUTE}))
@@ -84,7 +85,7 @@ def test_what_is_not_asked_for_is_not_told() -> None:
 
 def test_host_as_wanted_costs_no_template_engine() -> None:
     code = (
-        "import sys, test_plan as t; from sriov.planning import plan, probe; asked = t.request(t.ETH0)\n"
+        "import sys, planned_host as t; from sriov.planning import plan, probe; asked = t.request(t.ETH0)\n"
         "assert not plan.make(asked, t.converged()).changes and probe.probe_script(asked, '0')\n"
         "print('jinja2' in sys.modules)"
     )

@@ -5,37 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from planned_host import BARE, ETH0, NOVA_CONF, VFS, converged, request
 
-from sriov.facts.model import Facts, Holder, HolderKind, Port, Unit, VirtualFunction
-from sriov.model import Host, PhysicalFunction, Role, Testbed
+from sriov.facts.model import Facts, Holder, HolderKind, Unit
+from sriov.model import Role
 from sriov.planning import plan
 from sriov.resources import kernel_arguments
-from sriov.resources.contract import Command, RebootState, RemoveFile, Request
+from sriov.resources.contract import Command, RebootState, RemoveFile
 
-GOLDEN = Path(__file__).parent / "golden/plan"
-ETH0 = PhysicalFunction(7, ("physnet1",), interface="eth0")
-GRUB_CFG = (
-    "menuentry 'Debian' {{\n    linux /boot/vmlinuz-6.1 root=UUID=x ro {}\n}}\n"  # as the probe takes it: these lines
-)
-NOVA_CONF = "/etc/nova/nova.conf"
-BARE = Facts(
-    boot_id="b",
-    cmdline="root=UUID=x ro quiet",
-    cpu_vendor="GenuineIntel",
-    acpi_tables=frozenset({"DMAR"}),
-    nova_versions=("26.2.1",),
-    tools=frozenset({"update-grub"}),
-    ports=(Port("eth0", "0000:01:00.0", "igb", total_vfs=7, offset=128, stride=2),),
-    files={NOVA_CONF: b"[DEFAULT]\n", "/boot/grub/grub.cfg": GRUB_CFG.format("quiet").encode()},
-    changed={NOVA_CONF: 1.0},
-    units=(Unit("nova-compute", True, "active", "enabled", started_at=10.0),),
-)
-VFS = tuple(VirtualFunction(i, f"0000:01:1{i // 4}.{i % 4 * 2}", "igbvf") for i in range(7))
-
-
-def request(*pfs: PhysicalFunction, roles: frozenset[Role] = frozenset({Role.COMPUTE}), force: bool = False) -> Request:
-    host = Host("root@a", "a", "root", roles=roles, physical_functions=pfs)
-    return Request(host, Testbed("testbed.py", (host,)), roles, force_vf_reset=force)
+GOLDEN = Path(__file__).parents[2] / "golden/plan"
 
 
 def text(made: plan.Plan) -> str:
@@ -44,26 +22,6 @@ def text(made: plan.Plan) -> str:
         lines += [f"{change} [{change.effect.value}]", *(f"    {line}" for line in change.diff)]
     lines += [f"{problem.severity.value}: {problem}\n    -> {problem.hint}" for problem in made.problems]
     return "\n".join([*lines, f"reboot: {made.reboot.value}", ""])
-
-
-def converged() -> Facts:
-    """BARE after everything that its plan says."""
-    port = BARE.ports[0]._replace(vfs=VFS, has_iommu_group=True, iommu_type="identity")
-    made = plan.make(request(ETH0), BARE)
-    written = {step.path: step.content for change in made.changes for step in change.steps if hasattr(step, "content")}
-    return BARE._replace(
-        cmdline=f"{BARE.cmdline} intel_iommu=on iommu=pt",
-        ports=(port,),
-        files={
-            **BARE.files,
-            **written,
-            "/boot/grub/grub.cfg": GRUB_CFG.format("quiet intel_iommu=on iommu=pt").encode(),
-        },
-        units=(
-            Unit("nova-compute", True, "active", "enabled", started_at=20.0),
-            Unit("sriov-vfs-eth0", True, "active", "enabled", started_at=5.0),
-        ),
-    )
 
 
 def held(facts: Facts) -> Facts:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from nova_files import (
+    CASES,
+    COMPUTE,
+    ENTRIES,
+    RELEASES,
+    SCHEDULER,
+    filters,
+    holds_as_original_but_ours,
+    nova_reads,
+    whitelist,
+)
 from oslo_config import cfg
 
 from sriov.errors import FormatError
@@ -18,17 +27,10 @@ from sriov.formats.nova.edit import DeviceSpec, Edited, NovaWanted, diff, edit, 
 from sriov.formats.nova.whitelist import entries_of
 from sriov.formats.oslo.options import ConfigFile
 
-logging.getLogger("oslo_config.cfg").setLevel(logging.ERROR)  # it warns of each old name that it reads
-
-RELEASES = (14, 18, 23, 26, 31, 34)
-COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
+GOLDEN = Path(__file__).parents[2] / "golden/nova"
 BOTH = frozenset((COMPUTE, SCHEDULER))
 ETH0 = DeviceSpec("physnet1", "eth0", covers=("0000:01:00.0", "0000:01:10.0"), ids=("8086:10c9", "8086:10ca"))
 ETH1 = DeviceSpec("physnet2", "eth1", covers=("0000:01:00.1", "0000:01:10.1"), ids=("8086:10c9", "8086:10ca"))
-ENTRIES = [
-    {"devname": "eth0", "physical_network": "physnet1"},
-    {"devname": "eth1", "physical_network": "physnet2"},
-]
 Specs = tuple[DeviceSpec, ...] | None
 Names = tuple[str, ...] | None
 FULL = NovaWanted((ETH0, ETH1), (nova.PCI_FILTER,))
@@ -37,114 +39,6 @@ NOTHING = NovaWanted((), ())
 
 def conf(text: bytes, path: str = "/etc/nova/nova.conf", readers: frozenset[str] = BOTH) -> ConfigFile:
     return ConfigFile(path, text, readers)
-
-
-def registered(release: int) -> list[tuple[str, cfg.Opt]]:
-    """The three options as nova's own modules register them."""
-
-    def old(group: str, *names: str) -> list[cfg.DeprecatedOpt]:
-        return [cfg.DeprecatedOpt(name, group=group) for name in names]
-
-    defaults = list(nova.default_filters(release))
-    if release <= 14:
-        return [
-            ("DEFAULT", cfg.MultiStrOpt("pci_passthrough_whitelist", default=[])),
-            ("DEFAULT", cfg.ListOpt("scheduler_default_filters", default=defaults)),
-            ("DEFAULT", cfg.MultiStrOpt("scheduler_available_filters", default=[])),
-        ]
-    alias = release <= 23
-    whitelist = old("DEFAULT", "pci_passthrough_whitelist")
-    if release >= 26:
-        whitelist = [*old("pci", "passthrough_whitelist"), *whitelist]
-    name = "device_spec" if release >= 26 else "passthrough_whitelist"
-    return [
-        ("pci", cfg.MultiStrOpt(name, default=[], deprecated_opts=whitelist)),
-        (
-            "filter_scheduler",
-            cfg.ListOpt(
-                "enabled_filters",
-                default=defaults,
-                deprecated_opts=old("DEFAULT", "scheduler_default_filters") if alias else [],
-            ),
-        ),
-        (
-            "filter_scheduler",
-            cfg.MultiStrOpt(
-                "available_filters",
-                default=[],
-                deprecated_opts=old("DEFAULT", "scheduler_available_filters") if alias else [],
-            ),
-        ),
-    ]
-
-
-def nova_reads(files: tuple[ConfigFile, ...], release: int, reader: str) -> tuple[list[str], list[str], list[str]]:
-    """Whitelist values, enabled and available filters, by oslo.config; its errors pass through."""
-    with TemporaryDirectory() as folder:
-        arguments = []
-        for number, file in enumerate(files):
-            if reader in file.readers:
-                path = Path(folder, f"{number}.conf")
-                path.write_bytes(file.text)
-                arguments += ["--config-file", str(path)]
-        configuration = cfg.ConfigOpts()
-        configuration(arguments, project="nova", default_config_dirs=[])
-        values = []
-        for group, option in registered(release):
-            configuration.register_opt(option, group=None if group == "DEFAULT" else group)
-            holder = configuration if group == "DEFAULT" else configuration[group]
-            values.append(list(holder[option.dest]))
-    return values[0], values[1], values[2]
-
-
-def whitelist(files: tuple[ConfigFile, ...], release: int) -> list[object]:
-    return [json.loads(value) for value in nova_reads(files, release, COMPUTE)[0]]
-
-
-def filters(files: tuple[ConfigFile, ...], release: int) -> list[str]:
-    return nova_reads(files, release, SCHEDULER)[1]
-
-
-def holds_as_original_but_ours(before: ConfigFile, after: ConfigFile) -> bool:
-    """Whether taking the blocks out with grep and sed alone leaves the file's own lines."""
-    kept, inside = [], False
-    for line in after.text.splitlines(keepends=True):
-        if line.startswith(b"# BEGIN sriov-fab"):
-            inside = True
-        elif line.startswith(b"# END sriov-fab"):
-            inside = False
-        elif line.startswith(b"#sriov-fab-was: "):
-            kept.append(line.removeprefix(b"#sriov-fab-was: "))
-        elif not inside:
-            kept.append(line)
-    return b"".join(kept).rstrip(b"\r\n") == before.text.rstrip(b"\r\n")
-
-
-def packaged() -> bytes:
-    """As distributions ship it: thousands of comment lines that look like options, some options among them."""
-    lines = ["[DEFAULT]", "transport_url = rabbit://nova:secret@controller"]
-    for number in range(2500):
-        lines += ["", f"# Option {number}. (string value)", "#pci_passthrough_whitelist = {}", "#[pci]"]
-    lines += ["[filter_scheduler]", "#enabled_filters = ComputeFilter", "[pci]", "#device_spec =", "", "[vnc]", "x = 1"]
-    return "\n".join(lines).encode() + b"\n"
-
-
-CASES = {
-    "packaged": packaged(),
-    "empty": b"",
-    "crlf": b"[DEFAULT]\r\ndebug = true\r\n\r\n[pci]\r\nalias = {}\r\n",
-    "separators": "[DEFAULT]\n# a\x85b\u2028c\x0cd\nhost = \u00e4\u2028 x\n[PCI]\n".encode(),
-    "repeated": b"[pci]\na = 1\n[DEFAULT]\nb = 1\n[pci]\nc = 2\n[DEFAULT]\nd = 3\n",
-    "wrapped": b'[DEFAULT]\npci_passthrough_whitelist =\n    [{"devname": "ens9"},\n\t{"devname": "eth0"}]\nx = 1\n',
-    "no_final_newline": b"[DEFAULT]\ndebug = true",
-    "header_last": b"[DEFAULT]\na = 1\n[pci]",
-    "no_default": b"[database]\nconnection = mysql://nova:secret@db/nova\n",
-    "lookalikes": b"[DEFAULT]\n# [pci]\n; device_spec = x\n#enabled_filters = A\n[default]\nz = 1\n[pci ]\ny = 1\n",
-    "old_names": b'[DEFAULT]\npci_passthrough_whitelist = {"devname": "eth0", "physical_network": "old"}\n'
-    b"scheduler_default_filters = ComputeFilter\n",
-    "colon": b'[pci]\npassthrough_whitelist : {"devname": "eth1"}\n',
-    "lone_cr": b"[DEFAULT]\ra = 1\r[pci]\r",
-}
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -471,7 +365,7 @@ def test_edit_refuses_entries_by_name_where_nova_reports_in_placement() -> None:
     assert edit(alone, 26, NovaWanted((DeviceSpec("p", address="0000:01:10.0"),))).problems == ()
 
 
-VERDICTS = json.loads(Path(__file__).with_name("golden").joinpath("nova", "whitelist_values.json").read_text())
+VERDICTS = json.loads((GOLDEN / "whitelist_values.json").read_text())
 
 
 @pytest.mark.parametrize(("value", "is_accepted"), VERDICTS["values"])
@@ -486,7 +380,7 @@ def test_entries_are_judged_as_nova_itself_judges_them(value: str, is_accepted: 
 
 @pytest.mark.parametrize("release", [14, 23, 31])
 def test_edit_gives_the_file_that_a_reader_approved(release: int) -> None:
-    folder = Path(__file__).with_name("golden") / "nova" / "edit"
+    folder = GOLDEN / "edit"
     after = edit((conf((folder / "before.conf").read_bytes()),), release, FULL)
     assert after.problems == ()
     assert after.files[0].text.decode() == (folder / f"after-{release}.conf").read_text()

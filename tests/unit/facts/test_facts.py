@@ -13,7 +13,7 @@ from sriov.facts.model import Facts, Holder, HolderKind, Port, Unit, VirtualFunc
 from sriov.facts.parser import parse
 
 NONCE = "0123456789abcdef0123456789abcdef"
-PROBE = (Path(__file__).parent / "golden/facts/compute.probe").read_bytes().replace(b"NONCE", NONCE.encode())
+PROBE = (Path(__file__).parents[2] / "golden/facts/compute.probe").read_bytes().replace(b"NONCE", NONCE.encode())
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from tests.bench.measure import Cost
 from tests.bench.rounds import Cell, Results, Run
 from tests.bench.verdict import growth, interval
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 SAME = Counts(1, 7, 10_000, 17_000)
 
 

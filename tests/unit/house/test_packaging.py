@@ -18,7 +18,7 @@ from conftest import CHECKOUT, FAB
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 SOURCES = ("sriov", "fabfile", "templates", "testbeds", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md")
 TASKS = ("setup_all", "add_vrouter_node", "setup_openstack_node", "plan", "verify", "status", "discover")
 LOADS = (

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from conftest import Operator, Visit
-from test_nova_options import nova_reads
+from nova_files import nova_reads
 
 from sriov.formats.nova.releases import PCI_FILTER
 from sriov.formats.oslo.options import ConfigFile

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import Operator
 from faults.bench import SHORT, Bench
-from test_plan import ETH0, converged, request
+from planned_host import ETH0, converged, request
 
 from sriov import testbed
 from sriov.errors import TestbedError

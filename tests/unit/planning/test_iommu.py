@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_plan import ETH0, GRUB_CFG, converged, request
+from planned_host import ETH0, GRUB_CFG, converged, request
 
 from sriov.facts.model import Facts
 from sriov.formats.kernel_arguments import KernelArgument, lacking
 from sriov.planning import plan
 from sriov.resources.contract import Command, RebootState, WriteFile
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 DROP_IN = "/etc/default/grub.d/zz-sriov.cfg"
 LEDGER = "/var/lib/sriov/grubby"
 ENTRY = "/boot/loader/entries/a.conf"

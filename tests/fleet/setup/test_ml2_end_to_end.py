@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import Operator, Visit, starts
-from test_ml2 import AGENT, ML2, NEUTRON_CONF, reads
+from neutron_files import AGENT, ML2, NEUTRON_CONF, reads
 
 from sriov import testbed
 from sriov.planning.probe import probe_script

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs/architecture.md"
 APART = ("sriov", "sriov.__main__")
 THIRD_PARTIES = {

@@ -1,8 +1,8 @@
 """Whole runs as they were recorded: scripts on the channel, documents, words, files of a host.
 
-`SRIOV_RECORD=1 pytest tests/test_goldens.py` records again, and fails so that such a run is never taken for a test.
-What is replaced in the recordings stands in goldens/normalise.py. Files below a folder `kernel` hold all that is about
-kernel arguments; the hosts of the others have these from the start.
+`SRIOV_RECORD=1 pytest tests/fleet/setup/test_goldens.py` records again, and fails so that such a run is never taken
+for a test. What is replaced in the recordings stands in goldens/normalise.py. Files below a folder `kernel` hold all
+that is about kernel arguments; the hosts of the others have these from the start.
 """
 
 from __future__ import annotations

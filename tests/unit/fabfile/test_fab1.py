@@ -209,7 +209,7 @@ install(globals())
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout with the real grammar and tasks that print what they were told."""
-    root, folder = Path(__file__).parent.parent, tmp_path_factory.mktemp("project")
+    root, folder = Path(__file__).parents[3], tmp_path_factory.mktemp("project")
     (folder / "sriov").symlink_to(root / "sriov")
     (folder / "fabfile").mkdir()
     for name in ("fab1.py", "operator_task.py", "options.py", "startup.py"):
