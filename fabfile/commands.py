@@ -28,8 +28,7 @@ def converge(task: str, options: Options, only: Role | None = None) -> int:
 def rollback(options: Options) -> int:
     """What a run replaced, put back; the kernel keeps its arguments until somebody reboots."""
     bed = load(options)
-    asked = tuple(request._replace(rollback=options.run, all_ports=True) for request in requests(bed, options))
-    return _change("rollback", options, bed, asked)
+    return _change("rollback", options, bed, api.rollback(requests(bed, options), options.run))
 
 
 def _change(task: str, options: Options, bed: Testbed, asked: tuple[Request, ...]) -> int:

@@ -1,4 +1,4 @@
-"""The face for programs: a testbed in, outcomes out. The command line uses this and the report, nothing else.
+"""The face for programs: a testbed in, outcomes out. The command line sets hosts up by this face alone.
 
     bed = api.load("testbed.py")
     for outcome in api.look(api.requests(bed)):
@@ -83,7 +83,7 @@ def requests(testbed: Testbed, hosts: Iterable[str] = (), only: Role | None = No
 
 def strangers(testbed: Testbed, hosts: Iterable[str]) -> tuple[Request, ...]:
     """The same for a look at hosts that the testbed need not name: no role, all their ports."""
-    found = [testbed.find(name) or _stranger(name) for name in hosts]
+    found = dict.fromkeys(testbed.find(name) or _stranger(name) for name in hosts)
     return tuple(Request(host._replace(physical_functions=()), testbed, frozenset(), all_ports=True) for host in found)
 
 
@@ -110,7 +110,10 @@ def converge(
     *,
     run_id: str = "",
 ) -> Run:
-    """Brings every host to what is asked, or says why not. A request with `rollback` set takes that run back."""
+    """Brings every host to what is asked, or says why not.
+
+    Ctrl-C ends it early, with the outcomes so far: each host finishes the change that it is at.
+    """
     asked, run_id = tuple(asked), run_id or new_run_id()
     with _reaching(asked, access, options) as (connect, reaching):
         outcomes = run_core.converge(asked, connect, reaching, watch, run_id, str(lock_owner.here(run_id)), log)
@@ -179,6 +182,11 @@ def _testbed(asked: tuple[Request, ...]) -> Testbed:
     return asked[0].testbed if asked else Testbed("", ())
 
 
+def rollback(asked: Iterable[Request], run_id: str = "") -> tuple[Request, ...]:
+    """The same hosts, asked to take a run back (empty: the last one); for `converge`."""
+    return tuple(request._replace(rollback=run_id, all_ports=True) for request in asked)
+
+
 def new_run_id() -> str:
     """By its time, so that runs sort: `20260101T000000Z-a1b2c3`."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
@@ -195,11 +203,10 @@ def _reaching(
 ) -> Iterator[tuple[Connect, RunOptions]]:
     """A way to log in, and who does it, for the time of a run."""
     testbed = _testbed(asked)
-    if not access.engine:
+    if not access.engine and options.engine is None:
         _allow_connections(len(asked))
         yield _login(testbed, access), options
         return
-    from sriov.run.backends import dask
     from sriov.ssh.worker_login import WorkerLogin
 
     connect: Connect = WorkerLogin(
@@ -209,6 +216,11 @@ def _reaching(
         access.accept_new_host_keys or testbed.accept_new_host_keys,
         access.ssh_config,
     )
+    if not access.engine:
+        yield connect, options
+        return
+    from sriov.run.backends import dask
+
     hosts = [request.host for request in asked]
     with dask.open_engine(access.engine, hosts, reads_files=reads_files) as engine:
         yield connect, options._replace(engine=engine)
@@ -255,7 +267,23 @@ def _stranger(name: str) -> Host:
 
 
 __all__ = [
-    "Access", "Event", "LogEntry", "Outcome", "Request", "Run", "RunOptions", "capacity",
-    "converge", "end_as_ctrl_c_does", "explain", "is_failure", "load", "look", "new_run_id", "open_session",
-    "requests", "strangers",
+    "Access",
+    "Event",
+    "LogEntry",
+    "Outcome",
+    "Request",
+    "Run",
+    "RunOptions",
+    "capacity",
+    "converge",
+    "end_as_ctrl_c_does",
+    "explain",
+    "is_failure",
+    "load",
+    "look",
+    "new_run_id",
+    "open_session",
+    "requests",
+    "rollback",
+    "strangers",
 ]  # fmt: skip

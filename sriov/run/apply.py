@@ -11,7 +11,7 @@ from sriov.planning.progress import ChangeProgress
 from sriov.resources.contract import Change
 from sriov.run import lock_owner
 from sriov.run.context import LogEntry, RunContext, interrupted
-from sriov.run.look import Seen, ended, failed, learn, look, session_of
+from sriov.run.look import Seen, failed, learn, look, session_of, unforeseen
 from sriov.run.outcome import AwaitingReboot, Looked, Outcome, Status
 from sriov.run.sessions import Waiting
 
@@ -26,6 +26,7 @@ def apply(looked: Looked, ctx: RunContext) -> AwaitingReboot | Outcome:
     for _ in range(_ATTEMPTS - 1):
         if not _is_locked_by_this_run(state, ctx):
             break
+        ctx.sessions.close(looked.outcome.name)
         state = _attempt(looked, ctx)
     return state
 
@@ -52,13 +53,13 @@ def conclude(outcome: Outcome, ctx: RunContext) -> Outcome:
     if unmet is not None:
         return failed(outcome, unmet, ctx)
     if outcome.plan.is_reboot_due:
-        return hold_back(outcome, "", ctx)
-    return ended(outcome._replace(status=Status.CHANGED), "as wanted", ctx)
+        return hold_back(outcome, "")
+    return outcome._replace(status=Status.CHANGED)
 
 
-def hold_back(outcome: Outcome, note: str, ctx: RunContext) -> Outcome:
+def hold_back(outcome: Outcome, note: str) -> Outcome:
     """The reboot is left for another run."""
-    return ended(outcome.noting(note)._replace(status=Status.PENDING), "reboot pending", ctx)
+    return outcome.noting(note)._replace(status=Status.PENDING)
 
 
 def _is_locked_by_this_run(state: AwaitingReboot | Outcome, ctx: RunContext) -> bool:
@@ -70,8 +71,12 @@ def _is_locked_by_this_run(state: AwaitingReboot | Outcome, ctx: RunContext) -> 
 
 def _change(looked: Looked, ctx: RunContext) -> AwaitingReboot | Outcome:
     """Execution 2: the steps, then the probe again, then perhaps the wait for a reboot."""
+    host, plan = looked.outcome.request.host, looked.outcome.plan
+    try:
+        ctx.heed_interruption(host)
+    except HostError as error:
+        return failed(looked.outcome, error, ctx)
     outcome = looked.outcome._replace(has_begun=True)
-    host, plan = outcome.request.host, outcome.plan
     for warning in plan.warnings:
         ctx.tell(host, str(warning))
     nonce = secrets.token_hex(16)
@@ -82,12 +87,13 @@ def _change(looked: Looked, ctx: RunContext) -> AwaitingReboot | Outcome:
         lambda change: ctx.log(host.name, entry_of(outcome, change, ctx)),
     )
     try:
-        ctx.heed_interruption(host)
         waiting, output = _execute(looked, nonce, progress, ctx)
-        outcome = outcome._replace(done=progress.done)
     except HostError as error:
         outcome = outcome._replace(done=progress.done)
         return failed(outcome, _in_the_middle(error, progress.current, outcome, ctx), ctx)
+    except Exception as error:  # a report of steps that are none
+        return failed(outcome._replace(done=progress.done), unforeseen(host.name, error), ctx)
+    outcome = outcome._replace(done=progress.done)
     return _judged(looked, outcome, output, waiting, progress.current, ctx)
 
 

@@ -31,7 +31,7 @@ from sriov.run.context import (
     begin,
     interrupted,
 )
-from sriov.run.look import failed
+from sriov.run.look import ended, failed
 from sriov.run.outcome import AwaitingReboot, Looked, Outcome, State, Status, outcome_of
 from sriov.run.phases import Phase
 from sriov.signals import undisturbed
@@ -112,6 +112,9 @@ class _Run:
 
     def __init__(self, requests: Iterable[Request], ctx: RunContext, options: RunOptions) -> None:
         self._states: list[State] = list(requests)
+        names = [outcome_of(state).name for state in self._states]
+        if twice := sorted({name for name in names if names.count(name) > 1} if len({*names}) < len(names) else ()):
+            raise UsageError(f"{twice[0]} is asked for twice", hint="name each host once")
         self._ctx = ctx
         self._options = options
         self._threads = pool_size(options.jobs, len(self._states))
@@ -150,7 +153,7 @@ class _Run:
     def _final(self, outcome: Outcome) -> Outcome:
         held_back = outcome.status is Status.PENDING and self._options.may_reboot
         outcome = outcome._replace(was_held_back=held_back)
-        return outcome if self._ctx.settings.keeps_files else outcome.without_contents()
+        return outcome if self._ctx.settings.keeps_files else outcome.without_contents().without_files()
 
     def look(self, backend: Backend) -> None:
         self._side_by_side(backend, Phase.LOOK, range(len(self._states)))
@@ -176,7 +179,7 @@ class _Run:
             return state
         from sriov.run.apply import rest
 
-        return rest(state, self._ctx)
+        return ended(rest(state, self._ctx), self._ctx)
 
     def _reboot(self, backend: Backend, waiting: dict[int, AwaitingReboot]) -> None:
         from sriov.run.waves import Waves
@@ -220,10 +223,13 @@ class _Run:
     def _refill(self, numbers: list[int]) -> None:
         from sriov.run.drain import refill
 
-        with ThreadPoolExecutor(self._threads) as pool:
+        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="refill")
+        try:
             states = pool.map(lambda number: refill(self._options.drain, self._states[number]), numbers)
             for number, state in zip(numbers, states, strict=True):
                 self._states[number] = state
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _interrupted(self, state: State) -> State:
         """What this host had not reached yet is left as it was."""
@@ -231,9 +237,9 @@ class _Run:
             return state
         outcome = outcome_of(state)
         if isinstance(state, AwaitingReboot):
-            return failed(outcome, before_reboot(outcome.request.host), self._ctx)
+            return ended(failed(outcome, before_reboot(outcome.request.host), self._ctx), self._ctx)
         error = interrupted(outcome.request.host, "interrupted before its changes began")
-        return failed(outcome, error, self._ctx)
+        return ended(failed(outcome, error, self._ctx), self._ctx)
 
 
 def _check(future: Future[State]) -> None:
@@ -243,10 +249,10 @@ def _check(future: Future[State]) -> None:
 
 
 def _safely(watch: Watch) -> Watch:
-    """Nothing is lost where nobody can be told any more, as behind `| head`."""
+    """No host is lost where nobody can be told any more, as behind `| head`."""
 
     def tell(label: str, event: Event) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(Exception):
             watch(label, event)
 
     return tell

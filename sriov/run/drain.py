@@ -49,6 +49,7 @@ def refill(drain: Drain | None, state: State, *, also_undone: bool = False) -> S
         return state
     try:
         drain.refill(outcome.request.host)
-    except SriovError as error:
-        return with_outcome(state, outcome.noting(f"nova-compute may still be disabled: {error.message}"))
+    except Exception as error:  # whatever the cloud says, the host is as it is
+        words = error.message if isinstance(error, SriovError) else type(error).__name__
+        return with_outcome(state, outcome.noting(f"nova-compute may still be disabled: {words}"))
     return state

@@ -46,16 +46,12 @@ def looked(request: Request, ctx: RunContext, seen: Seen) -> Looked | Outcome:
         # the change is a run of its own: from here on it must not be taken for the last one
         request = request._replace(rollback=seen.facts.run_id)
     outcome = Outcome(request, Status.DIFFERS, seen.facts, first_plan=seen.plan, plan=seen.plan)
-    if seen.plan.is_converged:
-        return ended(outcome._replace(status=Status.UNCHANGED), "as wanted", ctx)
-    if not ctx.settings.changes_hosts:
-        ctx.sessions.close(outcome.name)
-    ctx.tell(request.host, "differs", is_rest=True)
-    return Looked(outcome, seen.facts)
+    return outcome._replace(status=Status.UNCHANGED) if seen.plan.is_converged else Looked(outcome, seen.facts)
 
 
 def log_in(request: Request, ctx: RunContext) -> None:
     """The session is kept until the host is done; HostError if there is none."""
+    ctx.sessions.close(request.host.name)
     session = ctx.settings.connect(request.host)
     ctx.sessions.keep(request.host.name, session)
     ctx.heed_interruption(request.host)  # which closes sessions, but not one that was not there yet
@@ -77,9 +73,14 @@ def probe(request: Request, ctx: RunContext) -> Seen:
 
 def learn(request: Request, output: bytes, nonce: str) -> Seen:
     """The facts in a probe's output, and the plan that they lead to; HostError if it makes no sense."""
-    facts = parser.parse(output, nonce, request.host.name)
-    make = plan.make if request.rollback is None else rollback.make
-    return Seen(facts, make(request, facts))
+    try:
+        facts = parser.parse(output, nonce, request.host.name)
+        make = plan.make if request.rollback is None else rollback.make
+        return Seen(facts, make(request, facts))
+    except HostError:
+        raise
+    except Exception as error:
+        raise unforeseen(request.host.name, error) from error
 
 
 def _outwait(request: Request, ctx: RunContext, seen: Seen) -> Seen:
@@ -96,12 +97,24 @@ def _outwait(request: Request, ctx: RunContext, seen: Seen) -> Seen:
 
 
 def failed(outcome: Outcome, error: HostError, ctx: RunContext) -> Outcome:
-    """The host fails by this error, and what it was at ends."""
-    return ended(outcome._replace(status=Status.FAILED, error=ctx.explained(error)), "failed", ctx)
+    """The host fails by this error."""
+    return outcome._replace(status=Status.FAILED, error=ctx.explained(error))
 
 
-def ended(outcome: Outcome, words: str, ctx: RunContext) -> Outcome:
+def unforeseen(host: str, error: Exception) -> HostError:
+    """An answer that nobody foresaw is its host's trouble, not that of the others."""
+    return HostError(
+        host,
+        f"its answer makes no sense to this program ({type(error).__name__})",
+        hint="run again; if it stays, tell the authors what --debug shows",
+    )
+
+
+_WORDS = {Status.UNCHANGED: "as wanted", Status.CHANGED: "as wanted", Status.PENDING: "reboot pending"}
+
+
+def ended(outcome: Outcome, ctx: RunContext) -> Outcome:
     """Nothing more is done to this host: its session is closed, and the operator told."""
     ctx.sessions.close(outcome.name)
-    ctx.tell(outcome.request.host, words, is_rest=True)
+    ctx.tell(outcome.request.host, _WORDS.get(outcome.status, "failed"), is_rest=True)
     return outcome

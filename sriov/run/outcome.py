@@ -70,11 +70,14 @@ class Outcome(NamedTuple):
     def noting(self, note: str) -> Outcome:
         return self._replace(notes=(*self.notes, note)) if note else self
 
+    def without_files(self) -> Outcome:
+        """With no file that was read on the host; a report needs none."""
+        return self._replace(facts=None if self.facts is None else self.facts._replace(files={}))
+
     def without_contents(self) -> Outcome:
-        """With no more than a report shows: no file that was read on the host, no content of one to be written."""
-        facts = None if self.facts is None else self.facts._replace(files={})
+        """With no content of a file to be written; a report shows our own lines alone."""
         first, now = (_without_content(plan) for plan in (self.first_plan, self.plan))
-        return self._replace(facts=facts, first_plan=first, plan=now)
+        return self._replace(first_plan=first, plan=now)
 
 
 def _without_content(plan: Plan) -> Plan:

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sriov.errors import HostError
 from sriov.run.context import RunContext
-from sriov.run.look import failed, look
+from sriov.run.look import ended, failed, look, unforeseen
 from sriov.run.outcome import Looked, Outcome, State, outcome_of, with_outcome
 
 
@@ -37,19 +36,18 @@ def perform(phase: Phase, state: State, ctx: RunContext) -> State:
     begun, before = time.monotonic(), outcome_of(state)
     try:
         after = _act(phase)(state, ctx)
-    except Exception as error:  # an answer that nobody foresaw is its host's trouble, not that of the others
-        after = failed(before, _unforeseen(before, error), ctx)
+    except Exception as error:
+        found = unforeseen(before.name, error)
+        found.__cause__ = error
+        after = failed(before, found, ctx)
     outcome = outcome_of(after)
-    if not isinstance(after, Looked) and not ctx.settings.keeps_files:
+    if isinstance(after, Outcome):
+        ended(outcome, ctx)
+    elif isinstance(after, Looked):
+        if not ctx.settings.changes_hosts:
+            ctx.sessions.close(outcome.name)
+        ctx.tell(outcome.request.host, "differs", is_rest=True)
+    if not isinstance(after, Looked):
         outcome = outcome.without_contents()
+        outcome = outcome if ctx.settings.keeps_files else outcome.without_files()
     return with_outcome(after, outcome._replace(seconds=before.seconds + time.monotonic() - begun))
-
-
-def _unforeseen(before: Outcome, error: Exception) -> HostError:
-    found = HostError(
-        before.name,
-        f"its answer makes no sense to this program ({type(error).__name__})",
-        hint="run again; if it stays, tell the authors what --debug shows",
-    )
-    found.__cause__ = error
-    return found

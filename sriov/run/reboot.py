@@ -40,6 +40,8 @@ def reboot(awaiting: AwaitingReboot, ctx: RunContext) -> Outcome:
 
 def _reboot(awaiting: AwaitingReboot, waiting: Waiting, ctx: RunContext) -> Outcome:
     outcome = awaiting.outcome
+    if ctx.stop.is_set():
+        raise before_reboot(outcome.request.host)
     ctx.tell(outcome.request.host, "rebooting")
     waiting.execution.answer(f"reboot {awaiting.boot_mark}\n".encode())
     answer = b""
@@ -54,7 +56,7 @@ def _reboot(awaiting: AwaitingReboot, waiting: Waiting, ctx: RunContext) -> Outc
             step="the reboot",
         )
     if "instance" in said:
-        return hold_back(outcome, f"not rebooted, for an instance was started meanwhile: {said['instance']}", ctx)
+        return hold_back(outcome, f"not rebooted, for an instance was started meanwhile: {said['instance']}")
     session = ctx.sessions.of(outcome.name)
     if session is not None:
         session.wait_closed(_GOES_DOWN)
@@ -62,7 +64,7 @@ def _reboot(awaiting: AwaitingReboot, waiting: Waiting, ctx: RunContext) -> Outc
     unheard = min(ctx.limits.settle, ctx.limits.reboot) / 2
     seen = _reconnect(outcome.request, ctx, awaiting.boot_id, None if "rebooting" in said else unheard)
     if seen is None:
-        return hold_back(outcome, "not rebooted, for its connection was lost while it waited for its turn", ctx)
+        return hold_back(outcome, "not rebooted, for its connection was lost while it waited for its turn")
     return _come_back(outcome, seen, awaiting.boot_id, ctx)
 
 
@@ -96,7 +98,7 @@ def _look_when_up(request: Request, ctx: RunContext) -> Looked | Outcome:
 
 def _come_back(outcome: Outcome, seen: Seen, old_boot: str, ctx: RunContext) -> Outcome:
     """It runs another boot than the old one: waits until it is as wanted, with a bound, and proves it."""
-    outcome = outcome._replace(rebooted=True)
+    outcome = outcome._replace(rebooted=True, facts=seen.facts, plan=seen.plan)
     try:
         seen = _settled(outcome.request, ctx, seen, old_boot)
     except HostError as error:

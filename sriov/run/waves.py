@@ -12,7 +12,7 @@ from sriov.run.apply import hold_back
 from sriov.run.backends.protocol import Backend
 from sriov.run.context import RunContext
 from sriov.run.drain import Drain
-from sriov.run.look import failed
+from sriov.run.look import ended, failed
 from sriov.run.outcome import AwaitingReboot, State, Status, outcome_of
 from sriov.run.phases import Phase
 
@@ -68,7 +68,7 @@ class Waves:
             words = f"not rebooted: its turn failed ({type(error).__name__})"
             found = HostError(outcome.name, words, hint="run again; if it stays, tell the authors what --debug shows")
             found.__cause__ = error
-            return failed(outcome, found, self._ctx)
+            return ended(failed(outcome, found, self._ctx), self._ctx)
 
     def _turn(self, awaiting: AwaitingReboot) -> State:
         if self._is_over:
@@ -76,7 +76,7 @@ class Waves:
         objection = drain.empty(self._drain, awaiting, self._ctx)
         state: State
         if objection:
-            state = hold_back(awaiting.outcome, objection, self._ctx)
+            state = ended(hold_back(awaiting.outcome, objection), self._ctx)
         elif self._is_over:  # to empty a host takes its time
             state = self._left_out(awaiting)
         else:
@@ -96,4 +96,5 @@ class Waves:
     def _left_out(self, awaiting: AwaitingReboot) -> State:
         if self._ctx.stop.is_set():
             return awaiting  # whoever ends the run says so
-        return hold_back(awaiting.outcome, "not rebooted, for another host did not come back as wanted", self._ctx)
+        note = "not rebooted, for another host did not come back as wanted"
+        return ended(hold_back(awaiting.outcome, note), self._ctx)

@@ -131,20 +131,22 @@ class RemoteBackend:
             return is_free
 
     def _finish(self, sent: _Sent) -> None:
+        """Called by a thread of the executor's, too: nothing may keep the future of the run from being done."""
         if not self._claim(sent):
             return
+        state: State = sent.state
         try:
-            answer: Answer = sent.inner.result()
-            for message in answer.told:
-                self._hear(message)
-            state = merged(sent.phase, sent.state, answer.state)
-            self._log(state, answer.log)
-        except CancelledError:
-            state = self._failed(sent, _lost(sent, "it was cancelled there, or its scheduler is gone"))
-        except Exception as error:
-            words = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            state = self._failed(sent, _lost(sent, words))
-        self._settle(sent, state)
+            error = CancelledError() if sent.inner.cancelled() else sent.inner.exception()
+            if error is not None:
+                state = self._failed(sent, _lost(sent, error))
+            else:
+                answer: Answer = sent.inner.result()
+                state = merged(sent.phase, sent.state, answer.state)
+                for message in answer.told:
+                    self._hear(message)
+                self._log(state, answer.log)
+        finally:
+            self._settle(sent, state)
 
     def _settle(self, sent: _Sent, state: State) -> None:
         with self._lock:
@@ -217,7 +219,10 @@ def _key(change: Change) -> tuple[str, str]:
     return change.resource, change.target
 
 
-def _lost(sent: _Sent, words: str) -> HostError:
+def _lost(sent: _Sent, error: BaseException) -> HostError:
+    words = "it was cancelled there, or its scheduler is gone"
+    if not isinstance(error, CancelledError):
+        words = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     what = "nothing was touched" if sent.phase is Phase.LOOK else "a change may have been under way"
     return HostError(sent.name, f"its step was lost by the engine ({words}); {what}", hint="see the workers; run again")
 

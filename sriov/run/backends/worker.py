@@ -22,7 +22,7 @@ from sriov.facts.model import Facts
 from sriov.model import Host, Role
 from sriov.resources.contract import Request
 from sriov.run.context import Event, LogEntry, RunContext, Settings, begin
-from sriov.run.outcome import AwaitingReboot, Looked, Outcome, State, Status, outcome_of
+from sriov.run.outcome import AwaitingReboot, Looked, Outcome, State, Status, outcome_of, with_outcome
 from sriov.run.phases import Phase, perform
 
 
@@ -113,13 +113,20 @@ def carry_out(job: Job) -> Answer:
     with _registered(run, ctx):
         state = perform(job.phase, job.state, ctx)
         ctx.sessions.close(name)
-    return Answer(state if job.settings.keeps_files else _lean(state), tuple(told), tuple(log))
+    return Answer(_lean(state, job.settings.keeps_files), tuple(told), tuple(log))
 
 
-def _lean(state: State) -> State:
+def _lean(state: State, keeps_files: bool) -> State:
+    """With no password, nothing of other hosts, and no more of files than is wanted: the controller has the rest."""
+    outcome = outcome_of(state).without_contents()
+    request = outcome.request
+    host, testbed = request.host._replace(password=None), request.testbed._replace(hosts=())
+    outcome = outcome._replace(request=request._replace(host=host, testbed=testbed))
+    if not keeps_files:
+        outcome = outcome.without_files()
     if isinstance(state, Looked):
-        return state._replace(outcome=state.outcome.without_contents(), facts=state.facts._replace(files={}))
-    return state
+        state = state._replace(facts=state.facts if keeps_files else state.facts._replace(files={}))
+    return with_outcome(state, outcome)
 
 
 _at_work: dict[str, list[RunContext]] = {}

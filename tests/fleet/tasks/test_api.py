@@ -58,7 +58,7 @@ def test_program_looks_changes_proves_and_takes_back(fleet: Fleet, bed: Path) ->
     assert api.explain(asked, "physnet1", 2)[0].verdict is Verdict.FOUND
     assert api.explain(asked, "physnet1", 5)[0].verdict is Verdict.NONE
 
-    back = [request._replace(rollback=run.id, all_ports=True) for request in asked]
+    back = api.rollback(asked, run.id)
     assert {outcome.status for outcome in api.converge(back).outcomes} == {Status.CHANGED}
     assert fleet["compute1"].numvfs("eth0") == 0
 

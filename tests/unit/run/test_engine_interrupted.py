@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from sriov.errors import ConnectError, UsageError
 from sriov.facts.model import Facts
-from sriov.model import Host, Testbed
+from sriov.model import Host, Role, Secret, Testbed
 from sriov.planning.reboots import RebootPolicy
 from sriov.resources.contract import Request
+from sriov.run import converge
 from sriov.run.backends import worker
 from sriov.run.backends.remote import RemoteBackend
-from sriov.run.backends.worker import Answer, Job, carry_out
+from sriov.run.backends.worker import Answer, Job, carry_out, job
 from sriov.run.context import Settings, begin
+from sriov.run.converge import RunOptions
 from sriov.run.outcome import AwaitingReboot, Looked, Outcome, State, Status, outcome_of
 from sriov.run.phases import Phase
+
+ROLES = frozenset({Role.OPENSTACK})
 
 
 class Manual(Executor):
@@ -139,3 +145,33 @@ def test_job_that_reaches_its_worker_after_the_interruption_touches_nothing() ->
     error = outcome_of(carry_out(_job(lambda host: session, "interrupted-before", Phase.REBOOT)).state).error
     assert error is not None
     assert "interrupted" in error.message
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("it fell over"), SystemExit(1)])
+def test_job_that_its_worker_lets_go_in_whatever_way_is_lost_and_ends(error: BaseException) -> None:
+    """A Ctrl-C in the terminal reaches the workers of a process pool, too."""
+    executor = Manual()
+    waiting = backend(executor).submit(Phase.APPLY, looked())
+    executor.given[0].set_exception(error)
+    outcome = outcome_of(waiting.result(10))
+    assert outcome.status is Status.FAILED
+    assert "its step was lost by the engine" in str(outcome.error)
+    assert "a change may have been under way" in str(outcome.error)
+
+
+def test_answer_of_a_worker_holds_no_password_and_no_other_host() -> None:
+    hosts = tuple(Host(f"root@{name}", name, password=Secret(f"pw-{name}"), roles=ROLES) for name in ("one", "other"))
+    asked = Request(hosts[0], Testbed("bed.py", hosts), ROLES)
+
+    def refuse(host: Host) -> Any:
+        raise ConnectError(host.name, "refused")
+
+    sent = pickle.dumps(carry_out(job(Phase.LOOK, asked, Settings("r", refuse))))
+    assert b"refused" in sent
+    assert b"pw-" not in sent
+    assert b"root@other" not in sent
+
+
+def test_host_that_is_asked_for_twice_is_refused_before_anything_is_touched() -> None:
+    with pytest.raises(UsageError, match="compute1 is asked for twice"):
+        converge.look([request(), request()], connect, RunOptions(), lambda label, event: None)

@@ -81,7 +81,7 @@ def well(outcome: Outcome, ctx: RunContext) -> Outcome:
 
 
 def stays(outcome: Outcome, ctx: RunContext) -> Outcome:
-    return hold_back(outcome, "an instance was started meanwhile", ctx)
+    return hold_back(outcome, "an instance was started meanwhile")
 
 
 def fails(outcome: Outcome, ctx: RunContext) -> Outcome:
