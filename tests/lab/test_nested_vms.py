@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sriov.cloud import host_checks
-from sriov.cloud.checks import Check, Outcome
+from sriov.cloud.checks import Check, Result
 from sriov.cloud.host_checks import Expected
 
 from . import image as images
@@ -101,21 +101,21 @@ def test_smoke_judges_a_real_domain_link_and_console_rightly(
     guest, right = hypervisor.guest, hypervisor.libvirt.expected
     free = observe.vf_addresses(guest, "enp1s0")[1]
     verdicts = {
-        right: (Outcome.PASSED, Outcome.PASSED),
-        dataclasses.replace(right, vlan=VLAN + 1): (Outcome.FAILED, Outcome.FAILED),
-        dataclasses.replace(right, mac="fa:16:3e:aa:bb:03"): (Outcome.PASSED, Outcome.FAILED),
-        dataclasses.replace(right, pci_slot=free): (Outcome.FAILED, Outcome.FAILED),
-        dataclasses.replace(right, server_id="0" * 8, instance="instance-00000002"): (Outcome.NOT_MADE, Outcome.PASSED),
-        hypervisor.plain.expected: (Outcome.NOT_MADE, Outcome.PASSED),
+        right: (Result.PASSED, Result.PASSED),
+        dataclasses.replace(right, vlan=VLAN + 1): (Result.FAILED, Result.FAILED),
+        dataclasses.replace(right, mac="fa:16:3e:aa:bb:03"): (Result.PASSED, Result.FAILED),
+        dataclasses.replace(right, pci_slot=free): (Result.FAILED, Result.FAILED),
+        dataclasses.replace(right, server_id="0" * 8, instance="instance-00000002"): (Result.NOT_MADE, Result.PASSED),
+        hypervisor.plain.expected: (Result.NOT_MADE, Result.PASSED),
     }
     for expected, outcomes in verdicts.items():
         checks = of_host(guest, expected)
         assert tuple(check.outcome for check in checks) == outcomes, (expected, checks)
 
     console = hypervisor.reports[hypervisor.libvirt.name].console
-    assert host_checks.of_guest(console, right).outcome is Outcome.PASSED
-    assert host_checks.of_guest(console, hypervisor.plain.expected).outcome is Outcome.FAILED
-    assert host_checks.of_guest(console, dataclasses.replace(right, pci_ids="8086:10c9")).outcome is Outcome.FAILED
+    assert host_checks.of_guest(console, right).outcome is Result.PASSED
+    assert host_checks.of_guest(console, hypervisor.plain.expected).outcome is Result.FAILED
+    assert host_checks.of_guest(console, dataclasses.replace(right, pci_ids="8086:10c9")).outcome is Result.FAILED
     proved(f"smoke's judges, on a real domain, ip link and console: right passed; {len(verdicts) - 1} wrong ones not")
 
 
