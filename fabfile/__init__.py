@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import bytecode  # noqa: F401
+from . import startup  # noqa: F401
 from .cloud_tasks import (  # noqa: F401 - tasks, which install() and fab look for here
     create_sriov_network,
     create_sriov_port,
@@ -12,7 +12,8 @@ from .cloud_tasks import (  # noqa: F401 - tasks, which install() and fab look f
     smoke,
 )
 from .fab1 import Hosts
-from .operator_task import COUNT, DRAIN, PHYSNET, RUN, Options, install, operator_task
+from .operator_task import install, operator_task
+from .options import COUNT, DRAIN, PHYSNET, RUN, Options
 
 # what a wrong call does not need (fabric's transport, jinja2, rich) is imported when a task runs
 

@@ -14,7 +14,7 @@ from sriov.report.findings_documents import capacity_document, explanation_docum
 from sriov.scheduling.explain import Verdict
 
 from .commands import access, load, requests, run_options
-from .operator_task import Options
+from .options import Options
 
 
 def capacity(options: Options) -> int:

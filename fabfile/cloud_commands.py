@@ -30,7 +30,7 @@ from sriov.report.documents import DONE, FAILED
 from sriov.transport import Script
 
 from .commands import access, load, requests, run_options
-from .operator_task import Options
+from .options import Options
 
 if TYPE_CHECKING:
     from sriov.cloud.session import Connection

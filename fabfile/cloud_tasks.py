@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .operator_task import PHYSNET, Options, operator_task
-from .parameters import CIDR, FLAVOR, IMAGE, IP, JUNIT, MAC, NAME, NETWORK, PORT, TRUSTED, VLAN
+from .operator_task import operator_task
+from .options import CIDR, FLAVOR, IMAGE, IP, JUNIT, MAC, NAME, NETWORK, PHYSNET, PORT, TRUSTED, VLAN, Options
 
 
 @operator_task(positional=("name", "physnet", "vlan", "cidr"), own=(NAME, PHYSNET, VLAN, CIDR))

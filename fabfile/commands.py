@@ -14,7 +14,7 @@ from sriov.model import Role, Testbed
 from sriov.report import documents, screen
 from sriov.report.printer import Printer
 
-from .operator_task import Options
+from .options import Options
 
 COMPUTE, OPENSTACK = Role.COMPUTE, Role.OPENSTACK
 

@@ -1,4 +1,4 @@
-"""How a task of this fabfile is declared, and what every one of them can be told.
+"""How a task of this fabfile is declared, and how a call of `fab` comes to it.
 
     @operator_task(hosts=Hosts.REQUIRED)
     def add_vrouter_node(options: Options) -> int:
@@ -21,118 +21,16 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from fabric import Task
 from invoke.exceptions import Exit
 
-# of this project `fab` puts only fabfile/ itself on the path, which in a bare checkout leaves the library out
-sys.path.insert(0, str(next(p for p in Path(__file__).resolve().parents if (p / "sriov" / "__init__.py").is_file())))
-
-from sriov import layout
 from sriov.errors import SriovError, TestbedError, UsageError
 from sriov.model import Secret
 
-from .fab1 import CallError, Hosts, Parameter, Signature, native, truth
-
-
-class Options(NamedTuple):
-    """What the operator said, checked. None and empty mean that nothing was said.
-
-    `hosts`: host strings as typed. `max_unavailable`: `'2'` or `'25%'`. `timeout`: seconds.
-    `own`: the task's own parameters that have no field here, by name.
-    `identities`, `ssh_config`, `login_password`, `sudo_password` come from Fabric's own options
-    (`-i`, `-S`, `--prompt-for-login-password`, `--prompt-for-sudo-password`).
-    """
-
-    hosts: tuple[str, ...] = ()
-    testbed: str = ""
-    json: bool = False
-    jobs: int | None = None
-    reboot: str = "auto"
-    max_unavailable: str = ""
-    accept_new_host_keys: bool = False
-    debug: bool = False
-    log: str = ""
-    force_vf_reset: bool = False
-    reboot_with_instances: bool = False
-    timeout: int | None = None
-    reboot_timeout: int | None = None
-    engine: str = ""
-    run: str = ""
-    own: Mapping[str, object] = {}
-    physnet: str = ""
-    count: int | None = None  # type: ignore[assignment] # hides the method of tuples
-    identities: tuple[str, ...] = ()
-    ssh_config: str = ""
-    login_password: Secret | None = None
-    sudo_password: Secret | None = None
-
-    @property
-    def testbed_path(self) -> Path:
-        """`--testbed`, else `$SRIOV_TESTBED`, else `testbeds/testbed.py` here or beside this fabfile."""
-        named = self.testbed or os.environ.get("SRIOV_TESTBED", "")
-        return Path(named) if named else layout.default_testbed()
-
-
-def _text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("it is empty")
-    return text
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) == 0:
-        raise ValueError("write a whole number from 1")
-    return int(text)
-
-
-def _reboot(text: str) -> str:
-    """`auto` or `never`; Fabric 1 calls say `reboot=False`."""
-    if text in ("auto", "never"):
-        return text
-    try:
-        return "auto" if truth(text) else "never"
-    except ValueError:
-        raise ValueError("say auto or never (or yes or no)") from None
-
-
-def _engine(text: str) -> str:
-    if not re.fullmatch(r"dask://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", text):
-        raise ValueError("write dask://scheduler:8786")
-    return text
-
-
-def _share(text: str) -> str:
-    number = _count(text.removesuffix("%"))
-    if text.endswith("%") and number > 100:
-        raise ValueError("write at most 100%")
-    return text
-
-
-FLAGS = (
-    Parameter("testbed", _text, "testbed file; else $SRIOV_TESTBED, else testbeds/testbed.py"),
-    Parameter("json", truth, "print one JSON document on stdout, nothing else", is_switch=True),
-    Parameter("jobs", _count, "work on so many hosts at once"),
-    Parameter("reboot", _reboot, "auto (where the kernel command line needs it) or never"),
-    Parameter("max_unavailable", _share, "reboot at most so many hosts at once: a number or a share such as 25%"),
-    Parameter("accept_new_host_keys", truth, "record the keys of hosts not seen before", is_switch=True),
-    Parameter("debug", truth, "show tracebacks and each step", is_switch=True),
-    Parameter("log", _text, "append each step to this file"),
-    Parameter("force_vf_reset", truth, "change VF counts even where guests hold VFs", is_switch=True),
-    Parameter("reboot_with_instances", truth, "reboot even hosts on which instances run", is_switch=True),
-    Parameter("timeout", _count, "seconds to wait for a host's SSH (10)"),
-    Parameter("reboot_timeout", _count, "seconds to wait for a host's return from its reboot (900)"),
-    Parameter("engine", _engine, "let the workers of a Dask cluster do it: dask://scheduler:8786 (docs/scale.md)"),
-)
-PHYSNET = Parameter("physnet", _text, "the physical network that the ports are on")
-COUNT = Parameter("count", _count, "so many direct ports for one VM (1)")
-DRAIN = Parameter(
-    "drain", truth, "lead instances away by live migration before a reboot (cloud credentials)", is_switch=True
-)
-RUN = Parameter("run", _text, "the run to take back, as the report named it; else the last one")
-
+from .fab1 import CallError, Hosts, Parameter, Signature, native
+from .options import FLAGS, Options
 
 _NO_OPTIONS = inspect.Signature([inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)])
 

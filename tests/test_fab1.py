@@ -162,8 +162,10 @@ def test_truth_refuses_what_is_unclear(word: str) -> None:
 FABFILE = '''"""A fabfile as small as can be."""
 import json
 
+from . import startup
 from .fab1 import Hosts
-from .operator_task import Options, install, operator_task
+from .operator_task import install, operator_task
+from .options import Options
 
 from sriov.errors import ApplyError
 
@@ -210,7 +212,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root, folder = Path(__file__).parent.parent, tmp_path_factory.mktemp("project")
     (folder / "sriov").symlink_to(root / "sriov")
     (folder / "fabfile").mkdir()
-    for name in ("fab1.py", "operator_task.py"):
+    for name in ("fab1.py", "operator_task.py", "options.py", "startup.py"):
         shutil.copy(root / "fabfile" / name, folder / "fabfile")
     (folder / "fabfile" / "__init__.py").write_text(FABFILE)
     return folder
