@@ -235,9 +235,7 @@ class Fleet:
         """A testbed file of these hosts, each with the same entries; in a folder of its own."""
         self._testbeds += 1
         stanzas = [Stanza(host.login, self._known(host), self.tree.key, entries, roles) for host in hosts]
-        path = write_testbed(self.directory / f"testbed{self._testbeds}", stanzas)
-        path.write_text(path.read_text() + more)
-        return path
+        return write_testbed(self.directory / f"testbed{self._testbeds}", stanzas, more)
 
     def _known(self, host: Container) -> str:
         return "".join(f"{host.address} {key}\n" for key in self.tree.host_keys)

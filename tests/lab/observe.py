@@ -49,6 +49,18 @@ def kernel_arguments(guest: Guest) -> list[str]:
     return guest.out("cat /proc/cmdline").split()
 
 
+def huge_pages(guest: Guest) -> int:
+    """Pages of 2 MiB that the kernel has reserved."""
+    return int(guest.out("cat /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"))
+
+
+def transparent_huge_pages(guest: Guest) -> str:
+    """The policy in force: `always`, `madvise` or `never`."""
+    found = re.search(r"\[(\w+)\]", guest.out("cat /sys/kernel/mm/transparent_hugepage/enabled"))
+    assert found is not None
+    return found[1]
+
+
 def boots(guest: Guest) -> int:
     """How often the guest has booted, by its journal."""
     return int(guest.out("journalctl --list-boots --quiet | wc -l"))
@@ -67,6 +79,18 @@ def kernel_said(guest: Guest, pattern: str) -> list[float]:
     """Seconds since this boot at which the kernel said something that matches the extended regular expression."""
     lines = guest.sh(f"journalctl -b -k -o short-monotonic --no-hostname --quiet -g {pattern!r}", check=False).stdout
     return [float(found[1]) for found in re.finditer(r"^\[ *([0-9.]+)\]", lines, re.MULTILINE)]
+
+
+def log_executions(guest: Guest) -> None:
+    """Let the guest's SSH server log every command that a connection made from now on has it run."""
+    guest.write("/etc/ssh/sshd_config.d/verbose.conf", b"LogLevel VERBOSE\n")
+    guest.sh("systemctl reload ssh")
+
+
+def executions(guest: Guest) -> int:
+    """How many commands it has logged in this boot."""
+    lines = guest.sh("journalctl -b -q -t sshd -o cat -g '^Starting session: command'", check=False).stdout
+    return len(lines.splitlines())
 
 
 @contextlib.contextmanager

@@ -44,8 +44,11 @@ def entry(interface: str, count: int, *physnets: str) -> Entry:
     return {"interface": interface, "VF": count, "physnets": list(physnets)}
 
 
-def write_testbed(directory: Path, stanzas: Iterable[Stanza]) -> Path:
-    """A testbed file in `directory`, as its users write them, with the known_hosts file that `fab` will be given."""
+def write_testbed(directory: Path, stanzas: Iterable[Stanza], more: str = "") -> Path:
+    """A testbed file in `directory`, as its users write them, with the known_hosts file that `fab` will be given.
+
+    `more` is what the file ends with.
+    """
     stanzas = list(stanzas)
     names = {one.host: f"host{number}" for number, one in enumerate(stanzas, 1)}
     lines = ["from fabric.api import env", ""]
@@ -63,14 +66,22 @@ def write_testbed(directory: Path, stanzas: Iterable[Stanza]) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "known_hosts").write_text("".join(one.known for one in stanzas))
     testbed = directory / "testbed.py"
-    testbed.write_text("\n".join(lines) + "\n")
+    testbed.write_text("\n".join(lines) + "\n" + more)
     return testbed
 
 
-def single_host_testbed(guest: Guest, *entries: Entry, roles: Sequence[str] = ALL_ROLES, user: str = "root") -> Path:
-    """The testbed with that one host."""
+def single_host_testbed(
+    guest: Guest,
+    *entries: Entry,
+    roles: Sequence[str] = ALL_ROLES,
+    user: str = "root",
+    kernel_arguments: Sequence[str] = (),
+) -> Path:
+    """The testbed with that one host; `kernel_arguments` are those of the role compute."""
     password = PASSWORD if user == "opspw" else ""
-    return write_testbed(guest.directory / "testbed", [stanza(guest, entries, roles, user=user, password=password)])
+    host = stanza(guest, entries, roles, user=user, password=password)
+    more = f"env.kernel_arguments = {{'compute': {list(kernel_arguments)!r}}}\n" if kernel_arguments else ""
+    return write_testbed(guest.directory / "testbed", [host], more)
 
 
 @dataclass(slots=True)

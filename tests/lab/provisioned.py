@@ -11,6 +11,10 @@ from .guest import BOOTED, Guest
 from .product import Fab, entry, single_host_testbed
 
 PROVISIONED = "provisioned"
+PORTS = (entry("enp1s0", 7, "physnet1"), entry("enp2s0", 7, "physnet2"))
+# 64 MiB of the guest's 1024, and what the kernel would not have by itself: Debian's default is `always`.
+HUGE_PAGES = 32
+KERNEL_ARGUMENTS = ("hugepagesz=2M", f"hugepages={HUGE_PAGES}", "transparent_hugepage=never")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +30,13 @@ class FirstRun:
 
 
 def run_on_fresh_guest(guest: Guest, fab: Fab) -> FirstRun:
-    """Provision both ports, save what came of it, switch the guest off. The answer is for a scenario to judge."""
+    """Provision both ports, with further kernel arguments, save what came of it, switch the guest off.
+
+    The answer is for a scenario to judge.
+    """
     try:
         guest.load(BOOTED)
-        testbed = single_host_testbed(guest, entry("enp1s0", 7, "physnet1"), entry("enp2s0", 7, "physnet2"))
+        testbed = single_host_testbed(guest, *PORTS, kernel_arguments=KERNEL_ARGUMENTS)
         answer = fab("setup_all", testbed=testbed)
         guest.settle()
         boots = observe.boots(guest)

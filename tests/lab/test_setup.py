@@ -10,17 +10,19 @@ import pytest
 from . import observe
 from .guest import Guest
 from .product import Fab, entry, single_host_testbed
-from .provisioned import FirstRun
+from .provisioned import HUGE_PAGES, KERNEL_ARGUMENTS, PORTS, FirstRun
 
 pytestmark = pytest.mark.lab
 
-FIRST = entry("enp1s0", 7, "physnet1")
-SECOND = entry("enp2s0", 7, "physnet2")
+FIRST, SECOND = PORTS
+OURS = ("intel_iommu=on", "iommu=pt")
 
 
 # What an operator would look at afterwards; shown beside what `fab` said.
 LOOKS = (
     "cat /proc/cmdline",
+    "cat /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+    "cat /sys/kernel/mm/transparent_hugepage/enabled",
     "cat /sys/kernel/iommu_groups/*/type | sort | uniq -c",
     "head /sys/class/net/enp?s0/device/sriov_numvfs",
     "lspci -nnk -s 01:10.0",
@@ -46,7 +48,7 @@ def test_setup_all_turns_a_fresh_host_into_an_sriov_host(
         print(f"# {command}\n{provisioned.sh(command, check=False).stdout}")
     assert first_run.answer.returncode == 0
     assert first_run.boots == 2
-    assert {"intel_iommu=on", "iommu=pt"} <= set(observe.kernel_arguments(provisioned))
+    assert set(OURS) <= set(observe.kernel_arguments(provisioned))
     assert observe.iommu_types(provisioned) == {"identity"}
     for interface in ("enp1s0", "enp2s0"):
         assert observe.vf_count(provisioned, interface) == 7
@@ -64,14 +66,46 @@ def test_setup_all_turns_a_fresh_host_into_an_sriov_host(
     proved("one run, one reboot: IOMMU in passthrough, 2 x 7 VFs with igbvf, whitelist and filter as nova reads them")
 
 
+def test_further_kernel_arguments_come_with_that_one_reboot(
+    first_run: FirstRun, provisioned: Guest, guest: Guest, proved: Callable[[str], None]
+) -> None:
+    """The kernel was given them last, in their order, and does what they say."""
+    assert first_run.boots == 2
+    expected = [*OURS, *KERNEL_ARGUMENTS]
+    assert observe.kernel_arguments(provisioned)[-len(expected) :] == expected
+    assert (observe.huge_pages(guest), observe.huge_pages(provisioned)) == (0, HUGE_PAGES)
+    assert (observe.transparent_huge_pages(guest), observe.transparent_huge_pages(provisioned)) == ("always", "never")
+    proved(
+        f"{' '.join(KERNEL_ARGUMENTS)} behind ours after the same reboot: {HUGE_PAGES} pages of 2 MiB, "
+        "transparent huge pages from always to never"
+    )
+
+
 def test_second_run_changes_nothing(provisioned: Guest, fab: Fab, proved: Callable[[str], None]) -> None:
+    testbed = single_host_testbed(provisioned, FIRST, SECOND, kernel_arguments=KERNEL_ARGUMENTS)
+    observe.log_executions(provisioned)
+    with observe.untouched(provisioned):
+        for number, task in enumerate(("setup_all", "verify", "plan"), 1):
+            assert fab(task, testbed=testbed).returncode == 0
+            assert observe.executions(provisioned) == number
+    proved("second run, verify and plan: exit code 0, one execution each, no file written, no unit started, no reboot")
+
+
+def test_arguments_that_leave_the_testbed_stay_until_the_way_back(
+    provisioned: Guest, fab: Fab, proved: Callable[[str], None]
+) -> None:
+    """Leaving the list is no reason to reboot; `rollback` takes them out of what GRUB gives the next boot."""
     testbed = single_host_testbed(provisioned, FIRST, SECOND)
     with observe.untouched(provisioned):
-        again = fab("setup_all", testbed=testbed)
-        verified = fab("verify", testbed=testbed)
-        planned = fab("plan", testbed=testbed)
-    assert (again.returncode, verified.returncode, planned.returncode) == (0, 0, 0)
-    proved("second run, verify and plan: exit code 0, no file written, no unit started, no reboot")
+        assert fab("setup_all", testbed=testbed).returncode == 0
+    boot = provisioned.boot_id()
+    assert fab("rollback", f"root@127.0.0.1:{provisioned.login.port}", testbed=testbed).returncode == 0
+    menu = provisioned.read("/boot/grub/grub.cfg").decode()
+    assert [word for word in (*OURS, *KERNEL_ARGUMENTS) if word in menu] == []
+    assert observe.counts(provisioned) == (0, 0)
+    assert provisioned.boot_id() == boot
+    assert observe.huge_pages(provisioned) == HUGE_PAGES
+    proved("without the list nothing changes; rollback takes all arguments out of grub.cfg, no VFs, no reboot")
 
 
 def test_plan_of_a_fresh_host_touches_nothing(guest: Guest, fab: Fab) -> None:
