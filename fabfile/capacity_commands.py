@@ -20,7 +20,7 @@ from .options import Options
 def capacity(options: Options) -> int:
     """How many VFs each physical network has on each host; with credentials, what neutron and nova say of them too."""
     asked = requests(load(options), options)
-    api.end_as_ctrl_c_does()
+    api.treat_signals_as_interrupt()
     with screen.Progress(quiet=options.json) as progress:
         reached = access(options)._replace(ask=progress.ask)
         found, outcomes, error = api.capacity(asked, reached, run_options(options), progress.told)
@@ -41,7 +41,7 @@ def explain(options: Options) -> int:
     if not options.physnet:
         raise UsageError("explain needs a physical network", hint="fab explain:physnet1, or fab explain:physnet1,2")
     asked = requests(load(options), options)
-    api.end_as_ctrl_c_does()
+    api.treat_signals_as_interrupt()
     with screen.Progress(quiet=options.json) as progress:
         reached = access(options)._replace(ask=progress.ask)
         allowed, count = run_options(options), options.count or 1

@@ -100,7 +100,7 @@ def smoke(options: Options) -> int:
     vlan = wanted.vlan_number(given["vlan"]) if "vlan" in given else 0
     cidr = wanted.subnet_range(given.get("cidr", _SMOKE_CIDR))
     _check_writable(given.get("junit", ""))
-    api.end_as_ctrl_c_does()
+    api.treat_signals_as_interrupt()
     cloud = session.login(bed)
     image, flavor = smoking.choose(cloud, given.get("image", ""), given.get("flavor", ""))
     suites: list[tuple[str, tuple[Check, ...]]] = []

@@ -33,7 +33,7 @@ def rollback(options: Options) -> int:
 
 def _change(task: str, options: Options, bed: Testbed, asked: tuple[Request, ...]) -> int:
     log, run_id, allowed = _log(options.log), api.new_run_id(), run_options(options)
-    api.end_as_ctrl_c_does()
+    api.treat_signals_as_interrupt()
     if "drain" in options.own:
         from sriov.cloud import nova_drain, session
 
@@ -56,7 +56,7 @@ def look(task: str, options: Options) -> int:
 def discover(options: Options) -> int:
     """The hardware of hosts, whether or not a testbed names them."""
     bed = load(options) if options.testbed_path.exists() else Testbed(path="", hosts=())
-    outcomes = look_at(api.strangers(bed, options.hosts), options, keeps_files=False)
+    outcomes = look_at(api.unlisted_requests(bed, options.hosts), options, keeps_files=False)
 
     def show(outcomes: tuple[Outcome, ...], out: Printer) -> None:
         print(documents.stanza([(found.name, found.facts) for found in outcomes if found.facts is not None]))
@@ -72,7 +72,7 @@ def _show_plan(outcomes: tuple[Outcome, ...], out: Printer) -> None:
 
 def look_at(asked: tuple[Request, ...], options: Options, *, keeps_files: bool = True) -> tuple[Outcome, ...]:
     """`keeps_files`: the files of the hosts are asked for too, not only what comes of them."""
-    api.end_as_ctrl_c_does()
+    api.treat_signals_as_interrupt()
     with screen.Progress(quiet=options.json) as progress:
         access = _access(options, progress)
         return api.look(asked, access, run_options(options), progress.told, keeps_files=keeps_files)

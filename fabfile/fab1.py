@@ -1,6 +1,6 @@
 """Fabric 1's call grammar on Fabric 3: `fab setup_all:reboot=False`, `fab add_vrouter_node:root@a,root@b`.
 
-`native` is pure: tokens in, tokens out, in the one spelling that Fabric 3 reads without surprise
+`to_invoke` is pure: tokens in, tokens out, in the one spelling that Fabric 3 reads without surprise
 (`setup_all --reboot=False`). Fabric's own spelling passes through it too, so that a wrong call of either kind ends
 in one line with the nearest right word and exit code 2. `operator_task.install` puts it to work.
 
@@ -14,13 +14,14 @@ Hosts are the arguments by position of a task that takes hosts; they leave here 
 
 from __future__ import annotations
 
-import difflib
 import enum
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from sriov.errors import did_you_mean, nearest
 
 TRUE_WORDS = ("true", "yes", "on", "1", "y")
 FALSE_WORDS = ("false", "no", "off", "0", "n")
@@ -76,7 +77,7 @@ class _Call:
     passed_on: list[str] = field(default_factory=list)
 
 
-def truth(text: str) -> bool:
+def to_bool(text: str) -> bool:
     """`'False'`, `'no'`, `'0'`, `'off'` mean no. Raises ValueError on anything that is not clearly yes or no."""
     word = text.strip().lower()
     if word in TRUE_WORDS + FALSE_WORDS:
@@ -84,7 +85,7 @@ def truth(text: str) -> bool:
     raise ValueError("say yes or no")
 
 
-def native(argv: Iterable[str], tasks: Mapping[str, Signature], core: Mapping[str, bool]) -> list[str]:
+def to_invoke(argv: Iterable[str], tasks: Mapping[str, Signature], core: Mapping[str, bool]) -> list[str]:
     """The same call in Fabric 3's spelling. Raises CallError, in one line, if it cannot be meant.
 
     `core` are Fabric's own options, `{'--list': False, '-r': True}`: True if a value follows. They stay as typed.
@@ -113,12 +114,16 @@ def _task_name(token: str, tasks: Mapping[str, Signature]) -> str:
 
 def _unknown_task(token: str, tasks: Mapping[str, Signature]) -> CallError:
     name = token.partition(":")[0]
-    return CallError(f"there is no task {name!r}{_did_you_mean(name, tasks)} (`fab --list` shows the tasks)")
+    return CallError(f"there is no task {name!r}{_suggestion(name, tasks)} (`fab --list` shows the tasks)")
 
 
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def _suggestion(word: str, known: Iterable[str]) -> str:
+    question = did_you_mean(word, known, 0.5)
+    return f"; {question}" if question else ""
+
+
+def _looks_like_task(word: str, tasks: Mapping[str, Signature]) -> bool:
+    return bool(nearest(word.replace("-", "_"), tasks, 0.8))
 
 
 def _fabric_1_call(task: str, arguments: str, signature: Signature) -> _Call:
@@ -166,7 +171,7 @@ def _set(call: _Call, key: str, text: str, signature: Signature) -> None:
     if parameter is None:
         known = [parameter.name for parameter in signature.parameters]
         known += ["hosts"] if signature.hosts is not Hosts.NONE else []
-        raise CallError(f"{of_task}there is no {key!r}{_did_you_mean(key, known)}")
+        raise CallError(f"{of_task}there is no {key!r}{_suggestion(key, known)}")
     if parameter.name in call.texts:
         raise CallError(f"{of_task}{parameter.name!r} is given twice")
     try:
@@ -181,12 +186,11 @@ def _take_argument(token: str, call: _Call, tasks: Mapping[str, Signature]) -> N
     if tasks[call.task].hosts is Hosts.NONE:
         if _takes_by_position(token, call, tasks):
             return
-        if re.search(r"[@.\[]", token) or not _did_you_mean(token.partition(":")[0], tasks):
+        if re.search(r"[@.\[]", token) or not _suggestion(token.partition(":")[0], tasks):
             raise _too_many(call.task, token, tasks[call.task])
         raise _unknown_task(token, tasks)
     name = token.partition(":")[0]
-    looks_like_task = difflib.get_close_matches(name.replace("-", "_"), list(tasks), n=1, cutoff=0.8)
-    if (looks_like_task and not re.search(r"[@.\[]", name)) or re.match(r"\w+:.*=", token):
+    if (_looks_like_task(name, tasks) and not re.search(r"[@.\[]", name)) or re.match(r"\w+:.*=", token):
         raise _unknown_task(token, tasks)
     call.hosts.extend(_unescaped(host) for host in _split(",", token))
 
@@ -196,7 +200,7 @@ def _takes_by_position(token: str, call: _Call, tasks: Mapping[str, Signature]) 
     signature = tasks[call.task]
     free = [name for name in signature.positional if name not in call.texts]
     texts = [_unescaped(text) for text in _split(",", token)]
-    if len(texts) > len(free) or difflib.get_close_matches(token.replace("-", "_"), list(tasks), n=1, cutoff=0.8):
+    if len(texts) > len(free) or _looks_like_task(token, tasks):
         return False
     for name, text in zip(free, texts, strict=False):
         _set(call, name, text, signature)
@@ -222,7 +226,7 @@ def _take_option(
     else:
         known = {parameter.option for taker in takers for parameter in taker.parameters} | core.keys()
         of_task = f"{call.task}: " if call.task else ""
-        raise CallError(f"{of_task}there is no option {word}{_did_you_mean(word, sorted(known))}")
+        raise CallError(f"{of_task}there is no option {word}{_suggestion(word, sorted(known))}")
 
 
 def _value_of(option: str, rest: deque[str]) -> str:
@@ -257,7 +261,7 @@ def _spelled(call: _Call, everyone: _Call, signature: Signature) -> list[str]:
     for parameter in signature.parameters:
         text = texts.get(parameter.name)
         if text is not None and parameter.is_switch:
-            words += [parameter.option] if truth(text) else []
+            words += [parameter.option] if to_bool(text) else []
         elif text is not None:
             words += [f"{parameter.option}={text}"]
     return words + call.passed_on

@@ -29,7 +29,7 @@ from invoke.exceptions import Exit
 from sriov.errors import SriovError, TestbedError, UsageError
 from sriov.model import Secret
 
-from .fab1 import CallError, Hosts, Parameter, Signature, native
+from .fab1 import CallError, Hosts, Parameter, Signature, to_invoke
 from .options import FLAGS, Options
 
 _NO_OPTIONS = inspect.Signature([inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)])
@@ -91,7 +91,7 @@ def install(names: Mapping[str, Any]) -> None:
     try:
         if program.args.dry.value or any(re.fullmatch("--dry|-[A-Za-z]*R[A-Za-z]*", word) for word in unparsed):
             raise CallError("there is no --dry here: `fab plan` says what would change and touches nothing")
-        unparsed[:] = native([*of_all, *unparsed], tasks, core)
+        unparsed[:] = to_invoke([*of_all, *unparsed], tasks, core)
     except CallError as error:
         fail(
             UsageError(str(error)), as_json=any(re.search(r"(^--|[:,])json(=[yYtT1o].*)?$", word) for word in unparsed)

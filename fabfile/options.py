@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sriov import layout
 from sriov.model import Secret
 
-from .fab1 import Parameter, truth
+from .fab1 import Parameter, to_bool
 
 
 class Options(NamedTuple):
@@ -73,7 +73,7 @@ def _reboot(text: str) -> str:
     if text in ("auto", "never"):
         return text
     try:
-        return "auto" if truth(text) else "never"
+        return "auto" if to_bool(text) else "never"
     except ValueError:
         raise ValueError("say auto or never (or yes or no)") from None
 
@@ -93,15 +93,15 @@ def _share(text: str) -> str:
 
 FLAGS = (
     Parameter("testbed", _text, "testbed file; else $SRIOV_TESTBED, else testbeds/testbed.py"),
-    Parameter("json", truth, "print one JSON document on stdout, nothing else", is_switch=True),
+    Parameter("json", to_bool, "print one JSON document on stdout, nothing else", is_switch=True),
     Parameter("jobs", _count, "work on so many hosts at once"),
     Parameter("reboot", _reboot, "auto (where the kernel command line needs it) or never"),
     Parameter("max_unavailable", _share, "reboot at most so many hosts at once: a number or a share such as 25%"),
-    Parameter("accept_new_host_keys", truth, "record the keys of hosts not seen before", is_switch=True),
-    Parameter("debug", truth, "show tracebacks and each step", is_switch=True),
+    Parameter("accept_new_host_keys", to_bool, "record the keys of hosts not seen before", is_switch=True),
+    Parameter("debug", to_bool, "show tracebacks and each step", is_switch=True),
     Parameter("log", _text, "append each step to this file"),
-    Parameter("force_vf_reset", truth, "change VF counts even where guests hold VFs", is_switch=True),
-    Parameter("reboot_with_instances", truth, "reboot even hosts on which instances run", is_switch=True),
+    Parameter("force_vf_reset", to_bool, "change VF counts even where guests hold VFs", is_switch=True),
+    Parameter("reboot_with_instances", to_bool, "reboot even hosts on which instances run", is_switch=True),
     Parameter("timeout", _count, "seconds to wait for a host's SSH (10)"),
     Parameter("reboot_timeout", _count, "seconds to wait for a host's return from its reboot (900)"),
     Parameter("engine", _engine, "let the workers of a Dask cluster do it: dask://scheduler:8786 (docs/scale.md)"),
@@ -109,7 +109,7 @@ FLAGS = (
 PHYSNET = Parameter("physnet", _text, "the physical network that the ports are on")
 COUNT = Parameter("count", _count, "so many direct ports for one VM (1)")
 DRAIN = Parameter(
-    "drain", truth, "lead instances away by live migration before a reboot (cloud credentials)", is_switch=True
+    "drain", to_bool, "lead instances away by live migration before a reboot (cloud credentials)", is_switch=True
 )
 RUN = Parameter("run", _text, "the run to take back, as the report named it; else the last one")
 
@@ -122,5 +122,7 @@ VLAN = Parameter("vlan", _text, "VLAN of the network, 1 to 4094")
 CIDR = Parameter("cidr", _text, "its subnet, such as 10.1.0.0/24")
 IP = Parameter("ip", _text, "fixed IP address; else neutron chooses")
 MAC = Parameter("mac", _text, "MAC address; else neutron chooses")
-TRUSTED = Parameter("trusted", truth, "the guest may change the VF's MAC address and see all multicast", is_switch=True)
+TRUSTED = Parameter(
+    "trusted", to_bool, "the guest may change the VF's MAC address and see all multicast", is_switch=True
+)
 JUNIT = Parameter("junit", _text, "also write the checks to this file, as JUnit XML")

@@ -27,7 +27,7 @@ from sriov.run import lock_owner
 from sriov.run.context import Event, Log, LogEntry, Watch
 from sriov.run.converge import RunOptions
 from sriov.run.outcome import Outcome
-from sriov.signals import end_as_ctrl_c_does
+from sriov.signals import treat_signals_as_interrupt
 from sriov.testbed import host_strings
 from sriov.testbed import load as load_testbed
 from sriov.transport import Connect, Session
@@ -81,9 +81,9 @@ def requests(testbed: Testbed, hosts: Iterable[str] = (), only: Role | None = No
     return tuple(Request(host, testbed, host.roles & wanted) for host in dict.fromkeys(found))
 
 
-def strangers(testbed: Testbed, hosts: Iterable[str]) -> tuple[Request, ...]:
+def unlisted_requests(testbed: Testbed, hosts: Iterable[str]) -> tuple[Request, ...]:
     """The same for a look at hosts that the testbed need not name: no role, all their ports."""
-    found = dict.fromkeys(testbed.find(name) or _stranger(name) for name in hosts)
+    found = dict.fromkeys(testbed.find(name) or _unlisted_host(name) for name in hosts)
     return tuple(Request(host._replace(physical_functions=()), testbed, frozenset(), all_ports=True) for host in found)
 
 
@@ -169,9 +169,9 @@ def explain(
 
 def is_failure(cloud_error: SriovError | None) -> bool:
     """Whether a cloud should have answered and did not; where there are no credentials none is missing."""
-    from sriov.cloud.session import NotAtHandError
+    from sriov.cloud.session import CloudUnavailableError
 
-    return cloud_error is not None and not isinstance(cloud_error, NotAtHandError)
+    return cloud_error is not None and not isinstance(cloud_error, CloudUnavailableError)
 
 
 def _with_all_ports(asked: Iterable[Request]) -> tuple[Request, ...]:
@@ -257,7 +257,7 @@ def _find(testbed: Testbed, name: str) -> Host:
     return host
 
 
-def _stranger(name: str) -> Host:
+def _unlisted_host(name: str) -> Host:
     """A host that no testbed names; UsageError if the string is none."""
     try:
         said = host_strings.parse(name)
@@ -276,7 +276,6 @@ __all__ = [
     "RunOptions",
     "capacity",
     "converge",
-    "end_as_ctrl_c_does",
     "explain",
     "is_failure",
     "load",
@@ -285,5 +284,6 @@ __all__ = [
     "open_session",
     "requests",
     "rollback",
-    "strangers",
+    "treat_signals_as_interrupt",
+    "unlisted_requests",
 ]  # fmt: skip

@@ -20,7 +20,9 @@ a password or a key.
 from __future__ import annotations
 
 import copy
+import difflib
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -29,6 +31,22 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\
 def printable(text: str) -> str:
     """Text from outside, fit for a message: without terminal escapes and control characters."""
     return _ESCAPES.sub("", text)
+
+
+def nearest(word: object, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The known word most like `word`, ignoring case; empty if none is near, or if `word` is not text.
+
+    `cutoff`: 0 accepts any word, 1 only the same one (`difflib.get_close_matches`).
+    """
+    by_lower = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff) if isinstance(word, str) else ()
+    return by_lower[found[0]] if found else ""
+
+
+def did_you_mean(word: object, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The question that names the nearest known word; empty if none is near."""
+    near = nearest(word, known, cutoff)
+    return f"did you mean {near!r}?" if near else ""
 
 
 class SriovError(Exception):

@@ -11,7 +11,7 @@ from types import FrameType
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def end_as_ctrl_c_does() -> None:
+def treat_signals_as_interrupt() -> None:
     """SIGTERM, and SIGHUP of a terminal that is gone, end the run as Ctrl-C does: sessions are closed, what was made
     for a time is taken away, the report is written. Under nohup(1) SIGHUP stays ignored."""
 
@@ -24,7 +24,7 @@ def end_as_ctrl_c_does() -> None:
 
 
 @contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
+def shielded_from_signals() -> Iterator[None]:
     """One more signal changes nothing: the end has begun, and what it does would be lost. Who insists is obeyed."""
     is_main = threading.current_thread() is threading.main_thread()
     heard = 0

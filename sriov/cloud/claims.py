@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from sriov.cloud.drift import Claim, CloudView, Server, Service
-from sriov.cloud.session import told
+from sriov.cloud.session import cloud_errors
 from sriov.errors import CloudError, printable
 from sriov.model import Host, Testbed
 
@@ -19,7 +19,7 @@ _WHOLE_CARD = "direct-physical"  # its port has the physical function itself
 
 def view(cloud: Connection, testbed: Testbed) -> CloudView:
     """All that `drift` holds against the hosts. Raises CloudError: it takes an administrator, of every project."""
-    with told("listing the nova-computes"):
+    with cloud_errors("listing the nova-computes"):
         computes = list(cloud.compute.services(binary="nova-compute"))
     services = tuple(
         Service(
@@ -27,7 +27,7 @@ def view(cloud: Connection, testbed: Testbed) -> CloudView:
         )
         for each in computes
     )
-    with told("listing the VMs"):
+    with cloud_errors("listing the VMs"):
         servers = {str(each.id): _server(each) for each in cloud.compute.servers(all_projects=True)}
     claims = read(cloud)
     names = dict.fromkeys([service.host_id for service in services] + [claim.host_id for claim in claims])
@@ -43,7 +43,7 @@ def bound(cloud: Connection, testbed: Testbed) -> Mapping[str, Mapping[str, str]
 
 def read(cloud: Connection) -> tuple[Claim, ...]:
     """Every port that has a VF, of all projects. Raises CloudError if these credentials see no bindings."""
-    with told("listing the ports that are bound"):
+    with cloud_errors("listing the ports that are bound"):
         ports = list(cloud.network.ports())
     if ports and all(port.binding_host_id is None for port in ports):
         raise CloudError(
@@ -76,7 +76,7 @@ def known_hosts(cloud: Connection, testbed: Testbed, names: Collection[str]) -> 
     if len(found) == len(names):
         return found
     try:
-        with told("listing the hypervisors"):
+        with cloud_errors("listing the hypervisors"):
             hypervisors = list(cloud.compute.hypervisors(details=True))
     except CloudError:
         return found  # names and addresses of the testbed have to do

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sriov.cloud.session import told
+from sriov.cloud.session import cloud_errors
 from sriov.cloud.wanted import WantedNetwork
 from sriov.errors import CloudError
 
@@ -35,7 +35,7 @@ def ensure(cloud: Connection, wanted: WantedNetwork) -> MadeNetwork:
     Raises CloudError that lists every difference if another network has the name.
     """
     made: tuple[str, ...] = ()
-    with told(f"looking for the network {wanted.name}"):
+    with cloud_errors(f"looking for the network {wanted.name}"):
         network = cloud.network.find_network(wanted.name)
         subnets = [] if network is None else list(cloud.network.subnets(network_id=network.id))
     if network is not None:
@@ -44,7 +44,7 @@ def ensure(cloud: Connection, wanted: WantedNetwork) -> MadeNetwork:
         network = _create(cloud, wanted)
         made += ("network",)
     if not subnets:
-        with told(f"making the subnet {wanted.cidr} of {wanted.name}"):
+        with cloud_errors(f"making the subnet {wanted.cidr} of {wanted.name}"):
             cloud.network.create_subnet(
                 network_id=network.id,
                 name=wanted.name + SUBNET_SUFFIX,
@@ -64,7 +64,7 @@ def ensure(cloud: Connection, wanted: WantedNetwork) -> MadeNetwork:
 
 def _create(cloud: Connection, wanted: WantedNetwork) -> Network:
     choice = {"provider_segmentation_id": wanted.vlan} if wanted.vlan else {}
-    with told(f"making the network {wanted.name}"):
+    with cloud_errors(f"making the network {wanted.name}"):
         return cloud.network.create_network(
             name=wanted.name,
             provider_network_type="vlan",
@@ -101,5 +101,5 @@ def refuse_differences(what: str, name: str, differences: list[tuple[str, object
 
 def delete(cloud: Connection, network_id: str) -> None:
     """With its subnets; gone already is well."""
-    with told("deleting the network"):
+    with cloud_errors("deleting the network"):
         cloud.network.delete_network(network_id, ignore_missing=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sriov.cloud.session import told
+from sriov.cloud.session import cloud_errors
 from sriov.errors import CloudError
 from sriov.model import Host
 
@@ -42,14 +42,14 @@ class NovaDrain:
     run_id: str
     waits: DrainWaits = DrainWaits()
 
-    def empty(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
+    def drain(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
         """Disables nova-compute, then leads each running instance away, one after the other.
 
         An instance that nova does not migrate (a VF without support for it, no room elsewhere) stays.
         """
         service = self._service(host)
         if service.status != "disabled":
-            with told(f"disabling nova-compute on {service.host}"):
+            with cloud_errors(f"disabling nova-compute on {service.host}"):
                 self.cloud.compute.disable_service(
                     service, service.host, "nova-compute", disabled_reason=REASON + self.run_id
                 )
@@ -59,24 +59,24 @@ class NovaDrain:
                 raise CloudError("interrupted")
             watch(f"leading {server.name} away")
             try:
-                self._lead_away(server, service.host, stop)
+                self._migrate(server, service.host, stop)
             except CloudError as error:
                 if stop.is_set():
                     raise
                 stay.append(f"{server.name} ({error.message})")
         return tuple(stay)
 
-    def refill(self, host: Host) -> None:
+    def undrain(self, host: Host) -> None:
         """Enables nova-compute if the reason says that we disabled it."""
         service = self._service(host)
         if service.status == "disabled" and str(service.disabled_reason or "").startswith(REASON):
-            with told(f"enabling nova-compute on {service.host}"):
+            with cloud_errors(f"enabling nova-compute on {service.host}"):
                 self.cloud.compute.enable_service(service, service.host, "nova-compute")
 
     def _service(self, host: Host) -> Service:
         """The nova-compute of a host, by its name or address in the testbed; else by the address nova has of it."""
         names = {host.hostname, host.address} - {""}
-        with told(f"looking for nova-compute of {host.label}"):
+        with cloud_errors(f"looking for nova-compute of {host.label}"):
             services = list(self.cloud.compute.services(binary="nova-compute"))
             found = [service for service in services if names & {service.host, service.host.partition(".")[0]}]
             if not found:
@@ -95,20 +95,20 @@ class NovaDrain:
         return found[0]
 
     def _running(self, host: str) -> list[Server]:
-        with told(f"listing the instances on {host}"):
+        with cloud_errors(f"listing the instances on {host}"):
             servers = list(self.cloud.compute.servers(all_projects=True, compute_host=host))
         return [server for server in servers if server.status in _RUNNING]
 
-    def _lead_away(self, server: Server, host: str, stop: threading.Event) -> None:
+    def _migrate(self, server: Server, host: str, stop: threading.Event) -> None:
         """Returns when the instance is elsewhere or gone; CloudError says why it stays."""
         if server.status != "MIGRATING":
-            with told("live migration"):
+            with cloud_errors("live migration"):
                 self.cloud.compute.live_migrate_server(server, block_migration="auto")
         deadline = time.monotonic() + self.waits.migration
         while True:
             if stop.wait(self.waits.pause):
                 raise CloudError(f"interrupted while {server.name} was led away")
-            with told("live migration"):
+            with cloud_errors("live migration"):
                 now = self.cloud.compute.find_server(server.id, all_projects=True)
             if now is None or now.compute_host != host or now.status in ("SHUTOFF", "DELETED"):
                 return
@@ -118,7 +118,7 @@ class NovaDrain:
                 raise CloudError(f"still migrating after {self.waits.migration:g} s")
 
     def _is_under_way(self, server_id: str) -> bool:
-        with told("live migration"):
+        with cloud_errors("live migration"):
             found = list(self.cloud.compute.migrations(instance_uuid=server_id, migration_type="live-migration"))
         latest = max(found, key=lambda each: str(each.created_at), default=None)
         return latest is not None and str(latest.status or "").lower() in _UNDER_WAY

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sriov.cloud.binding import BoundPort
 from sriov.cloud.networks import refuse_differences
-from sriov.cloud.session import told
+from sriov.cloud.session import cloud_errors
 from sriov.cloud.wanted import WantedPort
 from sriov.errors import CloudError
 
@@ -31,13 +31,13 @@ class MadePort:
 
 
 def find(cloud: Connection, name: str) -> Port | None:
-    with told(f"looking for the port {name}"):
+    with cloud_errors(f"looking for the port {name}"):
         return cloud.network.find_port(name)
 
 
 def ensure(cloud: Connection, wanted: WantedPort, description: str = "") -> MadePort:
     """The port of that name. Raises CloudError if there is no such network, or another port has the name."""
-    with told(f"looking for the network {wanted.network}"):
+    with cloud_errors(f"looking for the network {wanted.network}"):
         network = cloud.network.find_network(wanted.network)
     if network is None:
         raise CloudError(
@@ -49,7 +49,7 @@ def ensure(cloud: Connection, wanted: WantedPort, description: str = "") -> Made
     if port is not None:
         refuse_differences("port", wanted.name, _differences(port, network.id, wanted))
         return _made(port, wanted, made=False)
-    with told(f"making the port {wanted.name}"):
+    with cloud_errors(f"making the port {wanted.name}"):
         return _made(cloud.network.create_port(**_body(cloud, network.id, wanted, description)), wanted, made=True)
 
 
@@ -57,7 +57,7 @@ def _check_address(cloud: Connection, network: Network, wanted: WantedPort) -> N
     """neutron's own answer to a foreign address names ids only."""
     if not wanted.ip:
         return
-    with told(f"looking at the subnets of {wanted.network}"):
+    with cloud_errors(f"looking at the subnets of {wanted.network}"):
         ranges = [str(subnet.cidr) for subnet in cloud.network.subnets(network_id=network.id)]
     if not any(ipaddress.ip_address(wanted.ip) in ipaddress.ip_network(text) for text in ranges):
         raise CloudError(
@@ -106,7 +106,7 @@ def _made(port: Port, wanted: WantedPort, *, made: bool) -> MadePort:
 
 def delete(cloud: Connection, port_id: str) -> None:
     """Gone already is well."""
-    with told("deleting the port"):
+    with cloud_errors("deleting the port"):
         cloud.network.delete_port(port_id, ignore_missing=True)
 
 
@@ -115,7 +115,7 @@ def bound(cloud: Connection, name: str) -> BoundPort:
     port = find(cloud, name)
     if port is None:
         raise CloudError(f"there is no port {name}", hint="`openstack port list` shows the ports")
-    with told(f"looking at the network of the port {name}"):
+    with cloud_errors(f"looking at the network of the port {name}"):
         network = cloud.network.get_network(port.network_id)
     return BoundPort(
         status=str(port.status or ""),
@@ -136,7 +136,7 @@ def physnet(cloud: Connection, port_id: str) -> str:
     """The physical network of the port's network; empty where these credentials do not see it, or the port is gone."""
     if not port_id:
         return ""
-    with told("looking at the port's network"):
+    with cloud_errors("looking at the port's network"):
         port = cloud.network.find_port(port_id)
         network = None if port is None else cloud.network.find_network(port.network_id)
     return "" if network is None else str(network.provider_physical_network or "")

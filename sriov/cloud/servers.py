@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sriov.cloud import ports
 from sriov.cloud.networks import refuse_differences
-from sriov.cloud.session import told
+from sriov.cloud.session import cloud_errors
 from sriov.cloud.wanted import WantedPort, WantedServer
 from sriov.errors import CloudError, printable
 
@@ -63,7 +63,7 @@ def ensure(
     Raises ServerError if nova gives it up or its port stays down, CloudError if another VM has the name.
     """
     waits = waits or LaunchWaits()
-    with told(f"looking for the VM {wanted.name}"):
+    with cloud_errors(f"looking for the VM {wanted.name}"):
         image = cloud.image.find_image(wanted.image)
         flavor = cloud.compute.find_flavor(wanted.flavor)
         server = cloud.compute.find_server(wanted.name)
@@ -78,7 +78,7 @@ def ensure(
         made += ("port",) if port_made else ()
         watch("launching")
         body = {"user_data": user_data} if user_data else {}
-        with told(f"launching the VM {wanted.name}"):
+        with cloud_errors(f"launching the VM {wanted.name}"):
             server = cloud.compute.create_server(
                 name=wanted.name, image_id=image.id, flavor_id=flavor.id, networks=[{"port": port_id}], **body
             )
@@ -110,7 +110,7 @@ def _port(cloud: Connection, wanted: WantedServer) -> tuple[str, str, bool]:
                 f"the port {wanted.port} is in use by {port.device_id}", hint="give each VM a port of its own"
             )
         return port.id, wanted.port, False
-    with told(f"looking for the network {wanted.port}"):
+    with cloud_errors(f"looking for the network {wanted.port}"):
         network = cloud.network.find_network(wanted.port)
     if network is None:
         raise CloudError(
@@ -125,7 +125,7 @@ def _check(
     cloud: Connection, server: Server, wanted: WantedServer, image_id: str, flavor: tuple[str, str]
 ) -> tuple[str, str]:
     """(id, name) of the port of an existing VM; nova shows its flavor by id or, since 2.47, by name alone."""
-    with told(f"looking at the ports of the VM {wanted.name}"):
+    with cloud_errors(f"looking at the ports of the VM {wanted.name}"):
         attached = list(cloud.network.ports(device_id=server.id))
         networks = {
             port.network_id: str(network.name)
@@ -156,13 +156,13 @@ def _wait_active(
 ) -> Server:
     deadline = time.monotonic() + waits.server
     while True:
-        with told(f"looking at the VM {name}"):
+        with cloud_errors(f"looking at the VM {name}"):
             server = cloud.compute.get_server(server_id)
         watch(" ".join(filter(None, (server.status, server.task_state))))
         if server.status == "ACTIVE" and not server.task_state:
             return server
         if server.status not in ("BUILD", "ACTIVE"):
-            raise _gave_up(server, name, port_id)
+            raise _boot_failure(server, name, port_id)
         if time.monotonic() > deadline:
             raise ServerError(
                 f"the VM {name} is still {server.status} ({server.task_state or 'no task'}) after {waits.server:g} s",
@@ -173,7 +173,7 @@ def _wait_active(
         time.sleep(waits.pause)
 
 
-def _gave_up(server: Server, name: str, port_id: str) -> ServerError:
+def _boot_failure(server: Server, name: str, port_id: str) -> ServerError:
     fault = " ".join(printable(str((server.fault or {}).get("message") or "")).split())
     if server.status != "ERROR":
         return ServerError(
@@ -194,7 +194,7 @@ def _wait_port(cloud: Connection, name: str, port_id: str, watch: Watch, waits: 
     """A server can be ACTIVE while its port is DOWN: then the guest has a VF that leads nowhere."""
     deadline = time.monotonic() + waits.port
     while True:
-        with told(f"looking at the port of the VM {name}"):
+        with cloud_errors(f"looking at the port of the VM {name}"):
             port = cloud.network.get_port(port_id)
         if port.status == "ACTIVE":
             return
@@ -213,10 +213,10 @@ def delete(cloud: Connection, name: str, watch: Watch, waits: LaunchWaits | None
     """What was deleted: `server`, and `port` if a launch had made it. A VM that is gone already is well."""
     waits = waits or LaunchWaits()
     deleted: tuple[str, ...] = ()
-    with told(f"looking for the VM {name}"):
+    with cloud_errors(f"looking for the VM {name}"):
         server = cloud.compute.find_server(name)
     if server is not None:
-        with told(f"deleting the VM {name}"):
+        with cloud_errors(f"deleting the VM {name}"):
             cloud.compute.delete_server(server.id, ignore_missing=True)
         _wait_gone(cloud, server.id, name, watch, waits)
         deleted += ("server",)
@@ -232,7 +232,7 @@ def delete(cloud: Connection, name: str, watch: Watch, waits: LaunchWaits | None
 def _wait_gone(cloud: Connection, server_id: str, name: str, watch: Watch, waits: LaunchWaits) -> None:
     deadline = time.monotonic() + waits.end
     while True:
-        with told(f"looking at the VM {name}"):
+        with cloud_errors(f"looking at the VM {name}"):
             server = cloud.compute.find_server(server_id)
         if server is None or server.status == "DELETED":
             return

@@ -26,23 +26,23 @@ _NO_LOGIN = (
 )
 
 
-class NotAtHandError(UsageError):
+class CloudUnavailableError(UsageError):
     """Credentials or openstacksdk are not here: there is no cloud to ask."""
 
 
 def login(testbed: Testbed) -> Connection:
     """An authorised connection, by OS_CLOUD or OS_*, else by the testbed, else by the only cloud of clouds.yaml.
 
-    Raises NotAtHandError where openstacksdk or credentials are missing, UsageError where those are not complete,
+    Raises CloudUnavailableError where openstacksdk or credentials are missing, UsageError where those are not complete,
     CloudError where the cloud refuses or does not answer.
     """
     try:
         import openstack
     except ImportError:
-        raise NotAtHandError(
+        raise CloudUnavailableError(
             "asking the cloud needs openstacksdk, which is not installed", hint="pip install 'sriov-fab[cloud]'"
         ) from None
-    with told("logging in"):
+    with cloud_errors("logging in"):
         region = _region(openstack, testbed)
         region.config["api_timeout"] = API_TIMEOUT
         connection = openstack.connection.Connection(config=region, app_name="sriov-fab")
@@ -53,19 +53,21 @@ def login(testbed: Testbed) -> Connection:
 def ask(
     testbed: Testbed, read: Callable[[Connection, Testbed], _Answer], cloud: Connection | None = None
 ) -> tuple[_Answer | None, SriovError | None]:
-    """The cloud's answer, or why there is none: NotAtHandError, or a cloud that fails. For what is whole without it.
+    """The cloud's answer, or why there is none: CloudUnavailableError, or a cloud that fails.
+
+    For reports that are complete without it.
 
     `cloud`: a login that is there already.
     """
     try:
-        if cloud is None and not _is_told(testbed):
-            raise NotAtHandError(_NO_CREDENTIALS, hint=_NO_LOGIN)
+        if cloud is None and not _may_have_credentials(testbed):
+            raise CloudUnavailableError(_NO_CREDENTIALS, hint=_NO_LOGIN)
         return read(cloud or login(testbed), testbed), None
     except SriovError as error:
         return None, error
 
 
-def _is_told(testbed: Testbed) -> bool:
+def _may_have_credentials(testbed: Testbed) -> bool:
     """Whether there may be credentials where `login` would look; spares openstacksdk's start where there are none."""
     if os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL") or testbed.cloud_login:
         return True
@@ -82,7 +84,7 @@ def _region(openstack: Any, testbed: Testbed) -> Any:
     if said is None or os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL"):
         region = openstack.config.OpenStackConfig().get_one()
         if not region.config.get("auth", {}).get("auth_url"):
-            raise NotAtHandError(_NO_CREDENTIALS, hint=_NO_LOGIN)
+            raise CloudUnavailableError(_NO_CREDENTIALS, hint=_NO_LOGIN)
         return region
     return openstack.config.OpenStackConfig(load_yaml_config=False, load_envvars=False).get_one(
         auth_type="password",
@@ -100,7 +102,7 @@ def _region(openstack: Any, testbed: Testbed) -> Any:
 
 
 @contextlib.contextmanager
-def told(act: str) -> Iterator[None]:
+def cloud_errors(act: str) -> Iterator[None]:
     """What openstacksdk raises while `act` ("making the port p1") is under way becomes a CloudError in one line."""
     import keystoneauth1.exceptions
     import openstack.exceptions

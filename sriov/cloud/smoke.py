@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from sriov.cloud import binding, host_checks, networks, ports, servers
 from sriov.cloud.checks import Check, failed, judged, not_made, passed
 from sriov.cloud.host_checks import Expected
-from sriov.cloud.session import told
+from sriov.cloud.session import cloud_errors
 from sriov.cloud.wanted import WantedNetwork, WantedPort, WantedServer
 from sriov.errors import CloudError, SriovError
-from sriov.signals import undisturbed
+from sriov.signals import shielded_from_signals
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -110,7 +110,7 @@ class Smoke:
         self.watch("waiting for the guest's console")
         try:
             while True:
-                with told("reading the console of the VM"):
+                with cloud_errors("reading the console of the VM"):
                     answer = self.cloud.compute.get_server_console_output(expected.server_id)
                 console = str(answer.get("output") or "")
                 if host_checks.END_MARK in console or time.monotonic() > deadline:
@@ -141,7 +141,7 @@ class Smoke:
 
     def _clean_up(self) -> None:
         """Server, port, network; each is tried although another failed, and what is left is named."""
-        with undisturbed():
+        with shielded_from_signals():
             self._take_away()
 
     def _take_away(self) -> None:
@@ -167,7 +167,7 @@ class Smoke:
             ports.delete(self.cloud, port.id)
 
     def _delete_network(self) -> None:
-        with told(f"looking for the network {self.test.name}"):
+        with cloud_errors(f"looking for the network {self.test.name}"):
             network = self.cloud.network.find_network(self.test.name)
         if network is not None:
             networks.delete(self.cloud, network.id)
@@ -184,7 +184,7 @@ def choose(cloud: Connection, image: str, flavor: str) -> tuple[str, str]:
 
     Raises CloudError if there is none.
     """
-    with told("looking for an image and a flavor"):
+    with cloud_errors("looking for an image and a flavor"):
         images = [found for found in cloud.image.images(status="active") if image in ("", found.name, found.id)]
         flavors = [found for found in cloud.compute.flavors() if flavor in ("", found.name, found.id)]
     if not images:

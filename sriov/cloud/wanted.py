@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from dataclasses import dataclass
 
-from sriov.errors import UsageError
+from sriov.errors import UsageError, did_you_mean
 from sriov.model import Testbed
 
 NAME_LIMIT = 255  # characters of a name in nova and neutron
@@ -65,8 +64,8 @@ def check_physnet(physnet: str, testbed: Testbed) -> None:
     known = testbed.physnets
     if physnet in known:
         return
-    near = difflib.get_close_matches(physnet, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(known)}" if known else "its env.sriov has none"
+    others = f"it has: {', '.join(known)}" if known else "its env.sriov has none"
+    hint = did_you_mean(physnet, known) or others
     raise UsageError(f"no interface of {testbed.path} serves the physical network {physnet!r}", hint=hint)
 
 

@@ -128,7 +128,7 @@ def _booleans(value: str) -> list[bool]:
     return [bool(known[1])] if known else []
 
 
-def lacking(arguments: str, wanted: Iterable[KernelArgument]) -> tuple[str, ...]:
+def missing_arguments(arguments: str, wanted: Iterable[KernelArgument]) -> tuple[str, ...]:
     """What of `wanted` is not in force, as `name=value`, in the order wanted; of huge pages all or nothing."""
     return tuple(map(str, _lacking(_of_kernel(arguments), tuple(wanted))))
 
@@ -224,7 +224,7 @@ def parse(words: Iterable[str]) -> tuple[KernelArgument, ...]:
 def overruled(ours: Iterable[KernelArgument], stated: Iterable[KernelArgument]) -> tuple[KernelArgument, ...]:
     """Which of ours would not be in force behind which the stated ones stand: `iommu=pt` before `iommu=nopt`."""
     later = tuple(stated)
-    return tuple(one for one in ours if lacking(" ".join(map(str, (one, *later))), (one,)))
+    return tuple(one for one in ours if missing_arguments(" ".join(map(str, (one, *later))), (one,)))
 
 
 def removals(wanted: Iterable[KernelArgument]) -> tuple[Removal, ...]:

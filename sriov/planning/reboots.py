@@ -22,7 +22,7 @@ class RebootPolicy(NamedTuple):
     with_instances: bool = False
     drains: bool = False
 
-    def objection(self, plan: Plan, facts: Facts) -> str:
+    def reason_not_to_reboot(self, plan: Plan, facts: Facts) -> str:
         """The reason against a reboot that the plan needs, for the operator; empty where there is none."""
         if not self.is_allowed:
             return "a reboot is needed and was not allowed"
@@ -32,7 +32,7 @@ class RebootPolicy(NamedTuple):
             return f"a reboot is needed, but somebody uses a VF here ({_OPTION})"
         return ""
 
-    def objection_of_those_left(self, instances: Sequence[str]) -> str:
+    def reason_with_instances_left(self, instances: Sequence[str]) -> str:
         """The same once the host was emptied as far as it could be; `instances` could not leave."""
         if not instances or self.with_instances:
             return ""

@@ -17,7 +17,7 @@ from sriov.model import Host, PhysicalFunction, Role, Testbed
 RESTARTS_DUE = "/var/lib/sriov/restarts-due"  # on the host: a file for each unit that a run under way will restart
 
 
-def restart_is_due(facts: Facts, names: Iterable[str]) -> bool:
+def is_restart_due(facts: Facts, names: Iterable[str]) -> bool:
     """Whether a run that was cut off left one of these units with a restart to come: nothing else may tell, where
     the lines that it took out were the last ones of ours."""
     return any(f"{RESTARTS_DUE}/{name}" in facts.files for name in names)

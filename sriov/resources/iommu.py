@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sriov.facts.model import Facts
-from sriov.formats.kernel_arguments import KernelArgument, lacking, passthrough, tokens
+from sriov.formats.kernel_arguments import KernelArgument, missing_arguments, passthrough, tokens
 from sriov.resources.contract import Capability, Item, Problem, Request, Severity
 from sriov.resources.kernel_arguments import default_entry
 
@@ -54,7 +54,7 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             f"the firmware has no {table} table: the IOMMU is switched off",
             f"switch on {setting} in the BIOS setup of this host",
         )
-    elif not lacking(facts.cmdline, arguments):
+    elif not missing_arguments(facts.cmdline, arguments):
         yield from _signs(request, facts, setting, _PASSTHROUGH in arguments)
 
 
@@ -63,7 +63,7 @@ def _translation(facts: Facts, is_amd: bool) -> Problem | None:
     entry = default_entry(facts)
     line = facts.cmdline if entry is None else entry
     decided = passthrough(line)
-    encryption = next((a for a in _MEMORY_ENCRYPTION if is_amd and not lacking(line, (a,))), None)
+    encryption = next((a for a in _MEMORY_ENCRYPTION if is_amd and not missing_arguments(line, (a,))), None)
     if decided and not decided.is_on:
         return Problem(
             "iommu",

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sriov.facts.model import Facts, checksum
 from sriov.formats import grub
-from sriov.formats.kernel_arguments import KernelArgument, StatedArguments, edit, lacking, overruled, tokens
+from sriov.formats.kernel_arguments import KernelArgument, StatedArguments, edit, missing_arguments, overruled, tokens
 from sriov.model import Role
 from sriov.resources.contract import (
     Capability,
@@ -111,7 +111,7 @@ def _boot_loader(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Iterator[C
 
 def _with_drop_in(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -> Iterator[Change]:
     before = facts.files.get(_DROP_IN_PATH)
-    is_right = not lacking(entry, wanted) if wanted else before is None
+    is_right = not missing_arguments(entry, wanted) if wanted else before is None
     if is_right:
         return  # whoever wrote it, and be it an older text of ours
     after = drop_in_text(wanted) if wanted else None
@@ -131,7 +131,7 @@ def _with_drop_in(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) 
         found=_words(entry, wanted) if wanted else "ours",
         wanted=_text(wanted) or "as before us",
         steps=(*steps, _UPDATE_GRUB),
-        effect=Effect.REBOOT if lacking(facts.cmdline, wanted) else Effect.NONE,
+        effect=Effect.REBOOT if missing_arguments(facts.cmdline, wanted) else Effect.NONE,
         diff=diff,
     )
 
@@ -140,7 +140,7 @@ def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -
     """grubby's own ledger: which arguments we added (first line) and took away (second line)."""
     ours, taken = _ledger(facts)
     ledger = checksum(facts.files.get(_GRUBBY_LEDGER))
-    missing = lacking(entry, wanted)
+    missing = missing_arguments(entry, wanted)
     if wanted and missing:
         stale = [
             token for token in ours if token not in map(str, wanted)
@@ -161,7 +161,7 @@ def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -
         found=_words(entry, wanted) if wanted else _text(ours),
         wanted=_text(wanted) or "as before us",
         steps=steps,
-        effect=Effect.REBOOT if lacking(facts.cmdline, wanted) else Effect.NONE,
+        effect=Effect.REBOOT if missing_arguments(facts.cmdline, wanted) else Effect.NONE,
         diff=("--- boot entries (grubby)", *(f"+{a}" for a in missing)),
     )
 
@@ -222,7 +222,7 @@ def boot_entry_mark(facts: Facts) -> str:
 def _reboot_state(facts: Facts, wanted: tuple[KernelArgument, ...]) -> RebootState:
     """A reboot is due if the kernel lacks what the default entry holds, unless one was made for this very entry."""
     entry = default_entry(facts)
-    if not lacking(facts.cmdline, wanted) or entry is None or lacking(entry, wanted):
+    if not missing_arguments(facts.cmdline, wanted) or entry is None or missing_arguments(entry, wanted):
         return RebootState.NOT_NEEDED
     stamp = facts.text(_STAMP).split()
     if len(stamp) == 2 and stamp[1] == boot_entry_mark(facts) and stamp[0] != facts.boot_id:
@@ -232,7 +232,7 @@ def _reboot_state(facts: Facts, wanted: tuple[KernelArgument, ...]) -> RebootSta
 
 def _futile_reboot(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Problem:
     """The loop breaker's evidence."""
-    missing = lacking(facts.cmdline, wanted)
+    missing = missing_arguments(facts.cmdline, wanted)
     return Problem(
         _NAME,
         "/proc/cmdline",

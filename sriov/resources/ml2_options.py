@@ -22,7 +22,7 @@ from sriov.resources.contract import (
     Problem,
     Reads,
     Request,
-    restart_is_due,
+    is_restart_due,
 )
 from sriov.resources.nova_options import file_change, release_of
 from sriov.resources.services import restarts
@@ -91,7 +91,7 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for role in _roles(request):
         if not _is_concerned(request, facts, role):
             names = _AGENT_UNITS if role is Role.COMPUTE else (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)
-            due = (name for name in names if restart_is_due(facts, (name,)))
+            due = (name for name in names if is_restart_due(facts, (name,)))
             yield from (FreshService((name,), _paths(role, facts)) for name in due)
             continue
         if _HOMES[role] not in facts.files:

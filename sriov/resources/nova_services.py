@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sriov.facts.model import Facts
 from sriov.model import Role
-from sriov.resources.contract import Capability, Change, FreshService, Request, restart_is_due
+from sriov.resources.contract import Capability, Change, FreshService, Request, is_restart_due
 from sriov.resources.nova_options import READERS, UNITS, is_concerned, read_by
 from sriov.resources.services import restarts
 
@@ -26,7 +26,7 @@ def _fresh(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[
             continue
         names = UNITS[role]
         reads = tuple(path for path in (*facts.files, *touched) if read_by(reader, path))
-        if is_concerned(request, facts, role) or restart_is_due(facts, names) or touched & {*reads}:
+        if is_concerned(request, facts, role) or is_restart_due(facts, names) or touched & {*reads}:
             yield FreshService(names, reads, watches_vfs=role is Role.COMPUTE)
 
 

@@ -14,7 +14,7 @@ from sriov.formats.kernel_arguments import (
     KernelArgument,
     StatedArguments,
     huge_pages,
-    lacking,
+    missing_arguments,
     overruled,
     parse,
     tokens,
@@ -42,7 +42,7 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     if not stated:
         return
     yield StatedArguments(stated)
-    if not lacking(facts.cmdline, stated) and any(argument.key == "hugepages" for argument in stated):
+    if not missing_arguments(facts.cmdline, stated) and any(argument.key == "hugepages" for argument in stated):
         yield from _missing_pages(facts)
 
 

@@ -11,7 +11,7 @@ from sriov.planning.progress import ChangeProgress
 from sriov.resources.contract import Change
 from sriov.run import lock_owner
 from sriov.run.context import LogEntry, RunContext, interrupted
-from sriov.run.look import Seen, failed, learn, look, session_of, unforeseen
+from sriov.run.look import Seen, failed, learn, look, session_of, unexpected_answer
 from sriov.run.outcome import AwaitingReboot, Looked, Outcome, Status
 from sriov.run.sessions import Waiting
 
@@ -53,11 +53,11 @@ def conclude(outcome: Outcome, ctx: RunContext) -> Outcome:
     if unmet is not None:
         return failed(outcome, unmet, ctx)
     if outcome.plan.is_reboot_due:
-        return hold_back(outcome, "")
+        return defer_reboot(outcome, "")
     return outcome._replace(status=Status.CHANGED)
 
 
-def hold_back(outcome: Outcome, note: str) -> Outcome:
+def defer_reboot(outcome: Outcome, note: str) -> Outcome:
     """The reboot is left for another run."""
     return outcome.noting(note)._replace(status=Status.PENDING)
 
@@ -73,7 +73,7 @@ def _change(looked: Looked, ctx: RunContext) -> AwaitingReboot | Outcome:
     """Execution 2: the steps, then the probe again, then perhaps the wait for a reboot."""
     host, plan = looked.outcome.request.host, looked.outcome.plan
     try:
-        ctx.heed_interruption(host)
+        ctx.raise_if_interrupted(host)
     except HostError as error:
         return failed(looked.outcome, error, ctx)
     outcome = looked.outcome._replace(has_begun=True)
@@ -92,7 +92,7 @@ def _change(looked: Looked, ctx: RunContext) -> AwaitingReboot | Outcome:
         outcome = outcome._replace(done=progress.done)
         return failed(outcome, _in_the_middle(error, progress.current, outcome, ctx), ctx)
     except Exception as error:  # a report of steps that are none
-        return failed(outcome._replace(done=progress.done), unforeseen(host.name, error), ctx)
+        return failed(outcome._replace(done=progress.done), unexpected_answer(host.name, error), ctx)
     outcome = outcome._replace(done=progress.done)
     return _judged(looked, outcome, output, waiting, progress.current, ctx)
 

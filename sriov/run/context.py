@@ -76,7 +76,7 @@ class RunContext(NamedTuple):
     def tell(self, host: Host, words: str, *, is_rest: bool = False) -> None:
         self.watch(host.label, Event(words, is_rest))
 
-    def heed_interruption(self, host: Host) -> None:
+    def raise_if_interrupted(self, host: Host) -> None:
         """Raises InterruptedRunError once the operator has ended the run."""
         if self.stop.is_set():
             raise interrupted(host, "interrupted before its changes began")

@@ -34,7 +34,7 @@ from sriov.run.context import (
 from sriov.run.look import ended, failed
 from sriov.run.outcome import AwaitingReboot, Looked, Outcome, State, Status, outcome_of
 from sriov.run.phases import Phase
-from sriov.signals import undisturbed
+from sriov.signals import shielded_from_signals
 from sriov.transport import Connect
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class _Run:
         try:
             work(backend)
         except KeyboardInterrupt:
-            with undisturbed():
+            with shielded_from_signals():
                 self._ctx.stop.set()  # no turn of a wave goes on from here
                 backend.interrupt()
                 self._close_waves()
@@ -217,15 +217,15 @@ class _Run:
         """Whether this host may be rebooted in this run; a note where one is needed and may not be made."""
         if not isinstance(state, Looked) or not state.outcome.plan.will_reboot:
             return state
-        objection = self._options.reboots.objection(state.outcome.plan, state.facts)
-        return state._replace(may_reboot=not objection, outcome=state.outcome.noting(objection))
+        reason_not_to_reboot = self._options.reboots.reason_not_to_reboot(state.outcome.plan, state.facts)
+        return state._replace(may_reboot=not reason_not_to_reboot, outcome=state.outcome.noting(reason_not_to_reboot))
 
     def _refill(self, numbers: list[int]) -> None:
-        from sriov.run.drain import refill
+        from sriov.run.drain import undrain_host
 
-        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="refill")
+        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="undrain")
         try:
-            states = pool.map(lambda number: refill(self._options.drain, self._states[number]), numbers)
+            states = pool.map(lambda number: undrain_host(self._options.drain, self._states[number]), numbers)
             for number, state in zip(numbers, states, strict=True):
                 self._states[number] = state
         finally:

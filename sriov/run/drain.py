@@ -20,27 +20,27 @@ _WELL = (Status.UNCHANGED, Status.CHANGED)
 class Drain(Protocol):
     """Both raise SriovError where the cloud refuses or does not answer."""
 
-    def empty(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
+    def drain(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
         """No new instance comes here, and those that are here leave; the names of those that stay. With `stop` set
         it ends soon, by SriovError."""
 
-    def refill(self, host: Host) -> None:
+    def undrain(self, host: Host) -> None:
         """New instances may come again, if it was us who kept them away, in this run or an earlier one."""
 
 
-def empty(drain: Drain | None, awaiting: AwaitingReboot, ctx: RunContext) -> str:
+def drain_host(drain: Drain | None, awaiting: AwaitingReboot, ctx: RunContext) -> str:
     """Why the host may not be rebooted after all; empty where it may. An interruption is no reason of the host's."""
     if drain is None:
         return ""
     host = awaiting.outcome.request.host
     try:
-        stay = drain.empty(host, lambda words: ctx.tell(host, words), ctx.stop)
+        stay = drain.drain(host, lambda words: ctx.tell(host, words), ctx.stop)
     except SriovError as error:
         return "" if ctx.stop.is_set() else f"not rebooted, for it could not be drained: {error.message}"
-    return ctx.settings.reboots.objection_of_those_left(stay)
+    return ctx.settings.reboots.reason_with_instances_left(stay)
 
 
-def refill(drain: Drain | None, state: State, *, also_undone: bool = False) -> State:
+def undrain_host(drain: Drain | None, state: State, *, also_undone: bool = False) -> State:
     """A host that is as wanted takes instances again, and one that is not rebooted after all (`also_undone`); one that
     did not come back keeps them away."""
     outcome = outcome_of(state)
@@ -48,7 +48,7 @@ def refill(drain: Drain | None, state: State, *, also_undone: bool = False) -> S
     if drain is None or outcome.status not in well or Role.COMPUTE not in outcome.request.roles:
         return state
     try:
-        drain.refill(outcome.request.host)
+        drain.undrain(outcome.request.host)
     except Exception as error:  # whatever the cloud says, the host is as it is
         words = error.message if isinstance(error, SriovError) else type(error).__name__
         return with_outcome(state, outcome.noting(f"nova-compute may still be disabled: {words}"))

@@ -34,7 +34,7 @@ def look(request: Request, ctx: RunContext) -> Looked | Outcome:
         ctx.tell(request.host, "probing")
         seen = probe(request, ctx)
         if ctx.settings.changes_hosts:
-            seen = _outwait(request, ctx, seen)
+            seen = _wait_for_lost_run(request, ctx, seen)
     except HostError as error:
         return failed(Outcome(request, Status.FAILED), error, ctx)
     return looked(request, ctx, seen)
@@ -54,7 +54,7 @@ def log_in(request: Request, ctx: RunContext) -> None:
     ctx.sessions.close(request.host.name)
     session = ctx.settings.connect(request.host)
     ctx.sessions.keep(request.host.name, session)
-    ctx.heed_interruption(request.host)  # which closes sessions, but not one that was not there yet
+    ctx.raise_if_interrupted(request.host)  # which closes sessions, but not one that was not there yet
 
 
 def session_of(request: Request, ctx: RunContext) -> Session:
@@ -80,10 +80,10 @@ def learn(request: Request, output: bytes, nonce: str) -> Seen:
     except HostError:
         raise
     except Exception as error:
-        raise unforeseen(request.host.name, error) from error
+        raise unexpected_answer(request.host.name, error) from error
 
 
-def _outwait(request: Request, ctx: RunContext, seen: Seen) -> Seen:
+def _wait_for_lost_run(request: Request, ctx: RunContext, seen: Seen) -> Seen:
     """What a killed controller began here ends by itself; planned on is what it leaves."""
     deadline = time.monotonic() + ctx.limits.apply
     while time.monotonic() < deadline:
@@ -101,7 +101,7 @@ def failed(outcome: Outcome, error: HostError, ctx: RunContext) -> Outcome:
     return outcome._replace(status=Status.FAILED, error=ctx.explained(error))
 
 
-def unforeseen(host: str, error: Exception) -> HostError:
+def unexpected_answer(host: str, error: Exception) -> HostError:
     """An answer that nobody foresaw is its host's trouble, not that of the others."""
     return HostError(
         host,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sriov.run.context import RunContext
-from sriov.run.look import ended, failed, look, unforeseen
+from sriov.run.look import ended, failed, look, unexpected_answer
 from sriov.run.outcome import Looked, Outcome, State, outcome_of, with_outcome
 
 
@@ -37,7 +37,7 @@ def perform(phase: Phase, state: State, ctx: RunContext) -> State:
     try:
         after = _act(phase)(state, ctx)
     except Exception as error:
-        found = unforeseen(before.name, error)
+        found = unexpected_answer(before.name, error)
         found.__cause__ = error
         after = failed(before, found, ctx)
     outcome = outcome_of(after)

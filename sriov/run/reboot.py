@@ -8,7 +8,7 @@ import time
 from sriov.errors import HostError, RebootError, UnreachableError
 from sriov.facts.parser import sections
 from sriov.resources.contract import Request
-from sriov.run.apply import apply, conclude, hold_back
+from sriov.run.apply import apply, conclude, defer_reboot
 from sriov.run.context import RunContext, before_reboot
 from sriov.run.look import Seen, failed, log_in, look, looked, probe
 from sriov.run.outcome import AwaitingReboot, Looked, Outcome, outcome_of
@@ -27,7 +27,7 @@ def reboot(awaiting: AwaitingReboot, ctx: RunContext) -> Outcome:
             raise before_reboot(outcome.request.host)
         waiting = ctx.sessions.take_waiting(outcome.name)
         if waiting is None:
-            regained = _regained(awaiting, ctx)
+            regained = _waiting_again(awaiting, ctx)
             if isinstance(regained, Outcome):
                 return regained
             awaiting, outcome, waiting = regained, regained.outcome, ctx.sessions.take_waiting(outcome.name)
@@ -56,7 +56,7 @@ def _reboot(awaiting: AwaitingReboot, waiting: Waiting, ctx: RunContext) -> Outc
             step="the reboot",
         )
     if "instance" in said:
-        return hold_back(outcome, f"not rebooted, for an instance was started meanwhile: {said['instance']}")
+        return defer_reboot(outcome, f"not rebooted, for an instance was started meanwhile: {said['instance']}")
     session = ctx.sessions.of(outcome.name)
     if session is not None:
         session.wait_closed(_GOES_DOWN)
@@ -64,11 +64,11 @@ def _reboot(awaiting: AwaitingReboot, waiting: Waiting, ctx: RunContext) -> Outc
     unheard = min(ctx.limits.settle, ctx.limits.reboot) / 2
     seen = _reconnect(outcome.request, ctx, awaiting.boot_id, None if "rebooting" in said else unheard)
     if seen is None:
-        return hold_back(outcome, "not rebooted, for its connection was lost while it waited for its turn")
+        return defer_reboot(outcome, "not rebooted, for its connection was lost while it waited for its turn")
     return _come_back(outcome, seen, awaiting.boot_id, ctx)
 
 
-def _regained(awaiting: AwaitingReboot, ctx: RunContext) -> AwaitingReboot | Outcome:
+def _waiting_again(awaiting: AwaitingReboot, ctx: RunContext) -> AwaitingReboot | Outcome:
     """The same host, with an execution in this process that waits for the reboot; or its end."""
     state = _attempt(awaiting, ctx)
     for _ in range(_ATTEMPTS - 1):

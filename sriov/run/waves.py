@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 
 from sriov.errors import HostError
 from sriov.run import drain
-from sriov.run.apply import hold_back
+from sriov.run.apply import defer_reboot
 from sriov.run.backends.protocol import Backend
 from sriov.run.context import RunContext
 from sriov.run.drain import Drain
@@ -73,15 +73,15 @@ class Waves:
     def _turn(self, awaiting: AwaitingReboot) -> State:
         if self._is_over:
             return self._left_out(awaiting)
-        objection = drain.empty(self._drain, awaiting, self._ctx)
+        reason_not_to_reboot = drain.drain_host(self._drain, awaiting, self._ctx)
         state: State
-        if objection:
-            state = ended(hold_back(awaiting.outcome, objection), self._ctx)
+        if reason_not_to_reboot:
+            state = ended(defer_reboot(awaiting.outcome, reason_not_to_reboot), self._ctx)
         elif self._is_over:  # to empty a host takes its time
             state = self._left_out(awaiting)
         else:
             state = self._reboot(awaiting)
-        return drain.refill(self._drain, state, also_undone=True)
+        return drain.undrain_host(self._drain, state, also_undone=True)
 
     def _reboot(self, awaiting: AwaitingReboot) -> State:
         try:
@@ -97,4 +97,4 @@ class Waves:
         if self._ctx.stop.is_set():
             return awaiting  # whoever ends the run says so
         note = "not rebooted, for another host did not come back as wanted"
-        return ended(hold_back(awaiting.outcome, note), self._ctx)
+        return ended(defer_reboot(awaiting.outcome, note), self._ctx)

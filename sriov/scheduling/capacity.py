@@ -166,7 +166,7 @@ def _orphan_entries(request: Request, offer: Offer) -> Iterator[Orphan]:
         if not devices:
             what = "an interface" if entry.get("devname") else "a device"
             yield Orphan(host, label, f"a whitelist entry for {what} that is not there", _ENTRY_HINT)
-        elif all((pci_rules.taker(offer.hardware, offer.entries, d) or 0) < number for d in devices):
+        elif all((pci_rules.first_match(offer.hardware, offer.entries, d) or 0) < number for d in devices):
             yield Orphan(host, label, _SHADOWED, _ENTRY_HINT)
 
 
@@ -180,12 +180,12 @@ def _orphan_vfs(request: Request, facts: Facts, offer: Offer, claimed: Mapping[s
         pf = _entry_of(request, facts, port)
         kept = pf.exclude_vfs if pf else ()
         for vf in port.vfs:
-            found = _oddity(vf, offer)
+            found = _mismatch(vf, offer)
             if found and vf.index not in kept and vf.pci_address not in claimed:
                 yield Orphan(request.host, f"{port.interface} VF {vf.index} ({vf.pci_address})", *found)
 
 
-def _oddity(vf: VirtualFunction, offer: Offer) -> tuple[str, str] | None:
+def _mismatch(vf: VirtualFunction, offer: Offer) -> tuple[str, str] | None:
     entry = offer.taken_by(vf.pci_address)
     if is_left_behind(vf):
         return (

@@ -171,12 +171,12 @@ def entry_comes_first(asked: Asked) -> Judgement:
 def vfs_present(asked: Asked) -> Judgement:
     found = f"{len(asked.serving)} VFs"
     if not asked.serving:
-        found = "; ".join(_why_none(asked, device) for device in asked.taken)
+        found = "; ".join(_why_not_taken(asked, device) for device in asked.taken)
     remedy = "fab add_vrouter_node makes the VFs, now and at every boot"
     return _judged(f"VFs for {asked.physnet} exist", bool(asked.serving), found, remedy)
 
 
-def _why_none(asked: Asked, device: Device) -> str:
+def _why_not_taken(asked: Asked, device: Device) -> str:
     port = asked.facts.port(pci=device.address)
     name = port.interface if port else device.address
     if device.kind is Kind.PLAIN:
@@ -201,7 +201,7 @@ def _guest(holder: Holder) -> str:
     return holder.name if holder.kind is HolderKind.GUEST else str(holder)
 
 
-def vfs_held_by_nobody_else(asked: Asked) -> Judgement:
+def vfs_not_in_use(asked: Asked) -> Judgement:
     """nova does not know of other users: it would give their VFs away, and the guest would not start."""
     others = [f"{d.address} by {asked.holders[d.address]}" for d in asked.unallocated if d.address in asked.holders]
     found = f"held: {'; '.join(others[:3])}" if others else "all that nova takes for free are free"
@@ -212,10 +212,10 @@ def vfs_held_by_nobody_else(asked: Asked) -> Judgement:
 def iommu_on(asked: Asked) -> Judgement:
     parents = {device.parent for device in asked.serving}
     ports = [port for port in ports_of(asked.facts) if port.pci_address in parents]
-    lacking = [port.interface for port in ports if not port.has_iommu_group]
-    found = f"{', '.join(lacking)} in no IOMMU group" if lacking else "the ports are in IOMMU groups"
+    ungrouped = [port.interface for port in ports if not port.has_iommu_group]
+    found = f"{', '.join(ungrouped)} in no IOMMU group" if ungrouped else "the ports are in IOMMU groups"
     remedy = "fab add_vrouter_node sets the kernel arguments (a reboot follows); check VT-d or AMD-Vi in the BIOS setup"
-    return _judged("the IOMMU is on", not lacking, found, remedy)
+    return _judged("the IOMMU is on", not ungrouped, found, remedy)
 
 
 def _effective(asked: Asked) -> Effective | str:
@@ -257,7 +257,7 @@ ON_COMPUTE: tuple[Judge, ...] = (
     vfs_present,
     vfs_seen_by_service,
     vfs_free,
-    vfs_held_by_nobody_else,
+    vfs_not_in_use,
     iommu_on,
 )
 ON_OPENSTACK: tuple[Judge, ...] = (

@@ -28,7 +28,7 @@ class Offer:
     def taken_by(self, address: str) -> Entry | None:
         """The entry that takes that device, None if none does."""
         device = self.hardware.device(address)
-        number = None if device is None else pci_rules.taker(self.hardware, self.entries, device)
+        number = None if device is None else pci_rules.first_match(self.hardware, self.entries, device)
         return None if number is None else self.entries[number]
 
     def serves(self, address: str, physnet: str) -> bool:

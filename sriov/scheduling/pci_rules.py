@@ -54,7 +54,7 @@ class Hardware:
         return found is not None and found.kind is Kind.PHYSICAL
 
 
-def taker(hardware: Hardware, entries: Sequence[Entry], device: Device) -> int | None:
+def first_match(hardware: Hardware, entries: Sequence[Entry], device: Device) -> int | None:
     """Position of the entry that takes the device: the first that matches; None if none does."""
     return next((number for number, entry in enumerate(entries) if matches(hardware, entry, device)), None)
 
@@ -119,7 +119,7 @@ def serving(hardware: Hardware, entries: Sequence[Entry], physnet: str) -> tuple
     return tuple(
         device
         for device in hardware.devices
-        if (number := taker(hardware, entries, device)) is not None
+        if (number := first_match(hardware, entries, device)) is not None
         and serves(entries[number], physnet)
         and _suits_direct_port(entries[number], device)
     )

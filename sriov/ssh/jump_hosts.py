@@ -71,15 +71,15 @@ class JumpHosts:
     def through(self, jump: Any) -> Any:
         """An open connection to that jump host. Raises JumpError."""
         with self._lock:
-            login = self._logins.setdefault(_way(jump), _Login(jump))
+            login = self._logins.setdefault(_route(jump), _Login(jump))
         login.open(self._dial)
         return login.connection
 
 
-def _way(jump: Any) -> str:
+def _route(jump: Any) -> str:
     """A jump host and all that is before it: the same address elsewhere is another host."""
     before = jump.gateway
-    return f"{_way(before) if isinstance(before, Connection) else before} {jump.user}@{jump.host}:{jump.port}"
+    return f"{_route(before) if isinstance(before, Connection) else before} {jump.user}@{jump.host}:{jump.port}"
 
 
 def _close(logins: dict[str, _Login]) -> None:

@@ -36,10 +36,10 @@ class WorkerLogin:
 @functools.lru_cache(maxsize=4)
 def _login(settings: WorkerLogin) -> Login:
     bed = Testbed(path="", hosts=(), key_filename=settings.key_filename)
-    return Login(bed, settings.timeout, settings.accept_new_host_keys, settings.ssh_config, _nobody_to_ask)
+    return Login(bed, settings.timeout, settings.accept_new_host_keys, settings.ssh_config, _no_terminal)
 
 
-def _nobody_to_ask(prompt: str) -> Secret | None:
+def _no_terminal(prompt: str) -> Secret | None:
     raise ConnectError(
         "",
         f"a worker cannot ask for the {prompt}",

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from sriov.errors import did_you_mean, nearest
 from sriov.model import PhysicalFunction, Role
 from sriov.testbed.host_strings import HostString
 from sriov.testbed.ports import read_port, refuse_repeated_ports
 from sriov.testbed.readers import read_by_name, read_mapping
 from sriov.testbed.sources.source import FaultList, Keys
-from sriov.testbed.wording import as_text, kind, nearest, shown
+from sriov.testbed.wording import as_text, kind, shown
 
 KEYS = ("interface", "pci", "mac", "VF", "physnets", "exclude_vfs", "trusted")
 MAX_VFS = 65535  # NumVFs is a 16-bit register (PCI Express SR-IOV capability)
@@ -96,10 +97,9 @@ def _with_known_keys(entry: Mapping[object, object], at: Keys, faults: FaultList
     known: dict[object, object] = {key: value for key, value in entry.items() if key in KEYS}
     for key, value in entry.items():
         if key not in KEYS:
-            near = nearest(key, KEYS)
-            hint = f"did you mean {near!r}?" if near else f"known keys: {', '.join(KEYS)}"
+            hint = did_you_mean(key, KEYS) or f"known keys: {', '.join(KEYS)}"
             faults.add((*at, key), f"unknown key {shown(key)}", hint)
-            known.setdefault(near, value)
+            known.setdefault(nearest(key, KEYS), value)
     return known
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from sriov.errors import did_you_mean
 from sriov.model import CONTRAIL, NETWORK_BACKENDS
 from sriov.testbed.readers import read_by_name
 from sriov.testbed.sources.source import FaultList, Keys
-from sriov.testbed.wording import kind, nearest, shown
+from sriov.testbed.wording import kind, shown
 
 
 def read_network_backend(values: Mapping[str, object], faults: FaultList) -> str:
@@ -16,9 +17,8 @@ def read_network_backend(values: Mapping[str, object], faults: FaultList) -> str
     value, at = values.get("network_backend", CONTRAIL), ("network_backend",)
     if isinstance(value, str) and value in NETWORK_BACKENDS:
         return value
-    near = nearest(value, NETWORK_BACKENDS)
     what = f"{shown(value)} is no network backend" if isinstance(value, str) else f"is {kind(value)}, not a name"
-    faults.add(at, what, f"did you mean {near!r}?" if near else "write 'contrail' or 'ml2'")
+    faults.add(at, what, did_you_mean(value, NETWORK_BACKENDS) or "write 'contrail' or 'ml2'")
     return CONTRAIL
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
+from sriov.errors import did_you_mean
 from sriov.testbed.sources.source import FaultList, Keys
-from sriov.testbed.wording import as_text, kind, nearest
+from sriov.testbed.wording import as_text, kind
 
 T = TypeVar("T")
 KeyFault = Callable[[object], tuple[str, str]]
@@ -51,8 +52,7 @@ def one_of(names: Collection[str], what: str) -> KeyFault:
     def fault(key: object) -> tuple[str, str]:
         if key in names:
             return "", ""
-        near = nearest(key, sorted(names))
-        return what, f"did you mean {near!r}?" if near else ""
+        return what, did_you_mean(key, sorted(names))
 
     return fault
 

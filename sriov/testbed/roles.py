@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from sriov.errors import nearest
 from sriov.model import Role
 from sriov.testbed import host_strings
 from sriov.testbed.host_strings import HostString, LoginDefaults
 from sriov.testbed.readers import read_mapping
 from sriov.testbed.sources.source import FaultList
-from sriov.testbed.wording import kind, nearest, shown
+from sriov.testbed.wording import kind, shown
 
 IN_ORDER = (Role.OPENSTACK, Role.COMPUTE)
 

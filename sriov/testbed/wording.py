@@ -1,10 +1,9 @@
-"""How messages name a value of a testbed: its kind, its text, the known word that is nearest to it."""
+"""How messages name a value of a testbed: its kind and its text."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 
 def kind(value: object) -> str:
@@ -39,10 +38,3 @@ def as_text(value: object) -> str | None:
         return str(value)
     except Exception:
         return None
-
-
-def nearest(word: object, known: Sequence[str], cutoff: float = 0.6) -> str:
-    """The known word most like `word`, case aside; empty if none is near."""
-    by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches((as_text(word) or "").lower(), by_lower, n=1, cutoff=cutoff)
-    return by_lower[found[0]] if found else ""

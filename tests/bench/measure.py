@@ -22,7 +22,7 @@ from .tools import Call
 
 PR_SET_CHILD_SUBREAPER = 36
 LIMIT = 1800  # seconds; Ansible takes 200 on 100 hosts
-PATIENCE = 10  # seconds that orphans have to end
+ANSWER_SECONDS = 10  # seconds that orphans have to end
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -125,7 +125,7 @@ def _end_orphans(spare: Collection[int]) -> None:
     """Asks them to end, then insists."""
     begun = time.monotonic()
     while orphans := [pid for pid in children(os.getpid()) if pid not in spare]:
-        insist = time.monotonic() > begun + PATIENCE
+        insist = time.monotonic() > begun + ANSWER_SECONDS
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL if insist else signal.SIGTERM)

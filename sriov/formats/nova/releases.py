@@ -7,10 +7,9 @@ numbers; the three before Liberty (12) had dates for numbers and are counted bac
 
 from __future__ import annotations
 
-import difflib
 import re
 
-from sriov.errors import UsageError
+from sriov.errors import UsageError, did_you_mean
 from sriov.formats.oslo.options import OptionName
 
 OLDEST, NEWEST = 9, 34
@@ -67,8 +66,7 @@ def _nearest(text: str) -> str:
     number = re.match(r"\d{1,3}(?!\d)", text)
     if number:
         return f"the nearest is {12 if int(number[0]) < 12 else NEWEST}; known are 12 to {NEWEST} and their names"
-    near = difflib.get_close_matches(text, (*_BY_NAME, *_BY_DATE), n=1, cutoff=0.45)
-    return f"did you mean {near[0]!r}?" if near else "say a name such as 'wallaby', '2024.1' or 23"
+    return did_you_mean(text, (*_BY_NAME, *_BY_DATE), 0.45) or "say a name such as 'wallaby', '2024.1' or 23"
 
 
 def whitelist_names(release: int) -> tuple[OptionName, ...]:

@@ -20,23 +20,23 @@ from sriov.run.backends import worker
 from sriov.run.backends.worker import Job, Message
 
 SCHEME = "dask://"
-PATIENCE = 10.0  # seconds for the scheduler and its workers to answer before the run begins
-LONELY = 60.0  # seconds that hosts wait in the middle of a run where no worker is left that may take them
+ANSWER_SECONDS = 10.0  # seconds for the scheduler and its workers to answer before the run begins
+NO_WORKER_SECONDS = 60.0  # seconds that hosts wait in the middle of a run where no worker is left that may take them
 _TOPIC = "sriov-fab"
 _RETRIES = 2  # of a step that could not be carried out; what goes wrong with a host is a result, not a failure
 _ENCRYPTED = ("tls://", "wss://")
 
 
-class StrandedError(RuntimeError):
+class NoWorkerError(RuntimeError):
     """No worker is left that may take the step."""
 
 
 class DaskEngine(Executor):
     """An Executor over a `distributed.Client`. A step goes to a worker that offers what it asks for."""
 
-    def __init__(self, client: Any, lonely: float = LONELY) -> None:
+    def __init__(self, client: Any, no_worker_seconds: float = NO_WORKER_SECONDS) -> None:
         self._client = client
-        self._lonely = lonely
+        self._lonely = no_worker_seconds
         self._executors: dict[str, Executor] = {}
         self._pending: dict[Future[Any], str] = {}
         self._lock = threading.Lock()
@@ -66,7 +66,7 @@ class DaskEngine(Executor):
         self._client.subscribe_topic(_TOPIC, lambda event: heard(Message(*event[1])))
 
     def interrupt(self, run: str) -> None:
-        _ask_workers(self._client, PATIENCE, worker.interrupt, run)
+        _ask_workers(self._client, ANSWER_SECONDS, worker.interrupt, run)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Ends the connection to the scheduler, which then forgets what was still to be done."""
@@ -99,7 +99,7 @@ class DaskEngine(Executor):
         what = f"no worker with {resource} is left" if resource else "no worker is left"
         for future in stranded:
             with contextlib.suppress(Exception):  # it may have ended just now
-                future.set_exception(StrandedError(what))
+                future.set_exception(NoWorkerError(what))
 
 
 def _with_events(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -137,8 +137,8 @@ def open_engine(
     hosts: Iterable[Host],
     *,
     reads_files: bool = False,
-    patience: float = PATIENCE,
-    lonely: float = LONELY,
+    patience: float = ANSWER_SECONDS,
+    no_worker_seconds: float = NO_WORKER_SECONDS,
 ) -> Iterator[DaskEngine]:
     """The cluster at `dask://scheduler:8786`, fit for these hosts; TLS as distributed's own configuration has it.
 
@@ -149,7 +149,7 @@ def open_engine(
     client = _client(address, hosts, reads_files, patience)
     try:
         _check_workers(client, address, hosts, patience)
-        engine = DaskEngine(client, lonely)
+        engine = DaskEngine(client, no_worker_seconds)
     except BaseException:
         client.close(timeout=2)
         raise
@@ -237,7 +237,7 @@ def _ask_workers(
 
 def _check_versions(client: Any) -> None:
     """Each worker must have this very program: it gets values of its types, and fills the same templates."""
-    found = _ask_workers(client, PATIENCE, worker.fingerprint)
+    found = _ask_workers(client, ANSWER_SECONDS, worker.fingerprint)
     if not found:
         raise UsageError("the workers do not answer", hint="look at their logs")
     others = sorted(name for name, version in found.items() if version != worker.fingerprint())

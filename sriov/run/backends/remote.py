@@ -82,7 +82,7 @@ class RemoteBackend:
             is_late = self._is_interrupted
         inner.add_done_callback(lambda _: self._finish(sent))
         if is_late and not self._take_back(sent):
-            self._hasten()
+            self._interrupt_jobs()
         return outer
 
     def interrupt(self) -> None:
@@ -90,7 +90,7 @@ class RemoteBackend:
             self._is_interrupted = True
             under_way = tuple(self._under_way.values())
         try:
-            self._hasten()
+            self._interrupt_jobs()
             begun = [sent for sent in under_way if sent.heard is not None or not self._take_back(sent)]
             wait([sent.inner for sent in begun], timeout=_GRACE)
             for sent in begun:
@@ -106,7 +106,7 @@ class RemoteBackend:
     def close(self) -> None:
         """The executor is its owner's to close."""
 
-    def _hasten(self) -> None:
+    def _interrupt_jobs(self) -> None:
         if isinstance(self._executor, Cluster):
             self._executor.interrupt(self._ctx.settings.run)
 
@@ -142,7 +142,7 @@ class RemoteBackend:
             else:
                 answer: Answer = sent.inner.result()
                 state = merged(sent.phase, sent.state, answer.state)
-                for message in answer.told:
+                for message in answer.messages:
                     self._hear(message)
                 self._log(state, answer.log)
         finally:

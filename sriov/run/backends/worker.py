@@ -63,7 +63,7 @@ class Answer(NamedTuple):
     """What a job came to."""
 
     state: State
-    told: tuple[Message, ...]
+    messages: tuple[Message, ...]
     log: tuple[LogEntry, ...]
 
 
@@ -100,12 +100,12 @@ def telling(tell: Callable[[Message], None]) -> Iterator[None]:
 
 def carry_out(job: Job) -> Answer:
     """Does the job, here and now. What goes wrong with the host is part of the answer; nothing is raised."""
-    attempt, told, log = secrets.token_hex(4), list[Message](), list[LogEntry]()
+    attempt, sent, log = secrets.token_hex(4), list[Message](), list[LogEntry]()
     tell, run, name = _live.get(), job.settings.run, job.request.host.name
 
     def watch(label: str, event: Event) -> None:
-        message = Message(run, name, job.phase.value, attempt, len(told), *event)
-        told.append(message)
+        message = Message(run, name, job.phase.value, attempt, len(sent), *event)
+        sent.append(message)
         if tell is not None:
             tell(message)
 
@@ -113,7 +113,7 @@ def carry_out(job: Job) -> Answer:
     with _registered(run, ctx):
         state = perform(job.phase, job.state, ctx)
         ctx.sessions.close(name)
-    return Answer(_lean(state, job.settings.keeps_files), tuple(told), tuple(log))
+    return Answer(_lean(state, job.settings.keeps_files), tuple(sent), tuple(log))
 
 
 def _lean(state: State, keeps_files: bool) -> State:

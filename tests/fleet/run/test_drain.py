@@ -29,13 +29,13 @@ class Cloud:
         self.stay, self.refuses = stay, refuses
         self.asked: list[str] = []
 
-    def empty(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
+    def drain(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
         self.asked.append(f"empty {host.hostname}")
         if self.refuses:
             raise CloudError("nova has no nova-compute of that name")
         return self.stay
 
-    def refill(self, host: Host) -> None:
+    def undrain(self, host: Host) -> None:
         self.asked.append(f"refill {host.hostname}")
 
 

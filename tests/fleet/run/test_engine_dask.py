@@ -235,7 +235,7 @@ def test_loss_of_the_scheduler_ends_the_run_and_the_next_one_goes_on(
                 killed.set()
                 cluster.kill_scheduler()
 
-        with dask_engine.open_engine(cluster.address, yard.bed.hosts, lonely=2.0) as engine:
+        with dask_engine.open_engine(cluster.address, yard.bed.hosts, no_worker_seconds=2.0) as engine:
             runs = yard.converge(engine, at=kill).runs
     assert killed.is_set()
     assert runs["slow"].status is Status.FAILED
@@ -274,7 +274,7 @@ def test_hosts_without_a_worker_in_the_middle_of_a_run_are_given_up(racks: Racks
     (host, *_) = racks.yard.bed.hosts
     lost = tuple(host._replace(worker_resource="rack9") for host in racks.yard.bed.hosts)
     yard = Yard(racks.yard.bed._replace(hosts=lost), {host.name: host.name for host in lost})
-    with dask_engine.open_engine(racks.cluster.address, (), lonely=0.4) as engine:
+    with dask_engine.open_engine(racks.cluster.address, (), no_worker_seconds=0.4) as engine:
         run = yard.converge(engine).runs[host.name]
     assert run.error is not None
     assert "no worker with rack9 is left" in run.error.message

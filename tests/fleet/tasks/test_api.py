@@ -76,11 +76,11 @@ def test_requests_are_for_the_hosts_and_roles_of_the_testbed(fleet: Fleet, bed: 
 
 
 def test_stranger_is_looked_at_with_all_its_ports(fleet: Fleet, bed: Path) -> None:
-    (outcome,) = api.look(api.strangers(api.load(bed), [fleet["compute1"].login]))
+    (outcome,) = api.look(api.unlisted_requests(api.load(bed), [fleet["compute1"].login]))
     assert outcome.facts is not None
     assert [port.interface for port in outcome.facts.ports] == ["eth0"]
     with pytest.raises(UsageError, match="is no host"):
-        api.strangers(api.load(bed), ["root@"])
+        api.unlisted_requests(api.load(bed), ["root@"])
 
 
 def test_nothing_asked_is_nothing_done() -> None:

@@ -131,7 +131,7 @@ def test_bound_reads_binding_and_segment(cloud: StandIn, caller: Caller, login: 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("vn1", "physnet9", "100", "10.1.0.0/24"), "did you mean physnet"),
+        (("vn1", "physnet9", "100", "10.1.0.0/24"), "did you mean 'physnet"),
         (("vn1", "physnet1", "4095", "10.1.0.0/24"), "is no VLAN"),
         (("vn1", "physnet1", "0", "10.1.0.0/24"), "is no VLAN"),
         (("vn1", "physnet1", "ten", "10.1.0.0/24"), "is no VLAN"),

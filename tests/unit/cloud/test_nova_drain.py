@@ -57,13 +57,13 @@ def drain(compute: Compute) -> NovaDrain:
 
 def test_empty_disables_with_the_run_in_the_reason_and_moves_all() -> None:
     compute = Compute(servers=("vm1", "vm2"))
-    assert drain(compute).empty(HOST, lambda words: None, threading.Event()) == ()
+    assert drain(compute).drain(HOST, lambda words: None, threading.Event()) == ()
     assert (compute.service.status, compute.service.disabled_reason) == ("disabled", REASON + "run7")
     assert {server.compute_host for server in compute.list} == {"compute2"}
 
 
 def test_empty_names_the_instance_that_nova_does_not_move() -> None:
-    assert drain(Compute(servers=("vm1",), moves=False)).empty(HOST, lambda words: None, threading.Event()) == (
+    assert drain(Compute(servers=("vm1",), moves=False)).drain(HOST, lambda words: None, threading.Event()) == (
         "vm1 (nova could not migrate it)",
     )
 
@@ -80,28 +80,28 @@ def test_interruption_ends_the_wait_for_an_instance_that_does_not_move() -> None
         threading.Timer(0.2, stop.set).start()
 
     with pytest.raises(CloudError, match="interrupted while vm1 was led away"):
-        patient.empty(HOST, watch, stop)
+        patient.drain(HOST, watch, stop)
     assert told == ["leading vm1 away"]
 
 
 def test_refill_enables_what_an_earlier_run_of_ours_disabled() -> None:
     compute = Compute("disabled", REASON + "run1")
-    drain(compute).refill(HOST)
+    drain(compute).undrain(HOST)
     assert compute.service.status == "enabled"
 
 
 @pytest.mark.parametrize("reason", ["disk is being replaced", ""])
 def test_what_somebody_else_disabled_stays_so_with_his_reason(reason: str) -> None:
     compute = Compute("disabled", reason)
-    drain(compute).empty(HOST, lambda words: None, threading.Event())
-    drain(compute).refill(HOST)
+    drain(compute).drain(HOST, lambda words: None, threading.Event())
+    drain(compute).undrain(HOST)
     assert (compute.service.status, compute.service.disabled_reason) == ("disabled", reason)
 
 
 def test_host_that_nova_does_not_know_is_told_with_those_that_it_knows() -> None:
     stranger = Host("root@10.0.0.9", "10.0.0.9", hostname="other")
     with pytest.raises(CloudError, match=r"no nova-compute of the name 10\.0\.0\.9 or other .*compute1"):
-        drain(Compute()).refill(stranger)
+        drain(Compute()).undrain(stranger)
 
 
 def test_host_is_found_by_its_address_under_the_name_that_its_service_has() -> None:
@@ -110,5 +110,5 @@ def test_host_is_found_by_its_address_under_the_name_that_its_service_has() -> N
     compute.service.host = "node7"
     long = Thing(name="node7.example.org", host_ip="10.0.0.7", service_details={"host": "node7"})
     compute.hypervisors = lambda **query: [long]  # type: ignore[method-assign]
-    drain(compute).empty(Host("root@10.0.0.7", "10.0.0.7"), lambda words: None, threading.Event())
+    drain(compute).drain(Host("root@10.0.0.7", "10.0.0.7"), lambda words: None, threading.Event())
     assert compute.service.status == "disabled"

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabfile.fab1 import CallError, Hosts, Parameter, Signature, native, truth
+from fabfile.fab1 import CallError, Hosts, Parameter, Signature, to_bool, to_invoke
 
 PARAMETERS = (
     Parameter("testbed", str, ""),
     Parameter("jobs", int, ""),
     Parameter("reboot", str, ""),
-    Parameter("json", truth, "", is_switch=True),
+    Parameter("json", to_bool, "", is_switch=True),
     Parameter("max_unavailable", str, ""),
 )
 TASKS = {
@@ -90,7 +90,7 @@ CORE = {"--list": False, "--help": False, "-h": False, "-i": True, "--identity":
     ],
 )
 def test_native_spells_the_call_as_fabric_3_reads_it(call: str, spelled: str) -> None:
-    assert native(call.split(), TASKS, CORE) == spelled.split()
+    assert to_invoke(call.split(), TASKS, CORE) == spelled.split()
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_native_spells_the_call_as_fabric_3_reads_it(call: str, spelled: str) ->
 )
 def test_wrong_call_is_refused_in_one_line(call: str, message: str) -> None:
     with pytest.raises(CallError) as caught:
-        native(call.split(), TASKS, CORE)
+        to_invoke(call.split(), TASKS, CORE)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -140,23 +140,23 @@ def test_wrong_call_is_refused_in_one_line(call: str, message: str) -> None:
 )
 def test_native_ends_in_known_words_or_a_call_error(argv: list[str]) -> None:
     try:
-        words = native(argv, TASKS, CORE)
+        words = to_invoke(argv, TASKS, CORE)
     except CallError:
         return
     options = {"--hosts"} | {parameter.option for task in TASKS.values() for parameter in task.parameters}
     assert all(word in TASKS or word.partition("=")[0] in options or word[:2] in CORE for word in words)
-    assert native(words, TASKS, CORE) == words
+    assert to_invoke(words, TASKS, CORE) == words
 
 
 @pytest.mark.parametrize("word", ["False", "no", "0", "off", "n", "NO"])
 def test_truth_takes_the_words_for_no(word: str) -> None:
-    assert truth(word) is False
+    assert to_bool(word) is False
 
 
 @pytest.mark.parametrize("word", ["", "nope", "2", "None", "ja"])
 def test_truth_refuses_what_is_unclear(word: str) -> None:
     with pytest.raises(ValueError, match="yes or no"):
-        truth(word)
+        to_bool(word)
 
 
 FABFILE = '''"""A fabfile as small as can be."""

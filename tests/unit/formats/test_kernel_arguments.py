@@ -12,7 +12,7 @@ from sriov.formats.kernel_arguments import (
     Edit,
     KernelArgument,
     edit,
-    lacking,
+    missing_arguments,
     opposing,
     overruled,
     parse,
@@ -82,7 +82,7 @@ def test_tokens_parts_at_blanks_outside_of_double_quotes() -> None:
 def test_arguments_are_compared_as_the_kernel_adds_them_up(
     arguments: str, missing: tuple[str, ...], undoing: tuple[str, ...]
 ) -> None:
-    assert lacking(arguments, INTEL) == missing
+    assert missing_arguments(arguments, INTEL) == missing
     assert opposing(arguments, INTEL) == undoing
 
 
@@ -99,7 +99,7 @@ def test_arguments_are_compared_as_the_kernel_adds_them_up(
     ],
 )
 def test_amd_wants_passthrough_in_whatever_words(arguments: str, missing: tuple[str, ...]) -> None:
-    assert lacking(arguments, AMD) == missing
+    assert missing_arguments(arguments, AMD) == missing
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_last_word_on_passthrough_decides(arguments: str, decided: tuple[bool, s
     ],
 )
 def test_last_token_of_a_plain_name_counts(arguments: str, missing: tuple[str, ...], undoing: tuple[str, ...]) -> None:
-    assert lacking(arguments, wanted("nosmt")) == missing
+    assert missing_arguments(arguments, wanted("nosmt")) == missing
     assert opposing(arguments, wanted("nosmt")) == undoing
 
 
 def test_repeated_plain_name_keeps_its_order() -> None:
     consoles = wanted("console=tty0 console=ttyS0")
-    assert lacking("console=ttyS1 console=tty0 console=ttyS0", consoles) == ()
-    assert lacking("console=ttyS0 console=tty0", consoles) == ("console=tty0", "console=ttyS0")
+    assert missing_arguments("console=ttyS1 console=tty0 console=ttyS0", consoles) == ()
+    assert missing_arguments("console=ttyS0 console=tty0", consoles) == ("console=tty0", "console=ttyS0")
     assert opposing("console=ttyS0 console=tty0", consoles) == ()
 
 
@@ -163,7 +163,7 @@ ALL_HUGE = ("default_hugepagesz=1G", "hugepagesz=1G", "hugepages=64")
     ],
 )
 def test_huge_pages_count_by_size(arguments: str, missing: tuple[str, ...], undoing: tuple[str, ...] | None) -> None:
-    assert lacking(arguments, HUGE) == missing
+    assert missing_arguments(arguments, HUGE) == missing
     assert undoing is None or opposing(arguments, HUGE) == undoing
 
 
@@ -171,9 +171,9 @@ def test_huge_pages_of_two_sizes_keep_their_pairs_and_order() -> None:
     line = " ".join(map(str, TWO_SIZES))
     assert after("quiet", TWO_SIZES) == f"quiet {line}"
     assert after("hugepagesz=1G hugepages=8 quiet", TWO_SIZES) == f"quiet {line}"
-    assert lacking("hugepagesz=2M hugepages=8 hugepagesz=1G hugepages=8", TWO_SIZES) == ()
-    assert lacking("default_hugepagesz=2M hugepages=8", wanted("hugepages=8")) == ()
-    assert lacking("quiet", wanted("hugepagesz=1G")) == ("hugepagesz=1G",)
+    assert missing_arguments("hugepagesz=2M hugepages=8 hugepagesz=1G hugepages=8", TWO_SIZES) == ()
+    assert missing_arguments("default_hugepagesz=2M hugepages=8", wanted("hugepages=8")) == ()
+    assert missing_arguments("quiet", wanted("hugepagesz=1G")) == ("hugepagesz=1G",)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ CASES = st.one_of(
 @example(("hugepagesz=1G hugepagesz=1G hugepages=8", wanted("hugepagesz=1G hugepages=8")))
 def test_what_is_lacking_is_what_the_kernel_has_not(case: tuple[str, Wanted]) -> None:
     line, want = case
-    assert (lacking(line, want) == ()) is Kernel().boot(line).has(want)
+    assert (missing_arguments(line, want) == ()) is Kernel().boot(line).has(want)
 
 
 @settings(max_examples=500)
@@ -336,7 +336,7 @@ def test_edit_puts_the_wanted_in_force_and_leaves_the_rest(case: tuple[str, Want
     line, want = case
     made = edit(line, want)
     result = after(line, want)
-    assert bool(made.remove or made.add) == (lacking(line, want) != ())
+    assert bool(made.remove or made.add) == (missing_arguments(line, want) != ())
     assert not [token for token in made.remove if token in ("quiet", "iommu=soft", "intel_iommu=sm_on", "iommu=nopt")]
     if "--" in tokens(line) or line.count('"') % 2:  # what is added comes to init, or into the quotes
         return

@@ -9,7 +9,7 @@ import pytest
 from planned_host import ETH0, GRUB_CFG, converged, request
 
 from sriov.facts.model import Facts
-from sriov.formats.kernel_arguments import KernelArgument, lacking
+from sriov.formats.kernel_arguments import KernelArgument, missing_arguments
 from sriov.planning import plan
 from sriov.resources.contract import Command, RebootState, WriteFile
 
@@ -213,7 +213,7 @@ def test_every_grubby_makes_the_line_and_gives_its_tokens_back(
     facts = host(line, "intel", "rhel")
     made = plan.make(request(ETH0), facts)
     now = told(line, made, grubby)
-    assert lacking(now, (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))) == ()
+    assert missing_arguments(now, (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))) == ()
     assert {token for token in line.split() if "=off" not in token} <= set(now.split())
     changed = host(now, "intel", "rhel")
     back = plan.make(request(), changed._replace(files={**changed.files, LEDGER: written(made)}))

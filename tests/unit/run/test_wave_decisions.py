@@ -13,7 +13,7 @@ import pytest
 from sriov.errors import CloudError, HostError
 from sriov.model import Host, Role, Testbed
 from sriov.resources.contract import Request
-from sriov.run.apply import hold_back
+from sriov.run.apply import defer_reboot
 from sriov.run.backends.protocol import Settled
 from sriov.run.context import RunContext, Settings, begin
 from sriov.run.drain import Drain
@@ -81,7 +81,7 @@ def well(outcome: Outcome, ctx: RunContext) -> Outcome:
 
 
 def stays(outcome: Outcome, ctx: RunContext) -> Outcome:
-    return hold_back(outcome, "an instance was started meanwhile")
+    return defer_reboot(outcome, "an instance was started meanwhile")
 
 
 def fails(outcome: Outcome, ctx: RunContext) -> Outcome:
@@ -95,11 +95,11 @@ class Cloud:
         self.emptying = emptying
         self.refilled: list[str] = []
 
-    def empty(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
+    def drain(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
         self.emptying(host.name, stop)
         return ()
 
-    def refill(self, host: Host) -> None:
+    def undrain(self, host: Host) -> None:
         self.refilled.append(host.name)
 
 

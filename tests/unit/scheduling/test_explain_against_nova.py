@@ -13,7 +13,7 @@ from nova_judge import Case, Verdict, python, verdicts
 from sriov.formats.nova.edit import DeviceSpec, NovaWanted, edit, effective
 from sriov.formats.nova.whitelist import Entry, entries_of
 from sriov.formats.oslo.options import ConfigFile
-from sriov.scheduling.pci_rules import Device, Hardware, Kind, serving, taker
+from sriov.scheduling.pci_rules import Device, Hardware, Kind, first_match, serving
 
 pytestmark = pytest.mark.nova
 
@@ -161,7 +161,7 @@ def _ours(case: Case) -> Verdict:
         return Verdict("refused", (), ())
     return Verdict(
         "",
-        tuple(taker(case.hardware, entries, device) for device in case.hardware.devices),
+        tuple(first_match(case.hardware, entries, device) for device in case.hardware.devices),
         tuple(_passes(case, entries, physnet, count) for physnet, count in case.requests),
     )
 
