@@ -14,7 +14,8 @@
         └── RebootError        1  the host did not come back, or came back without what was wanted
 
 A message names what, where, wanted and found; `hint` says the next act. None ever holds file content,
-a password or a key.
+a password or a key. `id` names what has happened, whatever the words: `docs/errors.md` has one entry for each id,
+with meaning, cause and remedy. An id keeps its meaning from one version to the next.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def did_you_mean(word: object, known: Iterable[str], cutoff: float = 0.6) -> str
 class SriovError(Exception):
     """Base of all errors here. `str()` is one line or a few, fit for a terminal.
 
+    `id` is lower case with hyphens (`vf-in-use`), a literal in the call: a test compares them with docs/errors.md.
     `kind` names the error in documents: its class, unless the class says another.
     """
 
@@ -61,8 +63,9 @@ class SriovError(Exception):
     def __init_subclass__(cls) -> None:
         cls.kind = vars(cls).get("kind", cls.__name__)
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, id: str, message: str, *, hint: str = "") -> None:
+        super().__init__(id, message)
+        self.id = id
         self.message = message
         self.hint = hint
 
@@ -79,6 +82,7 @@ class UsageError(SriovError):
 class Fault(NamedTuple):
     """One thing wrong with a testbed: where (`testbed.py:12` or `env.sriov['root@a'][0]`), what, and the remedy."""
 
+    id: str
     where: str
     what: str
     hint: str = ""
@@ -97,14 +101,14 @@ class TestbedError(SriovError):
         self.faults = faults
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         lines = "".join(f"\n  * {fault}" for fault in faults)
-        super().__init__(f"the testbed {path} has {count}; nothing was touched{lines}")
+        super().__init__("testbed-faults", f"the testbed {path} has {count}; nothing was touched{lines}")
 
 
 class FormatError(SriovError):
     """Text that its own program would refuse. `line` counts from 1; the text of the line is not repeated."""
 
-    def __init__(self, path: str, line: int, reason: str, *, hint: str = "") -> None:
-        super().__init__(f"{path}:{line}: {reason}", hint=hint)
+    def __init__(self, id: str, path: str, line: int, reason: str, *, hint: str = "") -> None:
+        super().__init__(id, f"{path}:{line}: {reason}", hint=hint)
         self.path = path
         self.line = line
         self.reason = reason
@@ -120,14 +124,14 @@ class HostError(SriovError):
     It may come from another process: it can be pickled.
     """
 
-    def __init__(self, host: str, message: str, *, hint: str = "", step: str = "") -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, id: str, host: str, message: str, *, hint: str = "", step: str = "") -> None:
+        super().__init__(id, message, hint=hint)
         self.host = host
         self.step = step
 
     def __reduce__(self) -> tuple[object, ...]:
         # the base class would call it with the message alone
-        return _host_error, (type(self), self.host, self.message), {**vars(self)}
+        return _host_error, (type(self), self.id, self.host, self.message), {**vars(self)}
 
     def during(self, step: str, hint: str) -> HostError:
         """The same error, which came in the middle of that step; `hint` where it has none of its own."""
@@ -166,5 +170,5 @@ class RebootError(HostError):
     """The reboot did not bring what it was for."""
 
 
-def _host_error(kind: type[HostError], host: str, message: str) -> HostError:
-    return kind(host, message)
+def _host_error(kind: type[HostError], id: str, host: str, message: str) -> HostError:
+    return kind(id, host, message)

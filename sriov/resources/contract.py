@@ -115,8 +115,9 @@ class Severity(enum.Enum):
 
 
 class Problem(NamedTuple):
-    """Something that no step of ours can or may mend."""
+    """Something that no step of ours can or may put right. `id`: see `sriov.errors`."""
 
+    id: str
     resource: str
     target: str
     message: str

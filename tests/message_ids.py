@@ -1,0 +1,92 @@
+"""Which ids the messages of the product have: read from its source, so that none can be left out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from conftest import CHECKOUT
+
+_ROOTS = ("sriov", "fabfile")
+_NO_PART = CHECKOUT / "sriov" / "simulation"
+_SHELL = re.compile(r"(?:^|[;&|{(]|\bdo|\bthen|\belse)\s*(?:fail|stop) ([a-z0-9]+(?:-[a-z0-9]+)*) ", re.MULTILINE)
+ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def ids_in_code() -> dict[str, list[str]]:
+    """Each id, with the places (`file:line`) that use it. ValueError at a message whose id is no literal."""
+    trees = {path: ast.parse(path.read_text()) for path in _modules()}
+    takers = set().union(*(_takers(tree) for tree in trees.values()))
+    found: dict[str, list[str]] = {}
+    for path, tree in trees.items():
+        for line, id in _ids(tree, takers, path):
+            found.setdefault(id, []).append(f"{path.relative_to(CHECKOUT)}:{line}")
+    return found
+
+
+def ids_in_shell() -> dict[str, list[str]]:
+    """The same of what a host says by itself."""
+    found: dict[str, list[str]] = {}
+    for path in (*sorted((CHECKOUT / "templates").rglob("*.sh")), CHECKOUT / "templates" / "apply.sh.j2"):
+        text = path.read_text()
+        for match in _SHELL.finditer(text):
+            line = text.count("\n", 0, match.start(1)) + 1
+            found.setdefault(match[1], []).append(f"{path.relative_to(CHECKOUT)}:{line}")
+    return found
+
+
+def _modules() -> list[Path]:
+    paths = (path for root in _ROOTS for path in (CHECKOUT / root).rglob("*.py"))
+    return sorted(path for path in paths if _NO_PART not in path.parents)
+
+
+def _takers(tree: ast.Module) -> set[str]:
+    """The names of what is called with an id first: functions, classes with such a field or `__init__`, and what
+    inherits it; a partner of a class that names none is found by its base."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            names = [argument.arg for argument in node.args.args if argument.arg not in ("self", "cls")]
+            if names[:1] == ["id"] and node.name != "__init__":
+                found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            fields = [n.target.id for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+            if fields[:1] == ["id"] or _is_error(node):
+                found.add(node.name)
+    return found
+
+
+def _is_error(node: ast.ClassDef) -> bool:
+    """Whether it is one of our errors: each of them inherits an `__init__` that takes an id."""
+    bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+    builtin = {"Exception", "ValueError", "RuntimeError"}
+    inits = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
+    if inits:
+        return [a.arg for a in inits[0].args.args][1:2] == ["id"]
+    return node.name.endswith("Error") and bool(bases) and bases[0].endswith("Error") and bases[0] not in builtin
+
+
+def _ids(tree: ast.Module, takers: set[str], path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        if name in takers and (node.args or node.keywords):
+            yield from ((node.lineno, id) for id in _literals(node, path))
+        elif name == "__init__" and isinstance(node.func, ast.Attribute) and node.args:  # super().__init__("...", ...)
+            first = node.args[0]
+            if isinstance(first, ast.Constant) and isinstance(first.value, str) and ID.fullmatch(first.value):
+                yield node.lineno, first.value
+
+
+def _literals(call: ast.Call, path: Path) -> list[str]:
+    first = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "id"), None)
+    choices = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
+    if all(isinstance(each, ast.Constant) and isinstance(each.value, str) for each in choices):
+        return [each.value for each in choices if isinstance(each, ast.Constant)]
+    passed_on = getattr(first, "id", "") == "id" or getattr(first, "attr", "") == "id" or isinstance(first, ast.Starred)
+    if passed_on:
+        return []
+    raise ValueError(f"{path}:{call.lineno}: the id of this message is no literal: {ast.unparse(call)[:80]}")
