@@ -12,6 +12,7 @@ from conftest import CHECKOUT
 _ROOTS = ("sriov", "fabfile")
 _NO_PART = CHECKOUT / "sriov" / "simulation"
 _SHELL = re.compile(r"(?:^|[;&|{(]|\bdo|\bthen|\belse)\s*(?:fail|stop) ([a-z0-9]+(?:-[a-z0-9]+)*) ", re.MULTILINE)
+_WORDS = "tuple[str, str, str]"  # id, what, hint: what becomes a message where its place is known
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -70,6 +71,10 @@ def _is_error(node: ast.ClassDef) -> bool:
 
 def _ids(tree: ast.Module, takers: set[str], path: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.returns and ast.unparse(node.returns) == _WORDS:
+            yield from _returned(node)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            yield from _assigned(node, node.value)
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
@@ -79,6 +84,24 @@ def _ids(tree: ast.Module, takers: set[str], path: Path) -> Iterator[tuple[int, 
             first = node.args[0]
             if isinstance(first, ast.Constant) and isinstance(first.value, str) and ID.fullmatch(first.value):
                 yield node.lineno, first.value
+
+
+def _returned(function: ast.FunctionDef) -> Iterator[tuple[int, str]]:
+    """Of a function that answers with (id, what, hint)."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            first = node.value.elts[0]
+            if isinstance(first, ast.Constant) and first.value:
+                yield node.lineno, str(first.value)
+
+
+def _assigned(node: ast.Assign, values: ast.Tuple) -> Iterator[tuple[int, str]]:
+    """`id, what, hint = "vf-in-use", ...`."""
+    for target in node.targets:
+        if isinstance(target, ast.Tuple) and len(target.elts) == len(values.elts):
+            for name, value in zip(target.elts, values.elts, strict=True):
+                if isinstance(name, ast.Name) and name.id == "id" and isinstance(value, ast.Constant):
+                    yield node.lineno, str(value.value)
 
 
 def _literals(call: ast.Call, path: Path) -> list[str]:

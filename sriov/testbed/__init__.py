@@ -58,7 +58,9 @@ def _read(path: Path) -> Source:
         from sriov.testbed.sources import yaml_source  # late: most testbeds are Python, and yaml takes 15 ms
 
         return yaml_source.read(path)
-    raise whole_file_error(path, "is neither .py nor .yaml", "name the testbed so that its kind can be told")
+    raise whole_file_error(
+        "not-a-testbed", path, "is neither .py nor .yaml", "name the testbed so that its kind can be told"
+    )
 
 
 def _assemble(source: Source) -> Testbed:

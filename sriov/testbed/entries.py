@@ -26,7 +26,7 @@ _PHYSNET_BREAKERS = re.compile(r"[^!-~]|['\"`{}\[\](),:;$%#\\=]")
 def read_sriov(
     values: Mapping[str, object], found: Mapping[HostString, frozenset[Role]], faults: FaultList
 ) -> dict[str, tuple[PhysicalFunction, ...]]:
-    """The PFs by host string. Entries of a host that is no compute host are read too, so that all faults are told."""
+    """The PFs by host string. Entries of a host that is not a compute host are read too, so that all faults are told."""
     sriov = values.get("sriov")
     if sriov is None:
         return {}
@@ -36,32 +36,34 @@ def read_sriov(
     def read(entries: object, at: Keys, faults: FaultList) -> tuple[PhysicalFunction, ...]:
         name = at[-1]
         if isinstance(name, str) and name not in computes:
-            faults.add(at, *_no_compute(name, computes, everyone))
+            id, *words = _no_compute(name, computes, everyone)
+            faults.add(id, at, *words)
         return _read_entries(entries, at, faults)
 
     return read_by_name(sriov, ("sriov",), "write {host1: [{'interface': ...}]}", _not_text, read, faults)
 
 
-def _not_text(key: object) -> tuple[str, str]:
+def _not_text(key: object) -> tuple[str, str, str]:
     if isinstance(key, str):
-        return "", ""
-    return f"the key is {kind(key)}, no host string", "use a host string of roledefs"
+        return "", "", ""
+    return "wrong-type", f"the key is {kind(key)}, not a host string", "use a host string of roledefs"
 
 
-def _no_compute(name: str, computes: set[str], everyone: set[str]) -> tuple[str, str]:
+def _no_compute(name: str, computes: set[str], everyone: set[str]) -> tuple[str, str, str]:
     if name in everyone:
-        return "has the role openstack, but not compute", "add it to env.roledefs['compute'] too, or take the entry out"
+        hint = "add it to env.roledefs['compute'] too, or remove the entry"
+        return "unknown-host", "has the role openstack, but not compute", hint
     same = [host for host in sorted(computes) if host.rpartition("@")[2] == name.rpartition("@")[2]]
     near = same[0] if same else nearest(name, sorted(computes), 0.9)
     hint = f"did you mean {shown(near)}?" if near else "add it to env.roledefs['compute']"
-    return "is no host of env.roledefs['compute']", hint
+    return "unknown-host", "is not in env.roledefs['compute']", hint
 
 
 def _read_entries(value: object, at: Keys, faults: FaultList) -> tuple[PhysicalFunction, ...]:
     """The PFs of one host; faulty entries are left out, their faults are in `faults`."""
     if not isinstance(value, list | tuple):
         example = "[{'interface': 'eth0', 'VF': 7, 'physnets': ['physnet1']}]"
-        faults.add(at, f"is {kind(value)}, not a list of entries", f"write {example}")
+        faults.add("wrong-type", at, f"is {kind(value)}, not a list of entries", f"write {example}")
         return ()
     functions = [_read_entry(entry, (*at, index), faults) for index, entry in enumerate(value)]
     refuse_repeated_ports(value, at, faults)
@@ -88,7 +90,9 @@ def _trusted(entry: Mapping[object, object], at: Keys, faults: FaultList) -> boo
     value = entry.get("trusted")
     if value is None or isinstance(value, bool):
         return value
-    faults.add((*at, "trusted"), f"is {kind(value)}, not True or False", "write True or False without quotes")
+    faults.add(
+        "wrong-type", (*at, "trusted"), f"is {kind(value)}, not True or False", "write True or False without quotes"
+    )
     return None
 
 
@@ -98,25 +102,35 @@ def _with_known_keys(entry: Mapping[object, object], at: Keys, faults: FaultList
     for key, value in entry.items():
         if key not in KEYS:
             hint = did_you_mean(key, KEYS) or f"known keys: {', '.join(KEYS)}"
-            faults.add((*at, key), f"unknown key {shown(key)}", hint)
+            faults.add("unknown-key", (*at, key), f"unknown key {shown(key)}", hint)
             known.setdefault(nearest(key, KEYS), value)
     return known
 
 
 def _num_vfs(entry: Mapping[object, object], at: Keys, faults: FaultList) -> int | None:
     if "VF" not in entry:
-        faults.add(at, "has no 'VF'", "add how many virtual functions it gets, such as 'VF': 7")
+        faults.add("missing-key", at, "has no 'VF'", "add how many virtual functions it gets, such as 'VF': 7")
         return None
     value, here = entry["VF"], (*at, "VF")
     if isinstance(value, str) and value.strip().isdigit():
-        faults.add(here, f"{shown(value)} is text, not a number", f"write {value.strip()} without quotes")
+        faults.add("wrong-type", here, f"{shown(value)} is text, not a number", f"write {value.strip()} without quotes")
     elif not isinstance(value, int) or isinstance(value, bool):
         found = shown(value) if isinstance(value, bool | float | str) else kind(value)
-        faults.add(here, f"{found} is no whole number", "write a number without quotes, such as 7; 0 means no VFs")
+        faults.add(
+            "invalid-vf-count",
+            here,
+            f"{found} is not a whole number",
+            "write a number without quotes, such as 7; 0 means no VFs",
+        )
     elif value < 0:
-        faults.add(here, f"{shown(value)} is below 0", "0 means no VFs")
+        faults.add("invalid-vf-count", here, f"{shown(value)} is below 0", "0 means no VFs")
     elif value > MAX_VFS:
-        faults.add(here, f"{shown(value)} is more than any card can have ({MAX_VFS})", "see sriov_totalvfs on the host")
+        faults.add(
+            "invalid-vf-count",
+            here,
+            f"{shown(value)} is more than any card can have ({MAX_VFS})",
+            "see sriov_totalvfs on the host",
+        )
     else:
         return value
     return None
@@ -125,18 +139,25 @@ def _num_vfs(entry: Mapping[object, object], at: Keys, faults: FaultList) -> int
 def _excluded(entry: Mapping[object, object], num_vfs: int | None, at: Keys, faults: FaultList) -> tuple[int, ...]:
     value, here = entry.get("exclude_vfs", ()), (*at, "exclude_vfs")
     if not isinstance(value, list | tuple):
-        faults.add(here, f"is {kind(value)}, not a list of VF numbers", "write a list, such as [0]")
+        faults.add("wrong-type", here, f"is {kind(value)}, not a list of VF numbers", "write a list, such as [0]")
         return ()
     wrong = [item for item in value if not isinstance(item, int) or isinstance(item, bool) or item < 0]
     if wrong:
-        faults.add(here, f"{shown(wrong[0])} is no VF number", "VFs are counted from 0; write numbers without quotes")
+        faults.add(
+            "invalid-exclude-vfs",
+            here,
+            f"{shown(wrong[0])} is not a VF number",
+            "VFs are counted from 0; write numbers without quotes",
+        )
         return ()
     if num_vfs is not None and any(item >= num_vfs for item in value):
         there = f"has the VFs 0 to {num_vfs - 1}" if num_vfs else "has no VFs"
         name = f"VF {shown(max(value))}" if as_text(max(value)) else "a VF number with too many digits"
-        faults.add(here, f"{name} is out of range: this interface {there}", "VFs are counted from 0")
+        faults.add(
+            "invalid-exclude-vfs", here, f"{name} is out of range: this interface {there}", "VFs are counted from 0"
+        )
     if len(set(value)) < len(value):
-        faults.add(here, "names one VF twice", "name each VF once")
+        faults.add("duplicate-name", here, "names one VF twice", "name each VF once")
     return tuple(sorted(set(value)))
 
 
@@ -145,32 +166,52 @@ def _physnets(
 ) -> tuple[str, ...]:
     value, here = entry.get("physnets", ()), (*at, "physnets")
     if isinstance(value, str):
-        faults.add(here, "is text, not a list", f"write [{shown(value)}]")
+        faults.add("wrong-type", here, "is text, not a list", f"write [{shown(value)}]")
         return ()
     if not isinstance(value, list | tuple):
-        faults.add(here, f"is {kind(value)}, not a list of names", "write a list, such as ['physnet1']")
+        faults.add("wrong-type", here, f"is {kind(value)}, not a list of names", "write a list, such as ['physnet1']")
         return ()
     if not value and num_vfs != 0:
-        faults.add(here if "physnets" in entry else at, "names no physical network", "add 'physnets': ['physnet1']")
+        faults.add(
+            "missing-key",
+            here if "physnets" in entry else at,
+            "names no physical network",
+            "add 'physnets': ['physnet1']",
+        )
     names = [name for index, name in enumerate(value) if _is_physnet(name, (*here, index), faults)]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        faults.add(here, f"names {name!r} twice", "name each physical network once")
+        faults.add("duplicate-name", here, f"names {name!r} twice", "name each physical network once")
     if num_vfs and len(names) > num_vfs - excluded:
         room = f"{num_vfs} VFs" if not excluded else f"{num_vfs} VFs of which {excluded} excluded"
-        faults.add(here, f"{len(names)} physical networks share {room}", "each physical network needs a VF of its own")
+        faults.add(
+            "too-many-physnets",
+            here,
+            f"{len(names)} physical networks share {room}",
+            "each physical network needs a VF of its own",
+        )
     return tuple(names)
 
 
 def _is_physnet(name: object, at: Keys, faults: FaultList) -> bool:
     if not isinstance(name, str):
-        faults.add(at, f"is {kind(name)}, not the name of a physical network", "put the name in quotes")
+        faults.add("wrong-type", at, f"is {kind(name)}, not the name of a physical network", "put the name in quotes")
     elif not name:
-        faults.add(at, "is an empty name", "write neutron's name of the physical network")
+        faults.add("invalid-physnet", at, "is an empty name", "write neutron's name of the physical network")
     elif len(name) > MAX_PHYSNET:
-        faults.add(at, f"{shown(name)} is longer than {MAX_PHYSNET} characters", "neutron keeps no longer names")
+        faults.add(
+            "invalid-physnet",
+            at,
+            f"{shown(name)} is longer than {MAX_PHYSNET} characters",
+            "neutron keeps no longer names",
+        )
     elif breaker := _PHYSNET_BREAKERS.search(name):
         what = "a blank" if breaker[0] == " " else shown(breaker[0])
-        faults.add(at, f"{shown(name)} holds {what}, which nova.conf cannot carry", "use letters, digits, - _ .")
+        faults.add(
+            "invalid-physnet",
+            at,
+            f"{shown(name)} holds {what}, which nova.conf cannot carry",
+            "use letters, digits, - _ .",
+        )
     else:
         return True
     return False

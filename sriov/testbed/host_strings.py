@@ -68,7 +68,7 @@ def parse(text: str) -> HostString:
     if ":" in user:
         raise HostStringError(Part.LOGIN, "has a ':' in the user's name; passwords belong in env.passwords")
     if at and not _USER.fullmatch(user):
-        raise HostStringError(Part.USER, "has a user's name with characters that no login has")
+        raise HostStringError(Part.USER, "has a user's name with characters that no login can have")
     address, port = _split_port(rest)
     return HostString(text, user, _checked_address(address), port)
 
@@ -79,9 +79,9 @@ def _split_port(rest: str) -> tuple[str, int | None]:
         if not bracket:
             raise HostStringError(Part.ADDRESS, "has no ] after the IPv6 address")
         if ":" not in address:
-            raise HostStringError(Part.ADDRESS, "has brackets around something that is no IPv6 address")
+            raise HostStringError(Part.ADDRESS, "has brackets around something that is not an IPv6 address")
         if tail and not tail.startswith(":"):
-            raise HostStringError(Part.PORT, "has text behind the ]")
+            raise HostStringError(Part.PORT, "has text after the ]")
         return address, _port(tail[1:]) if tail else None
     if rest.count(":") == 1:
         address, _, port = rest.partition(":")
@@ -92,7 +92,7 @@ def _split_port(rest: str) -> tuple[str, int | None]:
 def _port(text: str) -> int:
     digits = text.lstrip("0")[:6]  # Python refuses to read a number of more than 4300 digits
     if not (text.isascii() and text.isdigit()) or not 1 <= int(digits or "0") <= 65535:
-        raise HostStringError(Part.PORT, "has a port that is no number from 1 to 65535")
+        raise HostStringError(Part.PORT, "has a port that is not a number from 1 to 65535")
     return int(digits)
 
 
@@ -101,12 +101,12 @@ def _checked_address(address: str) -> str:
         try:
             return str(ipaddress.IPv6Address(address))
         except ValueError:
-            raise HostStringError(Part.ADDRESS, "has an IPv6 address that cannot be") from None
+            raise HostStringError(Part.ADDRESS, "has an invalid IPv6 address") from None
     if not _NAME.fullmatch(address) or ".." in address:
-        raise HostStringError(Part.ADDRESS, "has no name or address of a host that could be")
+        raise HostStringError(Part.ADDRESS, "has a name or address that no host can have")
     if re.fullmatch(r"[0-9.]+", address):
         try:
             return str(ipaddress.IPv4Address(address))
         except ValueError:
-            raise HostStringError(Part.ADDRESS, "has an IPv4 address that cannot be") from None
+            raise HostStringError(Part.ADDRESS, "has an invalid IPv4 address") from None
     return address

@@ -50,19 +50,24 @@ def read_kernel_arguments(
 def _words(value: object, at: Keys, faults: FaultList) -> tuple[str, ...] | None:
     if not isinstance(value, list | tuple):
         hint = f"write [{shown(value)}]" if isinstance(value, str) else _EXAMPLE
-        faults.add(at, f"is {kind(value)}, not a list of kernel arguments", hint)
+        faults.add("wrong-type", at, f"is {kind(value)}, not a list of kernel arguments", hint)
         return None
     good = []
     for index, word in enumerate(value):
         if not isinstance(word, str):
-            faults.add((*at, index), f"is {kind(word)}, not a kernel argument", _EXAMPLE)
+            faults.add("wrong-type", (*at, index), f"is {kind(word)}, not a kernel argument", _EXAMPLE)
         elif not _WORD.fullmatch(word):
-            hint = "one argument an item, of letters, digits and _ . - , : / + @ % ! * behind the ="
-            faults.add((*at, index), f"{shown(word)} is no kernel argument", hint)
+            hint = "write one argument per item, of letters, digits and _ . - , : / + @ % ! * after the ="
+            faults.add("invalid-kernel-argument", (*at, index), f"{shown(word)} is not a kernel argument", hint)
         else:
             good.append(word)
     if len(" ".join(good)) > _MOST:
-        faults.add(at, f"is longer than {_MOST} bytes", "the kernel takes 2048, with those of the boot loader")
+        faults.add(
+            "invalid-kernel-argument",
+            at,
+            f"is longer than {_MOST} bytes",
+            "the kernel takes 2048, with those of the boot loader",
+        )
     return tuple(good)
 
 
@@ -71,8 +76,8 @@ def _refuse_what_forbids_vfs(words: tuple[str, ...], at: Keys, faults: FaultList
         if overruled((_NEEDED,), (argument,)) or any(
             off.key == argument.key and off.value == argument.value for off in _OFF
         ):
-            hint = "VFs for guests need it: take the argument out, or set 'VF': 0 for these hosts"
-            faults.add((*at, index), f"{shown(word)} switches the IOMMU off", hint)
+            hint = "VFs for guests need it: remove the argument, or set 'VF': 0 for these hosts"
+            faults.add("iommu-switched-off", (*at, index), f"{shown(word)} switches the IOMMU off", hint)
 
 
 def _joined(of_role: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:

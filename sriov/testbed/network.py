@@ -17,8 +17,8 @@ def read_network_backend(values: Mapping[str, object], faults: FaultList) -> str
     value, at = values.get("network_backend", CONTRAIL), ("network_backend",)
     if isinstance(value, str) and value in NETWORK_BACKENDS:
         return value
-    what = f"{shown(value)} is no network backend" if isinstance(value, str) else f"is {kind(value)}, not a name"
-    faults.add(at, what, did_you_mean(value, NETWORK_BACKENDS) or "write 'contrail' or 'ml2'")
+    what = f"{shown(value)} is not a network backend" if isinstance(value, str) else f"is {kind(value)}, not a name"
+    faults.add("unknown-backend", at, what, did_you_mean(value, NETWORK_BACKENDS) or "write 'contrail' or 'ml2'")
     return CONTRAIL
 
 
@@ -28,10 +28,10 @@ def read_vlan_ranges(values: Mapping[str, object], faults: FaultList) -> tuple[t
     return tuple(read_by_name(value, ("vlan_ranges",), hint, _physnet_fault, _vlan_ranges, faults).items())
 
 
-def _physnet_fault(key: object) -> tuple[str, str]:
+def _physnet_fault(key: object) -> tuple[str, str, str]:
     if not isinstance(key, str) or not key or re.search(r"[\s:,$]", key):
-        return "the key is no name of a physical network", "write it such as 'physnet1'"
-    return "", ""
+        return "invalid-physnet", "the key is not the name of a physical network", "write it such as 'physnet1'"
+    return "", "", ""
 
 
 def _vlan_ranges(given: object, at: Keys, faults: FaultList) -> tuple[str, ...]:
@@ -43,12 +43,15 @@ def _vlan_range(value: object, at: Keys, faults: FaultList) -> str:
     match = re.fullmatch(r"\s*([0-9]{1,4})\s*[:-]\s*([0-9]{1,4})\s*", value) if isinstance(value, str) else None
     if match is None:
         what = shown(value) if isinstance(value, str) else kind(value)
-        faults.add(at, f"{what} is no range of VLANs", "write '100:199' in quotes")
+        faults.add("invalid-vlan-range", at, f"{what} is not a range of VLANs", "write '100:199' in quotes")
         return ""
     low, high = int(match[1]), int(match[2])
     if not 1 <= low <= high <= 4094:
         faults.add(
-            at, f"{low}:{high} is no range of VLANs", "the first VLAN is 1, the last 4094, the lower comes first"
+            "invalid-vlan-range",
+            at,
+            f"{low}:{high} is not a range of VLANs",
+            "the first VLAN is 1, the last 4094, the lower comes first",
         )
         return ""
     return f"{low}:{high}"

@@ -20,51 +20,65 @@ def read_port(entry: Mapping[object, object], at: Keys, faults: FaultList) -> di
     """`{'interface': 'eth0'}`, `{'pci': '0000:01:00.0'}` or `{'mac': '52:54:00:aa:bb:cc'}`; empty if faulty."""
     given = [key for key in PORT_KEYS if key in entry]
     if not given:
-        faults.add(at, "names no interface", "add 'interface' (or 'pci' or 'mac')")
+        faults.add("missing-key", at, "names no interface", "add 'interface' (or 'pci' or 'mac')")
         return {}
     if len(given) > 1:
-        faults.add((*at, given[1]), f"both {given[0]!r} and {given[1]!r} name the port", "keep one of them")
+        faults.add(
+            "port-named-twice", (*at, given[1]), f"both {given[0]!r} and {given[1]!r} name the port", "keep one of them"
+        )
         return {}
     key = given[0]
     value = entry[key]
     if not isinstance(value, str):
-        faults.add((*at, key), f"is {kind(value)}, not text", "put it in quotes")
+        faults.add("wrong-type", (*at, key), f"is {kind(value)}, not text", "put it in quotes")
         return {}
-    reason, hint = {"interface": _interface_fault, "pci": _pci_fault, "mac": _mac_fault}[key](value)
+    id, reason, hint = {"interface": _interface_fault, "pci": _pci_fault, "mac": _mac_fault}[key](value)
     if reason:
-        faults.add((*at, key), f"{shown(value)} {reason}", hint)
+        faults.add(id, (*at, key), f"{shown(value)} {reason}", hint)
         return {}
     return {key: _canonical(key, value)}
 
 
-def _interface_fault(name: str) -> tuple[str, str]:
-    """(reason, hint) why no kernel takes the name, or none we would put on a command line; ('', '') if it does."""
+def _interface_fault(name: str) -> tuple[str, str, str]:
+    """(id, reason, hint) why no kernel takes the name, or none we would put on a command line; empty if it does."""
     if not name:
-        return "is an empty interface name", "write the name that `ip link` shows, such as 'eth0'"
+        return "invalid-interface", "is an empty interface name", "write the name that `ip link` shows, such as 'eth0'"
     if len(name.encode("utf-8", "replace")) > MAX_NAME:
-        return f"is longer than {MAX_NAME} bytes, which no interface name is", "see `ip link` on the host"
+        return (
+            "invalid-interface",
+            f"is longer than {MAX_NAME} bytes, which no interface name is",
+            "see `ip link` on the host",
+        )
     if name in (".", ".."):
-        return "cannot be an interface name", "see `ip link` on the host"
+        return "invalid-interface", "cannot be an interface name", "see `ip link` on the host"
     if ":" in name:
-        return "is an alias or an address, not an interface", "write the name before the ':', or use 'pci' or 'mac'"
+        return (
+            "invalid-interface",
+            "is an alias or an address, not an interface",
+            "write the name before the ':', or use 'pci' or 'mac'",
+        )
     if not _INTERFACE.fullmatch(name):
-        return "holds characters that no interface name has", "see `ip link` on the host"
-    return "", ""
+        return "invalid-interface", "holds characters that no interface name has", "see `ip link` on the host"
+    return "", "", ""
 
 
-def _pci_fault(address: str) -> tuple[str, str]:
+def _pci_fault(address: str) -> tuple[str, str, str]:
     if _PCI.fullmatch(address.lower()):
-        return "", ""
-    return "is no PCI address", "write it as `lspci -D` shows it, such as '0000:01:00.0'"
+        return "", "", ""
+    return "invalid-pci-address", "is not a PCI address", "write it as `lspci -D` shows it, such as '0000:01:00.0'"
 
 
-def _mac_fault(address: str) -> tuple[str, str]:
+def _mac_fault(address: str) -> tuple[str, str, str]:
     canonical = _canonical("mac", address)
     if not _MAC.fullmatch(canonical):
-        return "is no MAC address", "write it as `ip link` shows it, such as '52:54:00:aa:bb:cc'"
+        return (
+            "invalid-mac-address",
+            "is not a MAC address",
+            "write it as `ip link` shows it, such as '52:54:00:aa:bb:cc'",
+        )
     if int(canonical[:2], 16) & 1 or canonical == "00:00:00:00:00:00":
-        return "is the address of no single card", "see `ip link` on the host"
-    return "", ""
+        return "invalid-mac-address", "is not the address of one card", "see `ip link` on the host"
+    return "", "", ""
 
 
 def _canonical(key: str, value: str) -> str:
@@ -86,6 +100,6 @@ def refuse_repeated_ports(entries: Sequence[object], at: Keys, faults: FaultList
                 continue
             port = (key, _canonical(key, value))
             if port in first:
-                what = f"{shown(value)} stands twice: [{first[port]}] has it too"
-                faults.add((*at, index, key), what, "join the two entries")
+                what = f"{shown(value)} appears twice: [{first[port]}] has it too"
+                faults.add("duplicate-port", (*at, index, key), what, "join the two entries")
             first.setdefault(port, index)

@@ -10,8 +10,8 @@ from sriov.testbed.sources.source import FaultList, Keys
 from sriov.testbed.wording import as_text, kind
 
 T = TypeVar("T")
-KeyFault = Callable[[object], tuple[str, str]]
-"""(what, hint) for a key that may not stand in a dictionary; ('', '') for one that may."""
+KeyFault = Callable[[object], tuple[str, str, str]]
+"""(id, what, hint) for a key that a dictionary may not have; empty texts for one that it may have."""
 ValueReader = Callable[[object, Keys, FaultList], T | None]
 """A value, its place and the faults so far, to what it means; None after a fault was noted."""
 
@@ -20,7 +20,7 @@ def read_mapping(value: object, at: Keys, hint: str, faults: FaultList) -> Mappi
     """The dictionary, with its keys and values unchecked; None after the fault was noted."""
     if isinstance(value, Mapping):
         return value
-    faults.add(at, f"is {kind(value)}, not a dictionary", hint)
+    faults.add("wrong-type", at, f"is {kind(value)}, not a dictionary", hint)
     return None
 
 
@@ -35,9 +35,9 @@ def read_by_name(
     found: dict[str, T] = {}
     for key, one in (read_mapping(value, at, hint, faults) or {}).items():
         here = (*at, key)
-        what, key_hint = key_fault(key)
-        if what:
-            faults.add(here, what, key_hint)
+        id, what, key_hint = key_fault(key)
+        if id:
+            faults.add(id, here, what, key_hint)
         elif (result := read(one, here, faults)) is not None:
             found[key if isinstance(key, str) else str(key)] = result
     return found
@@ -49,10 +49,10 @@ def one_of(names: Collection[str], what: str) -> KeyFault:
     `names` are host strings, or roles and host strings, as the key has it.
     """
 
-    def fault(key: object) -> tuple[str, str]:
+    def fault(key: object) -> tuple[str, str, str]:
         if key in names:
-            return "", ""
-        return what, did_you_mean(key, sorted(names))
+            return "", "", ""
+        return "unknown-host", what, did_you_mean(key, sorted(names))
 
     return fault
 
@@ -62,13 +62,15 @@ def read_text(value: object, at: Keys, faults: FaultList) -> str | None:
     text = as_text(value)
     if text is None:
         is_number = isinstance(value, int)
-        faults.add(at, "is a whole number with too many digits" if is_number else f"is {kind(value)}, not text")
+        faults.add(
+            "wrong-type", at, "is a whole number with too many digits" if is_number else f"is {kind(value)}, not text"
+        )
     return text
 
 
 def read_flag(values: Mapping[str, object], name: str, faults: FaultList) -> bool:
     value = values.get(name, False)
     if not isinstance(value, bool):
-        faults.add((name,), f"is {kind(value)}, not True or False", "write True or False without quotes")
+        faults.add("wrong-type", (name,), f"is {kind(value)}, not True or False", "write True or False without quotes")
         return False
     return value

@@ -15,7 +15,7 @@ from sriov.testbed.readers import one_of, read_by_name, read_text
 from sriov.testbed.sources.source import FaultList, Keys
 from sriov.testbed.wording import as_text, kind, shown
 
-_STRANGER = "is no compute or openstack host of this testbed"
+_UNKNOWN_HOST = "is not a compute or openstack host of this testbed"
 _RELEASE = "write 'wallaby', '2024.1' or nova's number, such as 23"
 
 
@@ -26,7 +26,9 @@ def read_key_filename(values: Mapping[str, object], faults: FaultList) -> tuple[
     if not listed:
         return ()
     if not isinstance(listed, list | tuple) or not all(isinstance(path, str) and path for path in listed):
-        faults.add(("key_filename",), "is no path and no list of paths", "write '~/.ssh/id_ed25519'")
+        faults.add(
+            "wrong-type", ("key_filename",), "is neither a path nor a list of paths", "write '~/.ssh/id_ed25519'"
+        )
         return ()
     return tuple(os.path.expanduser(path) for path in listed)
 
@@ -45,7 +47,7 @@ def read_releases(values: Mapping[str, object], hosts: frozenset[str], faults: F
     value, at = values.get("openstack_release"), ("openstack_release",)
     if not isinstance(value, Mapping):
         return Releases(_release(value, at, faults), {})
-    by_host = read_by_name(value, at, _RELEASE, one_of(hosts, _STRANGER), _release, faults)
+    by_host = read_by_name(value, at, _RELEASE, one_of(hosts, _UNKNOWN_HOST), _release, faults)
     return Releases(None, by_host)
 
 
@@ -55,14 +57,14 @@ def _release(value: object, at: Keys, faults: FaultList) -> int | None:
     if isinstance(value, float):  # 2024.1 without quotes
         value = str(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
-        faults.add(at, f"is {kind(value)}, not a release", _RELEASE)
+        faults.add("wrong-type", at, f"is {kind(value)}, not a release", _RELEASE)
         return None
     try:
         return release_number(value)
     except SriovError as error:
-        faults.add(at, error.message, error.hint)
+        faults.add(error.id, at, error.message, error.hint)
     except ValueError:  # of int and str, for more than 4300 digits
-        faults.add(at, f"{shown(value)} with too many digits is no release", _RELEASE)
+        faults.add("unknown-release", at, f"{shown(value)} has too many digits for a release", _RELEASE)
     return None
 
 
@@ -72,30 +74,35 @@ def read_scheduler_filters(values: Mapping[str, object], faults: FaultList) -> t
     if value is None:
         return None
     if not isinstance(value, list | tuple):
-        faults.add(at, f"is {kind(value)}, not a list", "write ['ComputeFilter', 'PciPassthroughFilter']")
+        faults.add("wrong-type", at, f"is {kind(value)}, not a list", "write ['ComputeFilter', 'PciPassthroughFilter']")
         return None
     for index, name in enumerate(value):
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name):
-            faults.add((*at, index), f"{shown(name)} is no name of a filter", "write it such as 'ComputeFilter'")
+            faults.add(
+                "invalid-filter",
+                (*at, index),
+                f"{shown(name)} is not the name of a filter",
+                "write it such as 'ComputeFilter'",
+            )
         elif name in value[:index]:
-            faults.add((*at, index), f"{name} stands twice", "name each filter once")
+            faults.add("duplicate-name", (*at, index), f"{name} appears twice", "name each filter once")
     if "PciPassthroughFilter" not in value:
-        hint = "add it, or leave the key out to extend what each host has"
-        faults.add(at, "lacks PciPassthroughFilter, which SR-IOV needs", hint)
+        hint = "add it, or omit the key to extend what each host has"
+        faults.add("missing-pci-filter", at, "lacks PciPassthroughFilter, which SR-IOV needs", hint)
     return tuple(name for name in value if isinstance(name, str))
 
 
 def read_worker_resources(values: Mapping[str, object], hosts: frozenset[str], faults: FaultList) -> dict[str, str]:
     """`{'root@10.0.0.2': 'rack1'}`: what a Dask worker must offer (`--resources rack1=100`) to be given that host."""
     value, hint = values.get("worker_resources") or {}, "write {host1: 'rack1'}"
-    return read_by_name(value, ("worker_resources",), hint, one_of(hosts, _STRANGER), _worker_resource, faults)
+    return read_by_name(value, ("worker_resources",), hint, one_of(hosts, _UNKNOWN_HOST), _worker_resource, faults)
 
 
 def _worker_resource(value: object, at: Keys, faults: FaultList) -> str | None:
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", value):
         return value
     what = shown(value) if isinstance(value, str) else kind(value)
-    faults.add(at, f"{what} is no name of a worker's resource", "write a name such as 'rack1'")
+    faults.add("invalid-name", at, f"{what} is not the name of a worker's resource", "write a name such as 'rack1'")
     return None
 
 
@@ -111,6 +118,6 @@ def read_login_defaults(values: Mapping[str, object], faults: FaultList) -> Logi
         host = host_strings.parse(f"{prefix}host{suffix}")
     except host_strings.HostStringError as reason:
         is_port = reason.part is host_strings.Part.PORT
-        faults.add(("port" if is_port else "user",), str(reason))
+        faults.add("invalid-host-string", ("port" if is_port else "user",), str(reason))
         return LoginDefaults("", None)
     return LoginDefaults(host.user, host.port)

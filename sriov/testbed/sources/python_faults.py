@@ -51,60 +51,84 @@ def undecodable_line(content: bytes) -> int | None:
     return None
 
 
-def of_syntax(message: str, line: str) -> tuple[str, str]:
-    """(what, hint) for a SyntaxError; `line` is the text at fault.
+def of_syntax(message: str, line: str) -> tuple[str, str, str]:
+    """(id, what, hint) for a SyntaxError; `line` is the text at fault.
 
     `of_syntax("Missing parentheses in call to 'print'. Did you mean print(...)?", "print 'x'")` names Python 2.
     """
     what = f"syntax error: {message}"
     if _CURLY.search(line):
-        return f"syntax error: a curly quote ({message})", "type straight quotes (' or \"); word processors bend them"
+        return (
+            "testbed-syntax",
+            f"syntax error: a curly quote ({message})",
+            "type straight quotes (' or \"); word processors bend them",
+        )
     if "integer string conversion" in message:  # of more than 4300 digits
-        return "a whole number with too many digits", "put it in quotes if it is text"
+        return "testbed-syntax", "a whole number with too many digits", "put it in quotes if it is text"
     if _PLACEHOLDER.search(line):
-        return what, _PLACEHOLDER_HINT
+        return "testbed-placeholder", what, _PLACEHOLDER_HINT
     if re.match(r"\s*(print|exec)\b(?!\s*\()", line) or "<>" in line or re.search(r"\bexcept\b[^:]*,", line):
-        return f"{what} (a Python 2 statement)", _PYTHON_2
+        return "testbed-python-2", f"{what} (a Python 2 statement)", _PYTHON_2
     if "leading zeros" in message or "invalid hexadecimal" in message or re.search(r"\b\d+[lL]\b", line):
-        return f"{what} (a Python 2 number)", _PYTHON_2
+        return "testbed-python-2", f"{what} (a Python 2 number)", _PYTHON_2
     if "indent" in message or "tabs" in message.lower():
-        return what, "lines that belong together begin with the same number of blanks"
+        return "testbed-syntax", what, "lines that belong together begin with the same number of blanks"
     if "forgot a comma" in message:
-        return what, "a comma seems to be missing at the end of this line or the one before"
+        return "testbed-syntax", what, "a comma seems to be missing at the end of this line or the one before"
     if "never closed" in message or "unmatched" in message or "does not match" in message:
-        return what, "count the brackets from here: each ( [ { needs its ) ] }"
+        return "testbed-syntax", what, "count the brackets from here: each ( [ { needs its ) ] }"
     if "unterminated" in message:
-        return what, "a closing quote is missing"
-    return what, "look at this line and the one before for a missing comma, quote or bracket"
+        return "testbed-syntax", what, "a closing quote is missing"
+    return "testbed-syntax", what, "look at this line and the one before for a missing comma, quote or bracket"
 
 
-def of_running(failure: Failure, line: str, is_secret: bool) -> tuple[str, str]:
-    """(what, hint) for an exception while the file ran; `is_secret`: the name itself may be a password."""
+def of_running(failure: Failure, line: str, is_secret: bool) -> tuple[str, str, str]:
+    """(id, what, hint) for an exception while the file ran; `is_secret`: the name itself may be a password."""
     name, kind = failure.name, failure.kind
     if is_secret and issubclass(kind, NameError | AttributeError):
-        return "a password without quotes, or a name that is not defined", "put the password in quotes"
+        return (
+            "testbed-failed",
+            "a password without quotes, or a name that is not defined",
+            "put the password in quotes",
+        )
     if issubclass(kind, NotInATestbedError):
-        return f"calls fabric.api.{name}", "a testbed only describes hosts; it runs nothing on them"
+        return "testbed-failed", f"calls fabric.api.{name}", "a testbed only describes hosts; it runs nothing on them"
     if issubclass(kind, NameError):
-        return f"the name {name!r} is not defined", _undefined_hint(name or "", line)
+        return "testbed-failed", f"the name {name!r} is not defined", _undefined_hint(name or "", line)
     if issubclass(kind, ImportError):
-        return f"imports {name!r}, which is not there", "a testbed needs only fabric.api, os and sys"
+        return "testbed-failed", f"imports {name!r}, which is not there", "a testbed needs only fabric.api, os and sys"
     if issubclass(kind, AttributeError) and name in _PYTHON_2_METHODS:
-        return f"uses .{name}()", _PYTHON_2
+        return "testbed-python-2", f"uses .{name}()", _PYTHON_2
     if issubclass(kind, AttributeError):
-        return f"nothing here is called .{name}", f"set it first: env.{name} = ..." if "env." in line else ""
+        return (
+            "testbed-failed",
+            f"there is nothing called .{name} here",
+            f"set it first: env.{name} = ..." if "env." in line else "",
+        )
     if issubclass(kind, SystemExit):
-        return "ends the program (sys.exit) instead of describing hosts", "take the call out of the testbed"
+        return (
+            "testbed-failed",
+            "ends the program (sys.exit) instead of describing hosts",
+            "take the call out of the testbed",
+        )
     if issubclass(kind, TypeError) and "not supported between" in failure.text:
-        return "compares values of different kinds (Python 2 allowed that)", _PYTHON_2
+        return "testbed-python-2", "compares values of different kinds (Python 2 allowed that)", _PYTHON_2
     if issubclass(kind, TypeError) and "unhashable" in failure.text:
         hint = _PLACEHOLDER_HINT if _PLACEHOLDER.search(line) else "a host is text; a comma or bracket may be misplaced"
-        return "uses a list, set or dictionary as the key of a dictionary", hint
+        return "testbed-failed", "uses a list, set or dictionary as the key of a dictionary", hint
     if issubclass(kind, TypeError) and "not callable" in failure.text:
-        return "calls something that is no function", "a comma seems to be missing before a bracket"
+        return (
+            "testbed-failed",
+            "calls something that is not a function",
+            "a comma seems to be missing before a bracket",
+        )
     if _PLACEHOLDER.search(line):
-        return f"fails with {kind.__name__}", _PLACEHOLDER_HINT
-    return f"fails with {kind.__name__}", "run `python3 FILE` after setting PYTHONPATH, or look at this line"
+        return "testbed-placeholder", f"fails with {kind.__name__}", _PLACEHOLDER_HINT
+    return (
+        "testbed-failed",
+        f"fails with {kind.__name__}",
+        "run `python3 FILE` after setting PYTHONPATH, or look at this line",
+    )
 
 
 def _undefined_hint(name: str, line: str) -> str:

@@ -56,9 +56,8 @@ def read(path: Path) -> Source:
     if failure is not None:
         line = next((frame.lineno for frame in reversed(failure.stack) if frame.filename == str(path)), None)
         text = python_faults.line_text(content, line)
-        raise line_error(
-            str(path), line, *python_faults.of_running(failure, text, holds_password(_tree(content), line))
-        )
+        id, what, hint = python_faults.of_running(failure, text, holds_password(_tree(content), line))
+        raise line_error(id, str(path), line, what, hint)
     return Source(str(path), env, line_finder(lambda: _tree(content), names), "env.")
 
 
@@ -70,19 +69,20 @@ def _tree(content: bytes) -> ast.Module:
 
 
 def _compile(content: bytes, path: Path) -> CodeType:
-    fault: tuple[int | None, str, str]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an old '\d' in the operator's file is none of our business
             return compile(content, str(path), "exec")
     except SyntaxError as error:
         text = python_faults.line_text(content, error.lineno)
-        fault = (error.lineno, *python_faults.of_syntax(error.msg, text))
-        if not content.isascii() and python_faults.undecodable_line(content):
-            fault = (python_faults.undecodable_line(content), "holds bytes that are not UTF-8", "save it as UTF-8")
+        line = error.lineno
+        id, what, hint = python_faults.of_syntax(error.msg, text)
+        if not content.isascii() and (undecodable := python_faults.undecodable_line(content)):
+            line = undecodable
+            id, what, hint = "not-a-testbed", "holds bytes that are not UTF-8", "save it as UTF-8"
     except (ValueError, RecursionError, MemoryError):
-        fault = (None, "is no Python that can be read", "")
-    raise line_error(str(path), *fault)  # out here: the original, which quotes the line, is not chained
+        line, id, what, hint = None, "testbed-syntax", "is not Python that can be read", ""
+    raise line_error(id, str(path), line, what, hint)  # out here: the original, which quotes the line, is not chained
 
 
 def _run(code: CodeType, env: Env, names: dict[str, object]) -> python_faults.Failure | None:

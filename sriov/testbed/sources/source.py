@@ -41,13 +41,13 @@ class FaultList:
     source: Source
     found: list[tuple[int, Fault]] = field(default_factory=list)
 
-    def add(self, keys: Keys, what: str, hint: str = "") -> None:
+    def add(self, id: str, keys: Keys, what: str, hint: str = "") -> None:
         name = label(self.source.prefix, keys)
         line = self.source.line_of(keys)
         if line is None:
-            self.found.append((MAX_BYTES, Fault(name, what, hint)))
+            self.found.append((MAX_BYTES, Fault(id, name, what, hint)))
         else:
-            self.found.append((line, Fault(f"{self.source.path}:{line}", f"{name}: {what}", hint)))
+            self.found.append((line, Fault(id, f"{self.source.path}:{line}", f"{name}: {what}", hint)))
 
     def checked(self) -> None:
         """Raise TestbedError if there is any fault."""
@@ -67,29 +67,33 @@ def label(prefix: str, keys: Keys) -> str:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a testbed file. Raises TestbedError if there is none, or if it cannot be a text file."""
     if path.is_dir():
-        raise whole_file_error(path, "is a directory, not a file", "name the file in it: --testbed DIR/testbed.py")
+        raise whole_file_error(
+            "not-a-testbed", path, "is a directory, not a file", "name the file in it: --testbed DIR/testbed.py"
+        )
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         hint = "name it with --testbed PATH or SRIOV_TESTBED; testbeds/small.py is an example to start from"
-        raise whole_file_error(path, "there is no such file", hint) from None
+        raise whole_file_error("testbed-not-found", path, "there is no such file", hint) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or "its name is no file name"
-        raise whole_file_error(path, f"cannot be read: {reason}") from None
+        reason = getattr(error, "strerror", None) or "its name is not a file name"
+        raise whole_file_error("testbed-unreadable", path, f"cannot be read: {reason}") from None
     if len(content) > MAX_BYTES:
-        raise whole_file_error(path, "is larger than 4 MiB; that is no testbed")
+        raise whole_file_error("not-a-testbed", path, "is larger than 4 MiB; that is not a testbed")
     if b"\0" in content:
-        raise whole_file_error(path, "is a binary file, not text", "a testbed is Python (.py) or YAML (.yaml, .yml)")
+        raise whole_file_error(
+            "not-a-testbed", path, "is a binary file, not text", "a testbed is Python (.py) or YAML (.yaml, .yml)"
+        )
     if not content.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise whole_file_error(path, "is empty", "testbeds/small.py is an example to start from")
+        raise whole_file_error("not-a-testbed", path, "is empty", "testbeds/small.py is an example to start from")
     return content
 
 
-def whole_file_error(path: Path, what: str, hint: str = "") -> TestbedError:
-    return TestbedError(str(path), (Fault(str(path), what, hint),))
+def whole_file_error(id: str, path: Path, what: str, hint: str = "") -> TestbedError:
+    return TestbedError(str(path), (Fault(id, str(path), what, hint),))
 
 
-def line_error(path: str, line: int | None, what: str, hint: str = "") -> TestbedError:
+def line_error(id: str, path: str, line: int | None, what: str, hint: str = "") -> TestbedError:
     """A file that could not be read to its end; `line` counts from 1, None where it is not known."""
-    return TestbedError(path, (Fault(f"{path}:{line}" if line else path, what, hint),))
+    return TestbedError(path, (Fault(id, f"{path}:{line}" if line else path, what, hint),))

@@ -47,16 +47,22 @@ _Loader.add_constructor(_INT, _Loader.whole_number)
 
 
 def read(path: Path) -> Source:
-    """Parse the file. Raises TestbedError, with the line, if it is no YAML, no mapping, or has a key twice."""
+    """Parse the file. Raises TestbedError, with the line, if it is not YAML, not a mapping, or has a key twice."""
     content = read_bytes(path)
     node, values, faults = _parse(content, path)
     if not isinstance(node, yaml.MappingNode) or not isinstance(values, dict):
-        raise line_error(str(path), 1, "is no mapping of keys", "begin with `roledefs:`, as testbeds/example.yaml does")
+        raise line_error(
+            "not-a-testbed",
+            str(path),
+            1,
+            "is not a mapping of keys",
+            "begin with `roledefs:`, as testbeds/example.yaml does",
+        )
     if faults:
         raise TestbedError(str(path), faults)
     for key in values:
         if not isinstance(key, str):
-            raise line_error(str(path), _line_finder(node)((key,)), "has a key that is not text")
+            raise line_error("wrong-type", str(path), _line_finder(node)((key,)), "has a key that is not text")
     return Source(str(path), values, _line_finder(node), "")
 
 
@@ -83,7 +89,7 @@ def _parse(content: bytes, path: Path) -> tuple[yaml.Node | None, object, tuple[
     finally:
         if loader:
             loader.dispose()
-    raise line_error(str(path), line, f"YAML error: {what}", hint)
+    raise line_error("yaml-syntax", str(path), line, f"YAML error: {what}", hint)
 
 
 def _repeated_keys(root: yaml.Node, path: str) -> Iterator[Fault]:
@@ -104,7 +110,7 @@ def _repeated_keys(root: yaml.Node, path: str) -> Iterator[Fault]:
             name = (str(key.tag), str(key.value))
             line = key.start_mark.line + 1
             if name in first:
-                yield Fault(f"{path}:{line}", f"the same key stands in line {first[name]} already", "join the two")
+                yield Fault("duplicate-key", f"{path}:{line}", f"line {first[name]} has the same key", "join the two")
             first.setdefault(name, line)
 
 

@@ -150,7 +150,7 @@ def test_network_that_cannot_be_is_a_usage_error(caller: Caller, arguments: tupl
     ("ip", "mac", "words"),
     [
         ("", "01:00:5e:00:00:01", "no address of one interface"),
-        ("", "52:54:00", "is no MAC address"),
+        ("", "52:54:00", "is not a MAC address"),
         ("10.1.0.300", "", "is no IP address"),
     ],
 )

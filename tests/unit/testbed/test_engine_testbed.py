@@ -23,9 +23,9 @@ def test_worker_resource_is_its_host_s_and_empty_where_none_is_named(tmp_path: P
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("{'root@c': 'rack1'}", ("env.worker_resources['root@c']", "no compute or openstack host", "did you mean")),
-        ("{'root@a': 'rack 1'}", ("env.worker_resources['root@a']", "'rack 1' is no name of a worker's resource")),
-        ("{'root@a': 1}", ("a whole number is no name of a worker's resource", "such as 'rack1'")),
+        ("{'root@c': 'rack1'}", ("env.worker_resources['root@c']", "not a compute or openstack host", "did you mean")),
+        ("{'root@a': 'rack 1'}", ("env.worker_resources['root@a']", "'rack 1' is not the name of a worker's resource")),
+        ("{'root@a': 1}", ("a whole number is not the name of a worker's resource", "such as 'rack1'")),
         ("['rack1']", ("env.worker_resources: is a list, not a dictionary",)),
     ],
 )

@@ -41,17 +41,17 @@ def test_ranges_are_read(tmp_path: Path, written: str, found: object) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("env.network_backend = 'ml-2'", "'ml-2' is no network backend.*did you mean 'ml2'?"),
-        ("env.network_backend = 'ovn'", "'ovn' is no network backend.*write 'contrail' or 'ml2'"),
+        ("env.network_backend = 'ml-2'", "'ml-2' is not a network backend.*did you mean 'ml2'?"),
+        ("env.network_backend = 'ovn'", "'ovn' is not a network backend.*write 'contrail' or 'ml2'"),
         ("env.network_backend = 2", "not a name"),
         ("env.vlan_ranges = ['100:199']", "not a dictionary"),
-        ("env.vlan_ranges = {'physnet1': '0:9'}", "0:9 is no range of VLANs.*the first VLAN is 1"),
-        ("env.vlan_ranges = {'physnet1': '9:4095'}", "9:4095 is no range of VLANs"),
-        ("env.vlan_ranges = {'physnet1': '20:10'}", "20:10 is no range of VLANs.*the lower comes first"),
-        ("env.vlan_ranges = {'physnet1': 100}", "no range of VLANs.*'100:199' in quotes"),
-        ("env.vlan_ranges = {'physnet1': '100'}", "'100' is no range of VLANs"),
-        ("env.vlan_ranges = {'a:b': '1:2'}", "no name of a physical network"),
-        ("env.vlan_ranges = {1: '1:2'}", "no name of a physical network"),
+        ("env.vlan_ranges = {'physnet1': '0:9'}", "0:9 is not a range of VLANs.*the first VLAN is 1"),
+        ("env.vlan_ranges = {'physnet1': '9:4095'}", "9:4095 is not a range of VLANs"),
+        ("env.vlan_ranges = {'physnet1': '20:10'}", "20:10 is not a range of VLANs.*the lower comes first"),
+        ("env.vlan_ranges = {'physnet1': 100}", "not a range of VLANs.*'100:199' in quotes"),
+        ("env.vlan_ranges = {'physnet1': '100'}", "'100' is not a range of VLANs"),
+        ("env.vlan_ranges = {'a:b': '1:2'}", "not the name of a physical network"),
+        ("env.vlan_ranges = {1: '1:2'}", "not the name of a physical network"),
     ],
 )
 def test_wrong_value_is_refused_with_its_line(tmp_path: Path, line: str, words: str) -> None:

@@ -26,20 +26,20 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("env.hostnames['root@10.0.0.2']: is a dictionary, not a list of names", "write ['name1', 'name2']"),
     ),
     "env.hostnames = {a: 'x y', 'compute': ['n m']}": (
-        ("env.hostnames: 'x y' is no name of a host", "write text of letters, digits, '-' and '.'"),
-        ("env.hostnames: 'n m' is no name of a host", "write text of letters, digits, '-' and '.'"),
+        ("env.hostnames: 'x y' is not a host name", "write text of letters, digits, '-' and '.'"),
+        ("env.hostnames: 'n m' is not a host name", "write text of letters, digits, '-' and '.'"),
     ),
     "env.sriov = []": (("env.sriov: is a list, not a dictionary", "write {host1: [{'interface': ...}]}"),),
     "env.sriov = 'eth0'": (("env.sriov: is text, not a dictionary", "write {host1: [{'interface': ...}]}"),),
     "env.sriov = {5: 5, a: 5, b: 5}": (
-        ("env.sriov[5]: the key is a whole number, no host string", "use a host string of roledefs"),
+        ("env.sriov[5]: the key is a whole number, not a host string", "use a host string of roledefs"),
         (
             "env.sriov['root@10.0.0.1']: is a whole number, not a list of entries",
             "write [{'interface': 'eth0', 'VF': 7, 'physnets': ['physnet1']}]",
         ),
         (
             "env.sriov['root@10.0.0.2']: has the role openstack, but not compute",
-            "add it to env.roledefs['compute'] too, or take the entry out",
+            "add it to env.roledefs['compute'] too, or remove the entry",
         ),
         (
             "env.sriov['root@10.0.0.2']: is a whole number, not a list of entries",
@@ -47,14 +47,14 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "env.sriov = {'root@10.0.0.7': [5]}": (
-        ("env.sriov['root@10.0.0.7']: is no host of env.roledefs['compute']", "did you mean 'root@10.0.0.1'?"),
+        ("env.sriov['root@10.0.0.7']: is not in env.roledefs['compute']", "did you mean 'root@10.0.0.1'?"),
         (
             "env.sriov['root@10.0.0.7'][0]: is a whole number, not a dictionary",
             "write {'interface': ..., 'VF': ..., 'physnets': [...]}",
         ),
     ),
     "env.sriov = {'ubuntu@10.0.0.1': [{'interface': 'e', 'VF': '7', 'physnets': ['p']}]}": (
-        ("env.sriov['ubuntu@10.0.0.1']: is no host of env.roledefs['compute']", "did you mean 'root@10.0.0.1'?"),
+        ("env.sriov['ubuntu@10.0.0.1']: is not in env.roledefs['compute']", "did you mean 'root@10.0.0.1'?"),
         ("env.sriov['ubuntu@10.0.0.1'][0]['VF']: '7' is text, not a number", "write 7 without quotes"),
     ),
     "env.sriov = {a: [5, ['eth0']]}": (
@@ -75,7 +75,7 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "env.openstack_release = {'root@10.0.0.3': True, a: True, b: 'walaby', 'far': 'x', 7: 23}": (
         (
-            "env.openstack_release['root@10.0.0.3']: is no compute or openstack host of this testbed",
+            "env.openstack_release['root@10.0.0.3']: is not a compute or openstack host of this testbed",
             "did you mean 'root@10.0.0.2'?",
         ),
         (
@@ -86,36 +86,36 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
             "env.openstack_release['root@10.0.0.2']: no nova release that is known here: 'walaby'",
             "did you mean 'wallaby'?",
         ),
-        ("env.openstack_release['far']: is no compute or openstack host of this testbed", ""),
-        ("env.openstack_release[7]: is no compute or openstack host of this testbed", ""),
+        ("env.openstack_release['far']: is not a compute or openstack host of this testbed", ""),
+        ("env.openstack_release[7]: is not a compute or openstack host of this testbed", ""),
     ),
     "env.openstack_release = ['wallaby']": (
         ("env.openstack_release: is a list, not a release", "write 'wallaby', '2024.1' or nova's number, such as 23"),
     ),
     "env.vlan_ranges = '1:2'": (("env.vlan_ranges: is text, not a dictionary", "write {'physnet1': '100:199'}"),),
     "env.vlan_ranges = {'': 5, 'p q': 5, 'p': [5, '9:1', '1:2'], 7: '1:2'}": (
-        ("env.vlan_ranges['']: the key is no name of a physical network", "write it such as 'physnet1'"),
-        ("env.vlan_ranges['p q']: the key is no name of a physical network", "write it such as 'physnet1'"),
-        ("env.vlan_ranges['p']: a whole number is no range of VLANs", "write '100:199' in quotes"),
-        ("env.vlan_ranges['p']: 9:1 is no range of VLANs", "the first VLAN is 1, the last 4094, the lower comes first"),
-        ("env.vlan_ranges[7]: the key is no name of a physical network", "write it such as 'physnet1'"),
+        ("env.vlan_ranges['']: the key is not the name of a physical network", "write it such as 'physnet1'"),
+        ("env.vlan_ranges['p q']: the key is not the name of a physical network", "write it such as 'physnet1'"),
+        ("env.vlan_ranges['p']: a whole number is not a range of VLANs", "write '100:199' in quotes"),
+        ("env.vlan_ranges['p']: 9:1 is not a range of VLANs", "the first VLAN is 1, the last 4094, the lower comes first"),
+        ("env.vlan_ranges[7]: the key is not the name of a physical network", "write it such as 'physnet1'"),
     ),
     "env.worker_resources = 'rack1'": (("env.worker_resources: is text, not a dictionary", "write {host1: 'rack1'}"),),
     "env.worker_resources = {'root@10.0.0.3': 'rack 1', a: 'rack 1', b: 7, 'far': 'x', 7: 'x'}": (
         (
-            "env.worker_resources['root@10.0.0.3']: is no compute or openstack host of this testbed",
+            "env.worker_resources['root@10.0.0.3']: is not a compute or openstack host of this testbed",
             "did you mean 'root@10.0.0.2'?",
         ),
         (
-            "env.worker_resources['root@10.0.0.1']: 'rack 1' is no name of a worker's resource",
+            "env.worker_resources['root@10.0.0.1']: 'rack 1' is not the name of a worker's resource",
             "write a name such as 'rack1'",
         ),
         (
-            "env.worker_resources['root@10.0.0.2']: a whole number is no name of a worker's resource",
+            "env.worker_resources['root@10.0.0.2']: a whole number is not the name of a worker's resource",
             "write a name such as 'rack1'",
         ),
-        ("env.worker_resources['far']: is no compute or openstack host of this testbed", ""),
-        ("env.worker_resources[7]: is no compute or openstack host of this testbed", ""),
+        ("env.worker_resources['far']: is not a compute or openstack host of this testbed", ""),
+        ("env.worker_resources[7]: is not a compute or openstack host of this testbed", ""),
     ),
 }
 
