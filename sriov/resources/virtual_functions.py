@@ -213,7 +213,7 @@ def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
         "vf-in-use",
         _NAME,
         port.interface,
-        f"{_counted(port.num_vfs)} cannot become {wanted}, for the kernel removes all of them first: {lines}",
+        f"{_counted(port.num_vfs)} cannot become {wanted}, because the kernel removes all of them first: {lines}",
         "free these VFs (shut down or migrate the guest), or pass --force-vf-reset to remove them all the same",
         Severity.BLOCKED,
     )
@@ -228,7 +228,7 @@ def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | P
     unit = vf_unit.name_of(interface)
     clear: tuple[Command, ...] = ()
     if port and port.num_vfs:
-        blocked = _blocked(request, port, "as before")
+        blocked = _blocked(request, port, "what they were before")
         if blocked:
             return blocked
         clear = (_clear_command(request, port),)

@@ -255,8 +255,12 @@ def _effective(asked: Asked) -> Effective | str:
 def scheduler_readable(asked: Asked) -> Judgement:
     read = _effective(asked)
     name, remedy = "nova-scheduler can read its files", "correct this line; `fab plan` names it too"
-    found = read if isinstance(read, str) else f"filters in force: {len(read.filters)}"
+    found = read if isinstance(read, str) else _in_force(len(read.filters))
     return _step("nova-files-unreadable", name, not isinstance(read, str), found, remedy)
+
+
+def _in_force(filters: int) -> str:
+    return "1 filter is in force" if filters == 1 else f"{filters} filters are in force"
 
 
 def filter_enabled(asked: Asked) -> Judgement:
