@@ -76,7 +76,9 @@ def requests(testbed: Testbed, hosts: Iterable[str] = (), only: Role | None = No
         if not host.roles & wanted:
             role = only.value if only else ""
             raise UsageError(
-                f"{host.name} has no {role} role in {testbed.path}", hint=f"add it to env.roledefs[{role!r}]"
+                "role-missing",
+                f"{host.name} has no {role} role in {testbed.path}",
+                hint=f"add it to env.roledefs[{role!r}]",
             )
     return tuple(Request(host, testbed, host.roles & wanted) for host in dict.fromkeys(found))
 
@@ -114,10 +116,10 @@ def converge(
 
     Ctrl-C ends it early, with the outcomes so far: each host finishes the change that it is at.
     """
-    asked, run_id = tuple(asked), run_id or new_run_id()
+    asked, id = tuple(asked), run_id or new_run_id()
     with _reaching(asked, access, options) as (connect, reaching):
-        outcomes = run_core.converge(asked, connect, reaching, watch, run_id, str(lock_owner.here(run_id)), log)
-    return Run(run_id, outcomes)
+        outcomes = run_core.converge(asked, connect, reaching, watch, id, str(lock_owner.here(id)), log)
+    return Run(id, outcomes)
 
 
 def capacity(
@@ -251,9 +253,8 @@ def _find(testbed: Testbed, name: str) -> Host:
     host = testbed.find(name)
     if host is None:
         known = ", ".join(host.name for host in testbed.hosts)
-        raise UsageError(
-            f"{name} does not stand in {testbed.path}", hint=f"its compute and openstack hosts are: {known}"
-        )
+        hint = f"its compute and openstack hosts are: {known}"
+        raise UsageError("unknown-host", f"{name} is not in {testbed.path}", hint=hint)
     return host
 
 
@@ -262,7 +263,7 @@ def _unlisted_host(name: str) -> Host:
     try:
         said = host_strings.parse(name)
     except ValueError as error:
-        raise UsageError(f"{name!r} is no host: {error}") from None
+        raise UsageError("invalid-argument", f"{name!r} is not a host: {error}", hint="write user@address") from None
     return Host(name, said.address, said.user, said.port)
 
 

@@ -16,8 +16,12 @@ class Result(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`words` say what was seen, or why it could not be looked at. `seconds` it took."""
+    """`words` say what was seen, or why it could not be looked at. `seconds` it took.
 
+    `id` names what is wrong (see `sriov.errors`); it is empty where the check has passed.
+    """
+
+    id: str
     name: str
     outcome: Result
     words: str
@@ -25,19 +29,16 @@ class Check:
 
 
 def passed(name: str, words: str) -> Check:
-    return Check(name, Result.PASSED, words)
-
-
-def failed(name: str, words: str) -> Check:
-    return Check(name, Result.FAILED, words)
+    id = ""  # nothing to look up
+    return Check(id, name, Result.PASSED, words)
 
 
 def not_made(name: str, why: str) -> Check:
-    return Check(name, Result.NOT_MADE, why)
+    return Check("check-not-made", name, Result.NOT_MADE, why)
 
 
-def judged(name: str, is_right: bool, words: str) -> Check:
-    return passed(name, words) if is_right else failed(name, words)
+def check(id: str, name: str, is_right: bool, words: str) -> Check:
+    return passed(name, words) if is_right else Check(id, name, Result.FAILED, words)
 
 
 def junit(suites: Sequence[tuple[str, Sequence[Check]]]) -> str:

@@ -47,7 +47,9 @@ def read(cloud: Connection) -> tuple[Claim, ...]:
         ports = list(cloud.network.ports())
     if ports and all(port.binding_host_id is None for port in ports):
         raise CloudError(
-            "neutron does not show these credentials which ports are bound", hint="use those of an administrator"
+            "cloud-forbids",
+            "neutron does not show these credentials which ports are bound",
+            hint="use those of an administrator",
         )
     return tuple(claim for port in ports if (claim := _claim(port)) is not None)
 
@@ -79,7 +81,7 @@ def known_hosts(cloud: Connection, testbed: Testbed, names: Collection[str]) -> 
         with cloud_errors("listing the hypervisors"):
             hypervisors = list(cloud.compute.hypervisors(details=True))
     except CloudError:
-        return found  # names and addresses of the testbed have to do
+        return found  # names and addresses of the testbed must be enough
     for each in hypervisors:
         name = str((each.service_details or {}).get("host") or each.name)
         hosts = [host for host in testbed.hosts if host.address == each.host_ip]

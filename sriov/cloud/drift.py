@@ -98,15 +98,18 @@ def _service(host: Host, view: CloudView) -> Iterator[Orphan]:
     if not mine:
         others = ", ".join(sorted(service.host_id for service in view.services)) or "none"
         message = f"nova has no nova-compute of this host; it has: {others}"
-        yield Orphan(host, "nova-compute", message, "env.hostnames gives hosts the names that nova has for them")
+        hint = "env.hostnames gives hosts the names that nova has for them"
+        yield Orphan("compute-unknown-to-nova", host, "nova-compute", message, hint)
     for service in mine:
         if not service.is_enabled:
             why = f" ({service.reason})" if service.reason else ""
             hint = f"openstack compute service set --enable {service.host_id} nova-compute"
-            yield Orphan(host, "nova-compute", f"disabled in nova{why}: no new VM gets a VF of this host", hint)
+            message = f"disabled in nova{why}: no new VM gets a VF of this host"
+            yield Orphan("compute-disabled", host, "nova-compute", message, hint)
         elif service.state != "up":
             message = f"{service.state} for nova: no new VM gets a VF of this host"
-            yield Orphan(host, "nova-compute", message, "does it run, and does it reach the message bus?")
+            hint = "does it run, and does it reach the message bus?"
+            yield Orphan("compute-down", host, "nova-compute", message, hint)
 
 
 def _bindings(host: Host, offer: Offer, claims: tuple[Claim, ...], view: CloudView) -> Iterator[Orphan]:
@@ -114,42 +117,50 @@ def _bindings(host: Host, offer: Offer, claims: tuple[Claim, ...], view: CloudVi
         rivals = [claim for claim in claims if claim.pci_address == address]
         if len(rivals) > 1:
             names = " and ".join(claim.port for claim in rivals)
-            yield Orphan(host, address, f"claimed by {len(rivals)} ports: {names}", _DOUBLED)
+            message = f"claimed by {len(rivals)} ports: {names}"
+            yield Orphan("vf-claimed-twice", host, address, message, _DOUBLED)
         for claim in rivals:
-            fault = _without_vf(claim, offer) or _without_vm(claim, view)
+            fault = _without_vf(host, claim, offer) or _without_vm(host, claim, view)
             if fault:
-                yield Orphan(host, f"port {claim.port}", *fault)
+                yield fault
 
 
-_DOUBLED = "only one guest can have it: delete the port whose VM is gone, or launch one of the VMs anew"
-_ANEW = "its VM cannot start again: fab setup_all mends the host; else delete VM and port and launch it anew"
+_DOUBLED = "only one guest can have it: delete the port whose VM is gone, or launch one of the VMs again"
+_RELAUNCH = "its VM cannot start again: fab setup_all corrects the host; else delete VM and port and launch it again"
 
 
-def _without_vf(claim: Claim, offer: Offer) -> tuple[str, str] | None:
+def _without_vf(host: Host, claim: Claim, offer: Offer) -> Orphan | None:
+    target = f"port {claim.port}"
     device = offer.hardware.device(claim.pci_address)
     if device is None or device.kind is not Kind.VIRTUAL:
-        what = "no device" if device is None else "no VF"
-        return f"bound to {claim.pci_address}, which is {what} of this host", _ANEW
+        what = "not a device" if device is None else "not a VF"
+        message = f"bound to {claim.pci_address}, which is {what} of this host"
+        return Orphan("port-without-vf", host, target, message, _RELAUNCH)
     if offer.refusal:
         return None  # one line says so for all of them
     entry = offer.taken_by(claim.pci_address)
     if entry is None:
-        return f"bound to {claim.pci_address}, which no whitelist entry gives away", _ANEW
+        message = f"bound to {claim.pci_address}, which no whitelist entry gives to guests"
+        return Orphan("port-without-vf", host, target, message, _RELAUNCH)
     if claim.physnet and not pci_rules.serves(entry, claim.physnet):
         network = entry.get("physical_network") or "no physical network"
         words = f"bound to {claim.pci_address} for {claim.physnet}, which the whitelist gives to {network}"
-        return words, "the VF may be in the wrong network: look at env.sriov, and launch the VM anew"
+        hint = "the VF may be in the wrong network: look at env.sriov, and launch the VM again"
+        return Orphan("port-in-wrong-network", host, target, words, hint)
     return None
 
 
-def _without_vm(claim: Claim, view: CloudView) -> tuple[str, str] | None:
+def _without_vm(host: Host, claim: Claim, view: CloudView) -> Orphan | None:
+    target = f"port {claim.port}"
     server = view.servers.get(claim.server_id)
     if server is None:
         whose = f"for a VM that nova does not have ({claim.server_id})" if claim.server_id else "though no VM has it"
-        return f"bound to {claim.pci_address} {whose}", f"openstack port delete {claim.port}"
+        message, hint = f"bound to {claim.pci_address} {whose}", f"openstack port delete {claim.port}"
+        return Orphan("port-without-vm", host, target, message, hint)
     if not server.moves and server.host != claim.host_id:
         where = f"on {server.host}" if server.host else "on no host"
-        return f"bound to {claim.pci_address} here, but nova has its VM {server.name} {where}", _LEFT
+        message = f"bound to {claim.pci_address} here, but nova has its VM {server.name} {where}"
+        return Orphan("port-left-behind", host, target, message, _LEFT)
     return None
 
 
@@ -167,11 +178,14 @@ def _unclaimed(host: Host, facts: Facts, offer: Offer, claims: tuple[Claim, ...]
                 continue
             name = instances.get(vf.holder.name) if vf.holder.is_guest else None
             who = f"{vf.holder} (nova's VM {name})" if name else str(vf.holder)
-            hint = "nova will give it away as well: name it in 'exclude_vfs', or free it"
+            hint = "nova will give it to a guest as well: name it in 'exclude_vfs', or free it"
             if vf.holder.is_guest:
-                hint = "neutron has lost its port, or nova did not start this guest: nova may give the VF away again"
+                hint = (
+                    "neutron has lost its port, or nova did not start this guest: nova may give the VF to another guest"
+                )
             target = f"{port.interface} VF {vf.index} ({vf.pci_address})"
-            yield Orphan(host, target, f"held by {who}, but no port of neutron claims it", hint)
+            message = f"held by {who}, but no port of neutron claims it"
+            yield Orphan("vf-held-but-not-bound", host, target, message, hint)
 
 
 def _strangers(view: CloudView) -> Iterator[Orphan]:
@@ -182,4 +196,5 @@ def _strangers(view: CloudView) -> Iterator[Orphan]:
         more = f" and {len(ports) - _NAMED} more" if len(ports) > _NAMED else ""
         names = f"port{'s' if len(ports) > 1 else ''} {', '.join(ports[:_NAMED])}{more}"
         hint = "add the host to env.roledefs, or its name to env.hostnames; if it is gone for good, delete the ports"
-        yield Orphan(Host(host_id, host_id), names, "bound to a host that the testbed does not have", hint)
+        message = "bound to a host that the testbed does not have"
+        yield Orphan("port-on-unknown-host", Host(host_id, host_id), names, message, hint)

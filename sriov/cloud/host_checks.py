@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sriov.cloud.checks import Check, judged, not_made
+from sriov.cloud.checks import Check, check, not_made
 from sriov.errors import printable
 from sriov.rendering.templates import render
 
@@ -64,8 +64,10 @@ def _domain(xml: str, expected: Expected) -> Check:
             continue
         tags = re.findall(r"<tag id=['\"]([0-9]+)['\"]", device)
         words = f"{expected.pci_slot}, VLAN {' '.join(tags) or 'none'}"
-        return judged(IN_DOMAIN, tags == [str(expected.vlan)], f"{words}, wanted VLAN {expected.vlan}")
-    return judged(IN_DOMAIN, False, f"no device of the domain is {expected.pci_slot}")
+        return check(
+            "vf-vlan-differs", IN_DOMAIN, tags == [str(expected.vlan)], f"{words}, wanted VLAN {expected.vlan}"
+        )
+    return check("guest-without-vf", IN_DOMAIN, False, f"no device of the domain is {expected.pci_slot}")
 
 
 def _address(attributes: str) -> str:
@@ -84,7 +86,7 @@ def _link(head: str, expected: Expected) -> Check:
     """
     found = re.search(r"^@vf (\S+) ([0-9]+)$", head, re.MULTILINE)
     if found is None:
-        return judged(ON_LINK, False, f"the host has no virtual function {expected.pci_slot}")
+        return check("port-without-vf", ON_LINK, False, f"the host has no virtual function {expected.pci_slot}")
     line = re.search(rf"^\s*vf {found[2]}\s+(.*)$", head, re.MULTILINE)
     if line is None:
         return not_made(ON_LINK, f"`ip link show {found[1]}` names no VFs")
@@ -92,7 +94,8 @@ def _link(head: str, expected: Expected) -> Check:
     vlan = re.search(r"\bvlan ([0-9]+)", line[1])
     words = f"{found[1]} vf {found[2]}: {mac[1] if mac else 'no MAC address'}, VLAN {vlan[1] if vlan else 'none'}"
     is_right = bool(mac and vlan) and (mac and mac[1]) == expected.mac and int(vlan[1] if vlan else 0) == expected.vlan
-    return judged(ON_LINK, is_right, f"{words}; wanted {expected.mac}, VLAN {expected.vlan}")
+    words = f"{words}; wanted {expected.mac}, VLAN {expected.vlan}"
+    return check("vf-vlan-differs", ON_LINK, is_right, words)
 
 
 def of_guest(console: str, expected: Expected) -> Check:
@@ -103,4 +106,5 @@ def of_guest(console: str, expected: Expected) -> Check:
     devices, macs = (re.findall(rf"sriov-smoke {kind} (.*?)\s*$", console, re.MULTILINE) for kind in ("pci", "net"))
     has_device, has_mac = wanted in devices, expected.mac in macs
     words = f"a PCI device {expected.pci_ids}: {'yes' if has_device else 'no'}; an interface {expected.mac}: "
-    return judged(IN_GUEST, has_device and has_mac, words + ("yes" if has_mac else "no"))
+    words += "yes" if has_mac else "no"
+    return check("guest-without-vf", IN_GUEST, has_device and has_mac, words)

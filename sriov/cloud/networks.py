@@ -94,12 +94,13 @@ def refuse_differences(what: str, name: str, differences: list[tuple[str, object
             for key, found, wanted in differences
         )
         raise CloudError(
+            "name-taken",
             f"there is another {what} of the name {name}: {listed}",
-            hint="choose another name, or delete it if nobody needs it",
+            hint="choose another name, or delete it if no one needs it",
         )
 
 
 def delete(cloud: Connection, network_id: str) -> None:
-    """With its subnets; gone already is well."""
+    """With its subnets; it is no error if it is gone already."""
     with cloud_errors("deleting the network"):
         cloud.network.delete_network(network_id, ignore_missing=True)

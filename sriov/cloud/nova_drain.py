@@ -1,4 +1,4 @@
-"""nova-compute off and on again around a host's reboot, its instances led to other hosts in between.
+"""nova-compute off and on again around a host's reboot, its instances live-migrated to other hosts in between.
 
 The reason that nova keeps with a disabled service names us and the run. It is the only memory: a later run finds by
 it what an earlier one left disabled, and nobody else's decision is ever undone.
@@ -43,9 +43,9 @@ class NovaDrain:
     waits: DrainWaits = DrainWaits()
 
     def drain(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
-        """Disables nova-compute, then leads each running instance away, one after the other.
+        """Disables nova-compute, then live-migrates each running instance, one after the other.
 
-        An instance that nova does not migrate (a VF without support for it, no room elsewhere) stays.
+        An instance that nova does not migrate (a VF without support for it, no room on other hosts) stays.
         """
         service = self._service(host)
         if service.status != "disabled":
@@ -56,8 +56,8 @@ class NovaDrain:
         stay = []
         for server in self._running(service.host):
             if stop.is_set():
-                raise CloudError("interrupted")
-            watch(f"leading {server.name} away")
+                raise CloudError("interrupted", "interrupted")
+            watch(f"live-migrating {server.name}")
             try:
                 self._migrate(server, service.host, stop)
             except CloudError as error:
@@ -89,7 +89,8 @@ class NovaDrain:
         if len(found) != 1:
             known = ", ".join(sorted(service.host for service in services)) or "none"
             raise CloudError(
-                f"nova has {len(found) or 'no'} nova-compute of the name {' or '.join(sorted(names))} (but: {known})",
+                "compute-unknown-to-nova",
+                f"nova has {len(found) or 'no'} nova-compute of the name {' or '.join(sorted(names))}; it has: {known}",
                 hint="env.hostnames gives the hosts of a testbed the names that nova has for them",
             )
         return found[0]
@@ -100,22 +101,22 @@ class NovaDrain:
         return [server for server in servers if server.status in _RUNNING]
 
     def _migrate(self, server: Server, host: str, stop: threading.Event) -> None:
-        """Returns when the instance is elsewhere or gone; CloudError says why it stays."""
+        """Returns when the instance is on another host or gone; CloudError says why it stays."""
         if server.status != "MIGRATING":
             with cloud_errors("live migration"):
                 self.cloud.compute.live_migrate_server(server, block_migration="auto")
         deadline = time.monotonic() + self.waits.migration
         while True:
             if stop.wait(self.waits.pause):
-                raise CloudError(f"interrupted while {server.name} was led away")
+                raise CloudError("interrupted", f"interrupted while {server.name} was live-migrated")
             with cloud_errors("live migration"):
                 now = self.cloud.compute.find_server(server.id, all_projects=True)
             if now is None or now.compute_host != host or now.status in ("SHUTOFF", "DELETED"):
                 return
             if now.status != "MIGRATING" and not now.task_state and not self._is_under_way(server.id):
-                raise CloudError("nova could not migrate it")
+                raise CloudError("migration-failed", "nova could not migrate it")
             if time.monotonic() > deadline:
-                raise CloudError(f"still migrating after {self.waits.migration:g} s")
+                raise CloudError("migration-failed", f"still migrating after {self.waits.migration:g} s")
 
     def _is_under_way(self, server_id: str) -> bool:
         with cloud_errors("live migration"):

@@ -41,6 +41,7 @@ def ensure(cloud: Connection, wanted: WantedPort, description: str = "") -> Made
         network = cloud.network.find_network(wanted.network)
     if network is None:
         raise CloudError(
+            "not-in-cloud",
             f"there is no network {wanted.network}",
             hint=f"fab create_sriov_network:{wanted.network},PHYSNET,VLAN,CIDR makes it",
         )
@@ -61,7 +62,8 @@ def _check_address(cloud: Connection, network: Network, wanted: WantedPort) -> N
         ranges = [str(subnet.cidr) for subnet in cloud.network.subnets(network_id=network.id)]
     if not any(ipaddress.ip_address(wanted.ip) in ipaddress.ip_network(text) for text in ranges):
         raise CloudError(
-            f"{wanted.ip} lies in no subnet of {wanted.network}",
+            "address-outside-subnets",
+            f"{wanted.ip} is in no subnet of {wanted.network}",
             hint=f"its subnets are: {', '.join(ranges) or 'none'}",
         )
 
@@ -105,7 +107,7 @@ def _made(port: Port, wanted: WantedPort, *, made: bool) -> MadePort:
 
 
 def delete(cloud: Connection, port_id: str) -> None:
-    """Gone already is well."""
+    """It is no error if it is gone already."""
     with cloud_errors("deleting the port"):
         cloud.network.delete_port(port_id, ignore_missing=True)
 
@@ -114,7 +116,7 @@ def bound(cloud: Connection, name: str) -> BoundPort:
     """The port with its binding and its network's segment. Raises CloudError if there is none of the name."""
     port = find(cloud, name)
     if port is None:
-        raise CloudError(f"there is no port {name}", hint="`openstack port list` shows the ports")
+        raise CloudError("not-in-cloud", f"there is no port {name}", hint="`openstack port list` shows the ports")
     with cloud_errors(f"looking at the network of the port {name}"):
         network = cloud.network.get_network(port.network_id)
     return BoundPort(

@@ -49,8 +49,8 @@ class MadeServer:
 class ServerError(CloudError):
     """The VM does not run: `fault` is nova's own word, `port_id` the port that it was to have."""
 
-    def __init__(self, message: str, *, fault: str, port_id: str, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, id: str, message: str, *, fault: str, port_id: str, hint: str = "") -> None:
+        super().__init__(id, message, hint=hint)
         self.fault = fault
         self.port_id = port_id
 
@@ -69,7 +69,7 @@ def ensure(
         server = cloud.compute.find_server(wanted.name)
     if image is None or flavor is None:
         what, name = ("image", wanted.image) if image is None else ("flavor", wanted.flavor)
-        raise CloudError(f"there is no {what} {name}", hint=f"`openstack {what} list` shows them")
+        raise CloudError("not-in-cloud", f"there is no {what} {name}", hint=f"`openstack {what} list` shows them")
     made: tuple[str, ...] = ()
     if server is not None:
         port_id, port_name = _check(cloud, server, wanted, image.id, (flavor.id, flavor.name))
@@ -102,18 +102,19 @@ def _port(cloud: Connection, wanted: WantedServer) -> tuple[str, str, bool]:
     if port is not None:
         if port.binding_vnic_type != "direct":
             raise CloudError(
+                "port-not-direct",
                 f"the port {wanted.port} is of type {port.binding_vnic_type}, not direct: its VM would get no VF",
                 hint="fab create_sriov_port makes one that is",
             )
         if port.device_id:
-            raise CloudError(
-                f"the port {wanted.port} is in use by {port.device_id}", hint="give each VM a port of its own"
-            )
+            message = f"the port {wanted.port} is in use by {port.device_id}"
+            raise CloudError("port-in-use", message, hint="give each VM a port of its own")
         return port.id, wanted.port, False
     with cloud_errors(f"looking for the network {wanted.port}"):
         network = cloud.network.find_network(wanted.port)
     if network is None:
         raise CloudError(
+            "not-in-cloud",
             f"there is neither a port nor a network {wanted.port}",
             hint="fab create_sriov_network and fab create_sriov_port make them",
         )
@@ -165,6 +166,7 @@ def _wait_active(
             raise _boot_failure(server, name, port_id)
         if time.monotonic() > deadline:
             raise ServerError(
+                "vm-not-active",
                 f"the VM {name} is still {server.status} ({server.task_state or 'no task'}) after {waits.server:g} s",
                 fault="",
                 port_id=port_id,
@@ -177,16 +179,18 @@ def _boot_failure(server: Server, name: str, port_id: str) -> ServerError:
     fault = " ".join(printable(str((server.fault or {}).get("message") or "")).split())
     if server.status != "ERROR":
         return ServerError(
+            "vm-not-active",
             f"the VM {name} is {server.status}",
             fault=fault,
             port_id=port_id,
-            hint=f"start it, or fab delete_sriov_vm:{name} and launch it anew",
+            hint=f"start it, or fab delete_sriov_vm:{name} and launch it again",
         )
     return ServerError(
+        "vm-in-error",
         f"the VM {name} is in ERROR: {fault or 'nova gives no reason'}",
         fault=fault,
         port_id=port_id,
-        hint=f"mend the cause, then fab delete_sriov_vm:{name} and launch it anew",
+        hint=f"correct the cause, then fab delete_sriov_vm:{name} and launch it again",
     )
 
 
@@ -201,6 +205,7 @@ def _wait_port(cloud: Connection, name: str, port_id: str, watch: Watch, waits: 
         watch(f"ACTIVE, its port {port.status}")
         if time.monotonic() > deadline:
             raise ServerError(
+                "port-down",
                 f"the VM {name} is ACTIVE, but its port is {port.status} after {waits.port:g} s",
                 fault="",
                 port_id=port_id,
@@ -210,7 +215,7 @@ def _wait_port(cloud: Connection, name: str, port_id: str, watch: Watch, waits: 
 
 
 def delete(cloud: Connection, name: str, watch: Watch, waits: LaunchWaits | None = None) -> tuple[str, ...]:
-    """What was deleted: `server`, and `port` if a launch had made it. A VM that is gone already is well."""
+    """What was deleted: `server`, and `port` if a launch had made it. It is no error if the VM is gone already."""
     waits = waits or LaunchWaits()
     deleted: tuple[str, ...] = ()
     with cloud_errors(f"looking for the VM {name}"):
@@ -239,6 +244,7 @@ def _wait_gone(cloud: Connection, server_id: str, name: str, watch: Watch, waits
         watch("being deleted")
         if time.monotonic() > deadline:
             raise CloudError(
+                "vm-not-deleted",
                 f"the VM {name} is still there after {waits.end:g} s ({server.status})",
                 hint="is nova-compute of its host alive?",
             )

@@ -1,6 +1,6 @@
 """The login at the cloud: the one user of openstacksdk, and the place where its errors become ours.
 
-openstacksdk is an extra (`pip install 'sriov-fab[cloud]'`) and is imported when somebody logs in, not before.
+openstacksdk is an extra (`pip install 'sriov-fab[cloud]'`) and is imported with the first login, not before.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sriov.errors import CloudError, SriovError, UsageError, printable
 from sriov.model import Testbed
@@ -40,7 +40,9 @@ def login(testbed: Testbed) -> Connection:
         import openstack
     except ImportError:
         raise CloudUnavailableError(
-            "asking the cloud needs openstacksdk, which is not installed", hint="pip install 'sriov-fab[cloud]'"
+            "package-missing",
+            "asking the cloud needs openstacksdk, which is not installed",
+            hint="pip install 'sriov-fab[cloud]'",
         ) from None
     with cloud_errors("logging in"):
         region = _region(openstack, testbed)
@@ -61,7 +63,7 @@ def ask(
     """
     try:
         if cloud is None and not _may_have_credentials(testbed):
-            raise CloudUnavailableError(_NO_CREDENTIALS, hint=_NO_LOGIN)
+            raise CloudUnavailableError("no-credentials", _NO_CREDENTIALS, hint=_NO_LOGIN)
         return read(cloud or login(testbed), testbed), None
     except SriovError as error:
         return None, error
@@ -84,7 +86,7 @@ def _region(openstack: Any, testbed: Testbed) -> Any:
     if said is None or os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL"):
         region = openstack.config.OpenStackConfig().get_one()
         if not region.config.get("auth", {}).get("auth_url"):
-            raise CloudUnavailableError(_NO_CREDENTIALS, hint=_NO_LOGIN)
+            raise CloudUnavailableError("no-credentials", _NO_CREDENTIALS, hint=_NO_LOGIN)
         return region
     return openstack.config.OpenStackConfig(load_yaml_config=False, load_envvars=False).get_one(
         auth_type="password",
@@ -114,43 +116,60 @@ def cloud_errors(act: str) -> Iterator[None]:
     except SriovError:
         raise
     except (openstack.exceptions.SDKException, keystoneauth1.exceptions.ClientException) as error:
-        message, hint = _words(error)
-        raise (UsageError if isinstance(error, unsaid) else CloudError)(f"{act}: {message}", hint=hint) from None
+        id, message, hint = _refusal(error)
+        kind = UsageError if isinstance(error, unsaid) else CloudError
+        raise kind(id, f"{act}: {message}", hint=hint) from None
     except (requests.RequestException, OSError) as error:
-        raise CloudError(f"{act}: {_plain(error)}", hint=_UNREACHABLE) from None
+        raise CloudError("cloud-silent", f"{act}: {_plain(error)}", hint=_UNREACHABLE) from None
 
 
-def _words(error: Exception) -> tuple[str, str]:
-    """Message and hint, by what the operator has to do about it."""
+class _Refusal(NamedTuple):
+    """Why the cloud did not do it, and what the operator has to do about it."""
+
+    id: str
+    message: str
+    hint: str
+
+
+def _refusal(error: Exception) -> _Refusal:
     import keystoneauth1.exceptions as auth
     import openstack.exceptions as sdk
 
     status = getattr(error, "status_code", None) or getattr(error, "http_status", None)
     said = _plain(getattr(error, "details", None) or error)
     if isinstance(error, auth.Unauthorized) or status == 401:
-        return "keystone refused the login", "check user, password, project and their domains"
+        return _Refusal("cloud-login-refused", "keystone refused the login", _LOGIN)
     if isinstance(error, auth.ConnectFailure | auth.ConnectTimeout | auth.DiscoveryFailure):
-        return f"no answer: {said.partition(': HTTP')[0]}", _UNREACHABLE
+        return _Refusal("cloud-silent", f"no answer: {said.partition(': HTTP')[0]}", _UNREACHABLE)
     if isinstance(error, auth.SSLError):
-        return f"its certificate is not trusted: {said}", "set OS_CACERT, or cacert in clouds.yaml"
+        return _Refusal("untrusted-certificate", f"its certificate is not trusted: {said}", _CERTIFICATE)
     if isinstance(error, auth.MissingRequiredOptions | sdk.ConfigException):
-        return f"the credentials are not complete: {said}", _NO_LOGIN
+        return _Refusal("no-credentials", f"the credentials are not complete: {said}", _NO_LOGIN)
     if isinstance(error, sdk.DuplicateResource):
-        return f"several have this name: {said}", "name one by its id, or delete the others"
+        return _Refusal("ambiguous-name", f"several have this name: {said}", "name one by its id, or delete the others")
     if isinstance(error, auth.EndpointNotFound | sdk.EndpointNotFound):
-        return f"the catalogue lacks a service: {said}", "check OS_REGION_NAME and `openstack catalog list`"
-    return said, _HINTS.get(status or 0, _QUOTA if "quota" in said.lower() else "")
+        return _Refusal("service-not-in-catalogue", f"the catalogue lacks a service: {said}", _CATALOGUE)
+    known = {
+        403: _Refusal("cloud-forbids", said, _FORBIDDEN),
+        404: _Refusal("not-in-cloud", said, "it does not exist, or these credentials may not see it"),
+        409: _Refusal(
+            "cloud-conflict", said, "something else has it already: choose another, or find out who needs it"
+        ),
+        413: _Refusal("cloud-quota", said, _QUOTA),
+        503: _Refusal("cloud-silent", said, "the service does not answer; look at its log"),
+    }
+    other = _Refusal("cloud-quota", said, _QUOTA) if "quota" in said.lower() else _Refusal("cloud-refused", said, "")
+    return known.get(status or 0, other)
 
 
 _UNREACHABLE = "check the address (OS_AUTH_URL, env.keystone) and that the service runs"
 _QUOTA = "raise the quota of the project, or delete what is not needed"
-_HINTS = {
-    403: "these credentials may not do this (provider networks, bindings: an administrator may), or a quota is used up",
-    404: "it does not exist, or these credentials may not see it",
-    409: "something else has it already: choose another, or find out who needs that one",
-    413: _QUOTA,
-    503: "the service does not answer; look at its log",
-}
+_FORBIDDEN = (
+    "these credentials may not do this (provider networks, bindings: an administrator may), or a quota is used up"
+)
+_LOGIN = "check user, password, project and their domains"
+_CERTIFICATE = "set OS_CACERT, or cacert in clouds.yaml"
+_CATALOGUE = "check OS_REGION_NAME and `openstack catalog list`"
 
 
 def _plain(error: object) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sriov.cloud import binding, host_checks, networks, ports, servers
-from sriov.cloud.checks import Check, failed, judged, not_made, passed
+from sriov.cloud.checks import Check, Result, check, not_made, passed
 from sriov.cloud.host_checks import Expected
 from sriov.cloud.session import cloud_errors
 from sriov.cloud.wanted import WantedNetwork, WantedPort, WantedServer
@@ -87,14 +87,10 @@ class Smoke:
 
     def _look_at_binding(self, bound: binding.BoundPort, vlan: int) -> None:
         for row in binding.judge(bound):
-            self._add(
-                judged(
-                    f"binding {row.name}", row.verdict is binding.BindingVerdict.RIGHT, f"{row.value}: {row.meaning}"
-                )
-            )
-        self._add(
-            judged(f"the VLAN is {vlan} in network and binding", bound.vlan == vlan, f"the network has {bound.vlan}")
-        )
+            is_right, words = row.verdict is binding.BindingVerdict.RIGHT, f"{row.value}: {row.meaning}"
+            self._add(check(row.id, f"binding {row.name}", is_right, words))
+        name, words = f"the VLAN is {vlan} in network and binding", f"the network has {bound.vlan}"
+        self._add(check("vf-vlan-differs", name, bound.vlan == vlan, words))
 
     def _look_at_host(self, host: str, expected: Expected) -> None:
         try:
@@ -102,8 +98,8 @@ class Smoke:
         except SriovError as error:
             names = (host_checks.IN_DOMAIN, host_checks.ON_LINK)
             found = tuple(not_made(name, error.message) for name in names)
-        for check in found:
-            self._add(check)
+        for each in found:
+            self._add(each)
 
     def _look_into_guest(self, expected: Expected) -> None:
         deadline = time.monotonic() + self.test.guest_seconds
@@ -128,15 +124,15 @@ class Smoke:
         try:
             yield
         except servers.ServerError as error:
-            self._add(failed(name, f"{error.message}{self.explain(error)}"))
+            self._add(Check(error.id, name, Result.FAILED, f"{error.message}{self.explain(error)}"))
             raise _StopError from None
         except SriovError as error:
-            self._add(failed(name, str(error)))
+            self._add(Check(error.id, name, Result.FAILED, str(error)))
             raise _StopError from None
 
-    def _add(self, check: Check) -> None:
+    def _add(self, made: Check) -> None:
         now = time.monotonic()
-        self.checks.append(dataclasses.replace(check, seconds=now - self._begun))
+        self.checks.append(dataclasses.replace(made, seconds=now - self._begun))
         self._begun = now
 
     def _clean_up(self) -> None:
@@ -159,7 +155,7 @@ class Smoke:
                 left.append(f"the {what} {self.test.name} ({error.message})")
         words = f"left behind: {'; '.join(left)}" if left else "VM, port and network are gone"
         self.watch(words)  # of an interrupted run this is all that is told
-        self._add(judged("nothing is left behind", not left, words))
+        self._add(check("smoke-left-behind", "nothing is left behind", not left, words))
 
     def _delete_port(self) -> None:
         port = ports.find(self.cloud, self.test.name)
@@ -188,7 +184,8 @@ def choose(cloud: Connection, image: str, flavor: str) -> tuple[str, str]:
         images = [found for found in cloud.image.images(status="active") if image in ("", found.name, found.id)]
         flavors = [found for found in cloud.compute.flavors() if flavor in ("", found.name, found.id)]
     if not images:
-        raise CloudError(f"there is no active image {image}".rstrip(), hint="`openstack image list` shows them")
+        message = f"there is no active image {image}".rstrip()
+        raise CloudError("not-in-cloud", message, hint="`openstack image list` shows them")
     chosen = min(images, key=lambda found: (found.size or 0, str(found.name)))
     fitting = [
         found
@@ -197,6 +194,7 @@ def choose(cloud: Connection, image: str, flavor: str) -> tuple[str, str]:
     ]
     if not fitting:
         raise CloudError(
+            "not-in-cloud",
             f"there is no flavor {flavor}".rstrip() + f" for the image {chosen.name}",
             hint="`openstack flavor list` shows them; name one with --flavor",
         )

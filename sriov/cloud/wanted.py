@@ -66,12 +66,14 @@ def check_physnet(physnet: str, testbed: Testbed) -> None:
         return
     others = f"it has: {', '.join(known)}" if known else "its env.sriov has none"
     hint = did_you_mean(physnet, known) or others
-    raise UsageError(f"no interface of {testbed.path} serves the physical network {physnet!r}", hint=hint)
+    raise UsageError(
+        "unknown-physnet", f"no interface of {testbed.path} serves the physical network {physnet!r}", hint=hint
+    )
 
 
 def vlan_number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= 4094:
-        raise UsageError(f"{text!r} is no VLAN", hint="write a number from 1 to 4094")
+        raise UsageError("invalid-argument", f"{text!r} is not a VLAN", hint="write a number from 1 to 4094")
     return int(text)
 
 
@@ -82,16 +84,20 @@ def subnet_range(text: str) -> str:
             raise ValueError("it has no prefix length")
         found = ipaddress.ip_network(text)
     except ValueError as reason:
-        raise UsageError(f"{text!r} is no subnet: {reason}", hint="write it such as 10.1.0.0/24") from None
+        message = f"{text!r} is not a subnet: {reason}"
+        raise UsageError("invalid-argument", message, hint="write it such as 10.1.0.0/24") from None
     if found.num_addresses < 4:
-        raise UsageError(f"{text!r} has no room for a gateway and a port", hint="write /30 or larger")
+        raise UsageError(
+            "invalid-argument", f"{text!r} has no room for a gateway and a port", hint="write /30 or larger"
+        )
     return str(found)
 
 
 def _name(what: str, text: str) -> str:
     """Names reach logs and terminals: no control characters."""
     if not text.strip() or len(text) > NAME_LIMIT or not text.isprintable():
-        raise UsageError(f"{text[:60]!r} is no name of a {what}", hint=f"write 1 to {NAME_LIMIT} printable characters")
+        hint = f"write 1 to {NAME_LIMIT} printable characters"
+        raise UsageError("invalid-argument", f"{text[:60]!r} is not a name for a {what}", hint=hint)
     return text.strip()
 
 
@@ -99,7 +105,9 @@ def _ip(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text)) if text else ""
     except ValueError:
-        raise UsageError(f"{text!r} is no IP address", hint="write it such as 10.1.0.7") from None
+        raise UsageError(
+            "invalid-argument", f"{text!r} is not an IP address", hint="write it such as 10.1.0.7"
+        ) from None
 
 
 def _mac(text: str) -> str:
@@ -107,6 +115,7 @@ def _mac(text: str) -> str:
     if not mac:
         return ""
     if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
-        reason = "" if not _MAC.fullmatch(mac) else ": it is no address of one interface"
-        raise UsageError(f"{text!r} is no MAC address{reason}", hint="write it such as 52:54:00:12:34:56")
+        reason = "" if not _MAC.fullmatch(mac) else ": it is not the address of one interface"
+        message = f"{text!r} is not a MAC address{reason}"
+        raise UsageError("invalid-argument", message, hint="write it such as 52:54:00:12:34:56")
     return mac

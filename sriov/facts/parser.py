@@ -38,6 +38,7 @@ def parse(output: bytes, nonce: str, host: str) -> Facts:
     if not any(name == "end" for name, _, _ in found):
         before = printable(output.split(f"\n@{nonce} ".encode())[0].decode(errors="replace")).strip()
         raise HostError(
+            "probe-incomplete",
             host,
             "the probe did not run to its end" + (f": {before[-200:]}" if before and not found else ""),
             hint="is the host going down, or the network? Run again"
@@ -48,10 +49,14 @@ def parse(output: bytes, nonce: str, host: str) -> Facts:
         return _facts(found)
     except _TornError:
         raise HostError(
-            host, "a file changed while it was read", hint="something else is at work there; run again"
+            "file-changed-while-read",
+            host,
+            "a file changed while it was read",
+            hint="another program is writing to it; run again",
         ) from None
     except (KeyError, ValueError, IndexError) as error:
         raise HostError(
+            "unexpected-answer",
             host,
             f"the probe's answer makes no sense ({type(error).__name__})",
             hint="does something on the host change what a shell prints?",

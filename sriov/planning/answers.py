@@ -21,17 +21,19 @@ def read(host: str, output: bytes, nonce: str, plan: Plan) -> HostError | None:
         if name == "stopped":
             where = _subject(plan, argument) if argument else ""
             return ApplyError(
+                "change-not-begun",
                 host,
                 f"before its first step: {where and where + ': '}{words[:1500]}",
-                hint="nothing was touched by this run; mend the cause and run again",
+                hint="nothing was touched by this run; correct the cause and run again",
                 step=where or LOCK,
             )
         if name == "failed":
             where = _subject(plan, argument)
             return ApplyError(
+                "step-failed",
                 host,
-                f"{where}: {words[:1500] or 'failed without a word'}",
-                hint="what was done before stands; mend the cause and run again",
+                f"{where}: {words[:1500] or 'it failed and printed nothing'}",
+                hint="what was done before stands; correct the cause and run again",
                 step=where,
             )
     return None
@@ -39,8 +41,9 @@ def read(host: str, output: bytes, nonce: str, plan: Plan) -> HostError | None:
 
 def _locked(host: str, words: str) -> LockedError:
     error = LockedError(
+        "host-locked",
         host,
-        f"another run is at work on this host: {words[:300]}",
+        f"another run is changing this host: {words[:300]}",
         hint="wait for it to end; nothing was touched by this run. "
         "If its controller has lost its network, `kill` that process on the host",
         step=LOCK,
@@ -60,12 +63,14 @@ def unmet(host: str, plan: Plan) -> HostError | None:
     left = (*plan.impossible, *plan.blocked)
     if left:
         return HostError(
+            left[0].id,
             host,
             "; ".join(str(problem) for problem in left),
             hint="; ".join(dict.fromkeys(problem.hint for problem in left if problem.hint)),
         )
     if plan.changes:
         return ApplyError(
+            "host-differs-again",
             host,
             "the change was made, but the host differs again: " + "; ".join(str(change) for change in plan.changes),
             hint="something else on the host undoes it; run `fab plan` to see",

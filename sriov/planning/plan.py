@@ -1,4 +1,4 @@
-"""From facts to a plan: what differs on one host, how it is mended, what cannot be. Pure; empty = converged."""
+"""From facts to a plan: what differs on one host, how it is put right, what cannot be. Pure; empty = converged."""
 
 from __future__ import annotations
 
@@ -90,9 +90,10 @@ def missing_tools(facts: Facts) -> tuple[Problem, ...]:
         return ()
     return (
         Problem(
+            "missing-tool",
             "host",
             "programs",
-            f"what a change is made with is missing: {', '.join(facts.missing_tools)}",
+            f"programs that every change needs are missing: {', '.join(facts.missing_tools)}",
             "install them (packages coreutils and util-linux)",
         ),
     )

@@ -15,37 +15,52 @@ from sriov.planning.plan import Plan
 _NAMED = 5  # instances that a message names before it leaves the rest out
 
 
+class Note(NamedTuple):
+    """What the operator has to know beside an error, such as why a reboot is left out. `id`: see `sriov.errors`."""
+
+    id: str
+    message: str
+
+
 class RebootPolicy(NamedTuple):
-    """What the operator allows. `drains`: instances are led away before the reboot."""
+    """What the operator allows. `drains`: instances are live-migrated before the reboot."""
 
     is_allowed: bool = True
     with_instances: bool = False
     drains: bool = False
 
-    def reason_not_to_reboot(self, plan: Plan, facts: Facts) -> str:
-        """The reason against a reboot that the plan needs, for the operator; empty where there is none."""
+    def reason_not_to_reboot(self, plan: Plan, facts: Facts) -> Note | None:
+        """The reason against a reboot that the plan needs, for the operator; None where there is none."""
         if not self.is_allowed:
-            return "a reboot is needed and was not allowed"
+            return Note("reboot-not-allowed", "a reboot is needed and was not allowed")
         if facts.instances and not self.with_instances and not self.drains:
-            return f"a reboot is needed, but instances run here: {_listed(facts.instances)} ({_OPTION})"
+            words = f"a reboot is needed, but {_running(len(facts.instances))}: {_listed(facts.instances)} ({_OPTION})"
+            return Note("instances-running", words)
         if plan.blocked and not self.with_instances:
-            return f"a reboot is needed, but somebody uses a VF here ({_OPTION})"
-        return ""
+            words = f"a reboot is needed, but a change is held back: {plan.blocked[0].target} ({_OPTION})"
+            return Note("reboot-blocked", words)
+        return None
 
-    def reason_with_instances_left(self, instances: Sequence[str]) -> str:
-        """The same once the host was emptied as far as it could be; `instances` could not leave."""
+    def reason_with_instances_left(self, instances: Sequence[str]) -> Note | None:
+        """The same once the host was drained as far as it could be; `instances` could not leave."""
         if not instances or self.with_instances:
-            return ""
-        return f"not rebooted, for instances could not leave: {_listed(instances)} ({_OPTION})"
+            return None
+        count = "1 instance" if len(instances) == 1 else f"{len(instances)} instances"
+        words = f"not rebooted: {count} could not be live-migrated: {_listed(instances)} ({_OPTION})"
+        return Note("instances-stayed", words)
 
 
 _OPTION = "--reboot-with-instances"
 
 
+def _running(count: int) -> str:
+    return "1 instance runs here" if count == 1 else f"{count} instances run here"
+
+
 def caveat(facts: Facts | None) -> str:
     """What a plan adds to its announcement of a reboot."""
     count = len(facts.instances) if facts else 0
-    return f"; {count} instances run here, so only with {_OPTION}" if count else ""
+    return f"; {_running(count)}, so only with {_OPTION}" if count else ""
 
 
 def _listed(instances: Sequence[str]) -> str:

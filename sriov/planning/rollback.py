@@ -17,7 +17,8 @@ def make(request: Request, facts: Facts) -> Plan:
     """What takes the run back; empty once it is done."""
     if not facts.replaced:
         known = f"run {facts.run_id} replaced nothing" if facts.run_id else "no run has replaced anything here"
-        return Plan(problems=(Problem(_NAME, "/var/lib/sriov/runs", known, "there is nothing to take back"),))
+        hint = "there is nothing to roll back"
+        return Plan(problems=(Problem("nothing-to-roll-back", _NAME, "/var/lib/sriov/runs", known, hint),))
     changes: list[Change] = []
     problems: list[Problem] = []
     for replaced in reversed(facts.replaced):
@@ -40,6 +41,7 @@ def _one(request: Request, facts: Facts, replaced: Replaced) -> Change | Problem
         return None
     if present != replaced.after:
         return Problem(
+            "changed-since-run",
             _NAME,
             replaced.path,
             f"it was changed after run {facts.run_id}, and is left as it is",

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from sriov.cloud.binding import BindingRow
 from sriov.cloud.checks import Check, Result
 from sriov.model import Role
+from sriov.report.printer import first_line, tag, text_of
 from sriov.scheduling.explain import Explained, Explanation
 
 Suites = Sequence[tuple[str, Sequence[Check]]]
@@ -23,7 +24,13 @@ def binding_document(name: str, rows: Sequence[BindingRow]) -> dict[str, object]
 
 
 def binding_words(rows: Sequence[BindingRow]) -> str:
-    return "\n".join(f"{row.verdict.value:8}{row.name}: {row.value}\n        {row.meaning}" for row in rows)
+    return "\n".join(
+        f"{row.verdict.value:8}{row.name}: {row.value}{_tag(row.id)}\n        {row.meaning}" for row in rows
+    )
+
+
+def _tag(id: str) -> str:
+    return text_of(tag(id)) if id else ""
 
 
 def smoke_document(image: str, flavor: str, suites: Suites) -> dict[str, object]:
@@ -42,7 +49,7 @@ def _smoke_lines(suites: Suites) -> Iterator[str]:
     for physnet, checks in suites:
         yield physnet
         for check in checks:
-            yield f"  {check.outcome.value:9} {check.name}\n            {check.words}"
+            yield f"  {check.outcome.value:9} {check.name}{_tag(check.id)}\n            {check.words}"
         counts = {result: sum(check.outcome is result for check in checks) for result in Result}
         yield "  " + ", ".join(f"{count} {result.value}" for result, count in counts.items())
 
@@ -58,5 +65,7 @@ def explanation_words(found: Explanation) -> str:
 def _failing(host: Explained) -> str:
     step = host.failing
     if step is None:
-        return f"nothing is wrong, {host.free} VFs are free" if host.role is Role.COMPUTE else "nothing is wrong"
-    return f"{step.name}: {step.found}" + (f"\n      -> {step.remedy}" if step.remedy else "")
+        free = "1 VF is free" if host.free == 1 else f"{host.free} VFs are free"
+        return f"nothing is wrong, {free}" if host.role is Role.COMPUTE else "nothing is wrong"
+    first, rest = first_line(f"{step.name}: {step.found}")
+    return f"{first}{_tag(step.id)}{rest}" + (f"\n      -> {step.remedy}" if step.remedy else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
+from sriov.errors import HostError
 from sriov.facts.model import Facts, Port
 from sriov.model import PhysicalFunction, Role
 from sriov.resources.contract import Change, Problem
@@ -27,6 +28,7 @@ class ChangeDocument(TypedDict):
 
 
 class ProblemDocument(TypedDict):
+    id: str
     resource: str
     target: str
     message: str
@@ -34,7 +36,13 @@ class ProblemDocument(TypedDict):
     severity: str
 
 
+class NoteDocument(TypedDict):
+    id: str
+    message: str
+
+
 class ErrorDocument(TypedDict):
+    id: str
     kind: str
     message: str
     hint: str
@@ -64,7 +72,7 @@ class HostDocument(TypedDict):
     seconds: float
     changes: list[ChangeDocument]
     problems: list[ProblemDocument]
-    notes: list[str]
+    notes: list[NoteDocument]
     error: ErrorDocument | None
     kernel_arguments: list[str]
     services: dict[str, str]
@@ -116,10 +124,8 @@ def host_document(run: Outcome) -> HostDocument:
         seconds=round(run.seconds, 3),
         changes=[_change(run, change) for change in run.first_plan.changes],
         problems=[_problem(problem) for problem in run.plan.problems],
-        notes=list(run.notes),
-        error=None
-        if error is None
-        else ErrorDocument(kind=error.kind, message=error.message, hint=error.hint, step=error.step),
+        notes=[NoteDocument(id=note.id, message=note.message) for note in run.notes],
+        error=None if error is None else _error(error),
         kernel_arguments=_kernel_arguments(run.facts),
         services=_services(run),
         ports=[port_document(pf, run.facts) for pf in run.request.physical_functions],
@@ -138,8 +144,13 @@ def _change(run: Outcome, change: Change) -> ChangeDocument:
     )
 
 
+def _error(error: HostError) -> ErrorDocument:
+    return ErrorDocument(id=error.id, kind=error.kind, message=error.message, hint=error.hint, step=error.step)
+
+
 def _problem(problem: Problem) -> ProblemDocument:
     return ProblemDocument(
+        id=problem.id,
         resource=problem.resource,
         target=problem.target,
         message=problem.message,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sriov.report.printer import Part, Printer
+from sriov.report.printer import Part, Printer, first_line, tag
 from sriov.scheduling.capacity import Capacity, Row
 from sriov.scheduling.checks import Mark
 from sriov.scheduling.explain import Explanation, Verdict
@@ -16,7 +16,7 @@ _MARKS = {Mark.HOLDS: ("ok  ", "green"), Mark.FAILS: ("FAIL", "bold red"), Mark.
 
 
 def show_capacity(found: Capacity, out: Printer) -> None:
-    """A row per physical network, host and port; what a new VM would find; then what serves nobody."""
+    """A row per physical network, host and port; what a new VM would find; then what is of no use."""
     rows = []
     for row in found.rows:
         bound = "-" if row.bound is None else str(len(row.bound))
@@ -35,7 +35,9 @@ def show_capacity(found: Capacity, out: Printer) -> None:
         out.line(
             ("orphan ", "yellow"),
             (orphan.host.label, "bold"),
-            f": {orphan.target}: {orphan.message}\n    -> {orphan.hint}",
+            f": {orphan.target}: {orphan.message}",
+            tag(orphan.id),
+            f"\n    -> {orphan.hint}",
         )
     if found.unasked:
         out.line(f"the cloud was not asked ({found.unasked}): this is what the hosts show")
@@ -62,7 +64,8 @@ def show_explanation(found: Explanation, out: Printer) -> None:
         out.line((host.host.label, "bold"), (f"  {host.role.value}", "dim"))
         for step in host.steps:
             mark, colour = _MARKS[step.mark]
-            out.line("  ", (mark, colour), f" {step.name}" + (f": {step.found}" if step.found else ""))
+            first, rest = first_line(f" {step.name}" + (f": {step.found}" if step.found else ""))
+            out.line("  ", (mark, colour), first, tag(step.id) if step.id else "", rest)
         if failing:
             out.line(f"      -> {failing.remedy}")
     ports = "1 direct port" if found.count == 1 else f"{found.count} direct ports"

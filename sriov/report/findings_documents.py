@@ -46,7 +46,8 @@ def capacity_document(testbed: str, exit_code: int, found: Capacity) -> Capacity
         exit_code=exit_code,
         physical_networks=[_network(found, physnet) for physnet in found.physnets],
         orphans=[
-            {"host": o.host.name, "target": o.target, "message": o.message, "hint": o.hint} for o in found.orphans
+            {"id": o.id, "host": o.host.name, "target": o.target, "message": o.message, "hint": o.hint}
+            for o in found.orphans
         ],
         silent=[host.name for host in found.silent],
         cloud={"asked": not found.unasked, "reason": found.unasked},
@@ -101,7 +102,7 @@ def _explained(host: Explained) -> dict[str, object]:
         "free": host.free,
         "failing": host.failing.name if host.failing else None,
         "steps": [
-            {"name": step.name, "mark": step.mark.value, "found": step.found, "remedy": step.remedy}
+            {"id": step.id, "name": step.name, "mark": step.mark.value, "found": step.found, "remedy": step.remedy}
             for step in host.steps
         ],
     }

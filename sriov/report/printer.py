@@ -1,4 +1,4 @@
-"""Words with styles, on whatever stream: colours and folded columns where somebody looks on, plain lines elsewhere.
+"""Words with styles, on whatever stream: colours and folded columns on a terminal, plain lines everywhere else.
 
 A part is a text, or a text with its style in Rich's words: `"as wanted"`, `("FAILED", "bold red")`.
 """
@@ -27,6 +27,17 @@ class Printer:
         """Columns below their names."""
         for row in aligned(header, rows):
             self.line("".join(map(text_of, row)).rstrip())
+
+
+def tag(id: str) -> Part:
+    """How the id of an error stands behind the first line of its message."""
+    return f" [{id}]", "dim"
+
+
+def first_line(message: str) -> tuple[str, str]:
+    """The first line, and the rest with its line feed: what `tag` stands between."""
+    first, feed, rest = message.partition("\n")
+    return first, feed + rest
 
 
 def text_of(part: Part) -> str:

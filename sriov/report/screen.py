@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from sriov.model import Secret
 from sriov.planning.reboots import caveat
 from sriov.report.documents import PortDocument, host_document, roles_text
-from sriov.report.printer import Part, Printer, Row
+from sriov.report.printer import Part, Printer, Row, first_line, tag
 from sriov.resources.contract import Effect
 from sriov.run.context import Event
 from sriov.run.outcome import Outcome, Status
@@ -160,17 +160,25 @@ def _outcome_row(run: Outcome) -> Row:
 def show_trouble(runs: Sequence[Outcome], out: Printer) -> None:
     for run in runs:
         for problem in run.plan.warnings:
-            out.line(("warning ", "yellow"), (run.label, "bold"), f": {problem}\n    -> {problem.hint}")
+            _message(out, ("warning ", "yellow"), run, problem.id, str(problem), problem.hint)
         for note in run.notes:
-            out.line(("pending ", "yellow"), (run.label, "bold"), f": {note}")
+            _message(out, ("pending ", "yellow"), run, note.id, note.message)
     for run in runs:
         for problem in (*run.plan.impossible, *(run.plan.blocked if run.error is None else ())):
-            out.line(("error ", "bold red"), (run.label, "bold"), f": {problem}\n    -> {problem.hint}")
+            _message(out, _ERROR, run, problem.id, str(problem), problem.hint)
         if run.error is not None:
-            hint = f"\n    -> {run.error.hint}" if run.error.hint else ""
-            out.line(("error ", "bold red"), (run.label, "bold"), f": {run.error.message}{hint}")
+            _message(out, _ERROR, run, run.error.id, run.error.message, run.error.hint)
     if any(run.status is Status.UNTOUCHED or run.stops_all for run in runs):
         out.line(("nothing was touched on any host", "yellow"))
+
+
+_ERROR: Part = ("error ", "bold red")
+
+
+def _message(out: Printer, kind: Part, run: Outcome, id: str, message: str, hint: str = "") -> None:
+    """What is wrong with a host, its id in brackets behind the first line, then the next act."""
+    first, rest = first_line(message)
+    out.line(kind, (run.label, "bold"), f": {first}", tag(id), rest + (f"\n    -> {hint}" if hint else ""))
 
 
 _STATUS = (

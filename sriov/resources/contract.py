@@ -88,7 +88,7 @@ Step = WriteFile | RemoveFile | RestoreFile | Command
 
 
 class Change(NamedTuple):
-    """One difference and how it is mended. `diff` holds lines of ours only, ready to print."""
+    """One difference and how it is put right. `diff` holds lines of ours only, ready to print."""
 
     resource: str
     target: str

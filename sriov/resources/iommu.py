@@ -42,13 +42,15 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     yield from arguments
     if is_amd and (off := _switched_off(facts)):
         yield Problem(
+            "iommu-switched-off",
             "iommu",
             off,
             "it stands on the kernel command line and switches the IOMMU off",
-            f"take {off} out of /etc/default/grub or wherever it was set, and reboot",
+            f"remove {off} from /etc/default/grub or where it was set, and reboot",
         )
     if table not in facts.acpi_tables:
         yield Problem(
+            "iommu-off-in-firmware",
             "iommu",
             table,
             f"the firmware has no {table} table: the IOMMU is switched off",
@@ -66,19 +68,21 @@ def _translation(facts: Facts, is_amd: bool) -> Problem | None:
     encryption = next((a for a in _MEMORY_ENCRYPTION if is_amd and not missing_arguments(line, (a,))), None)
     if decided and not decided.is_on:
         return Problem(
+            "passthrough-declined",
             "iommu",
             decided.token,
             "it stands on the kernel command line and is left: the IOMMU translates for the host's own devices too; "
             "VFs for guests work without passthrough",
-            f"for iommu=pt take {decided.token} out of /etc/default/grub or wherever it was set, run again, and reboot",
+            f"for iommu=pt remove {decided.token} from /etc/default/grub or where it was set, run again, and reboot",
             Severity.WARNING,
         )
     if encryption and not decided:
         return Problem(
+            "passthrough-and-sev-snp",
             "iommu",
             str(encryption),
-            "it stands on the kernel command line, so iommu=pt is not added: with passthrough AMD's driver gives "
-            "SEV-SNP up; VFs for guests work without passthrough",
+            "it stands on the kernel command line, so iommu=pt is not added: with passthrough AMD's driver gives up "
+            "SEV-SNP; VFs for guests work without passthrough",
             "set iommu=nopt beside it to say so for good, or iommu=pt if this host needs no SEV-SNP, and reboot",
             Severity.WARNING,
         )
@@ -99,6 +103,7 @@ def _signs(request: Request, facts: Facts, setting: str, wants_passthrough: bool
             continue
         if not port.has_iommu_group:
             yield Problem(
+                "no-iommu-group",
                 "iommu",
                 port.interface,
                 f"the kernel has its arguments, but {port.pci_address} is in no IOMMU group",
@@ -107,6 +112,7 @@ def _signs(request: Request, facts: Facts, setting: str, wants_passthrough: bool
             )
         elif wants_passthrough and port.iommu_type not in ("", "identity"):
             yield Problem(
+                "iommu-not-passthrough",
                 "iommu",
                 port.interface,
                 f"the IOMMU group of {port.pci_address} is of type {port.iommu_type}, not identity (passthrough)",

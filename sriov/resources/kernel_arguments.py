@@ -93,6 +93,7 @@ def _boot_loader(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Iterator[C
     uses_grubby = has_bls or ("grubby" in facts.tools and "update-grub" not in facts.tools)  # CentOS 7 has no BLS
     if wanted and entry is None:
         yield Problem(
+            "no-grub",
             _NAME,
             "boot loader",
             "no GRUB configuration with a default entry was found under /boot",
@@ -101,7 +102,8 @@ def _boot_loader(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Iterator[C
         return
     tool = "grubby" if uses_grubby else "update-grub"
     if wanted and tool not in facts.tools:
-        yield Problem(_NAME, "boot loader", f"the command {tool} is missing", f"install the package with {tool}")
+        message, hint = f"the command {tool} is missing", f"install the package that has {tool}"
+        yield Problem("missing-tool", _NAME, "boot loader", message, hint)
         return
     if uses_grubby:
         yield from _with_grubby(facts, wanted, entry or "")
@@ -234,12 +236,13 @@ def _futile_reboot(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Problem:
     """The loop breaker's evidence."""
     missing = missing_arguments(facts.cmdline, wanted)
     return Problem(
+        "reboot-futile",
         _NAME,
         "/proc/cmdline",
         f"the kernel lacks {_text(missing)} after a reboot, although the default boot entry holds it; "
         f"boot entry: {default_entry(facts)!r}; /proc/cmdline: {facts.cmdline!r}",
         "the host boots another entry than GRUB's default (a one-time entry, a boot menu, PXE or another disk): "
-        "find out which, no further reboot will be made",
+        "find out which; no further reboot is made",
         Severity.BLOCKED,
     )
 

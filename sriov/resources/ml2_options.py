@@ -95,8 +95,8 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             yield from (FreshService((name,), _paths(role, facts)) for name in due)
             continue
         if _HOMES[role] not in facts.files:
-            message = "no such file, or it cannot be read"
-            yield Problem(_NAME, _HOMES[role], message, f"install {_PACKAGES[role]} on this host first")
+            message, hint = "no such file, or it cannot be read", f"install {_PACKAGES[role]} on this host first"
+            yield Problem("neutron-conf-missing", _NAME, _HOMES[role], message, hint)
             continue
         reads = _paths(role, facts)
         if role is Role.COMPUTE:
@@ -158,8 +158,8 @@ def _changes(
         for item in wanted:  # on an all-in-one host both services read neutron.conf
             after |= {file.path: file for file in _edited(request, facts, item, after)}
     except FormatError as error:
-        hint = error.hint or "neutron itself would refuse this file: mend it"
-        yield Problem(_NAME, f"{error.path}:{error.line}", error.reason, hint)
+        hint = error.hint or "neutron itself would refuse this file: correct this line and run again"
+        yield Problem(error.id, _NAME, f"{error.path}:{error.line}", error.reason, hint)
         return
     for path, file in before.items():
         if file.text != after[path].text:

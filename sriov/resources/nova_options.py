@@ -90,15 +90,18 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
         return
     for path in facts.unreadable:
         if any(read_by(reader, path) for reader in _readers(request.roles)):
-            yield Problem(_NAME, path, "it cannot be read", "nova reads it: look at it on the host")
+            yield Problem(
+                "unreadable-file", _NAME, path, "the file cannot be read", "nova reads it: look at it on the host"
+            )
     if NOVA_CONF not in facts.files:
         if NOVA_CONF in facts.unreadable:
             return
         yield Problem(
+            "nova-conf-missing",
             _NAME,
             NOVA_CONF,
             "no such file",
-            "install nova on this host first; containers (kolla) are not supported",
+            "install nova on this host first; nova in containers (kolla) is not supported",
         )
         return
     release = release_of(request, facts)
@@ -134,11 +137,11 @@ def release_of(request: Request, facts: Facts) -> int | Problem:
             if majors
             else "no nova package was found"
         )
-        return Problem(_NAME, "nova release", f"it cannot be told: {found}", hint)
+        return Problem("nova-release-unknown", _NAME, "nova release", f"it cannot be determined: {found}", hint)
     try:
         return release_number(majors.pop())
     except SriovError as error:
-        return Problem(_NAME, "nova release", error.message, f"{error.hint}; or {hint}")
+        return Problem(error.id, _NAME, "nova release", error.message, f"{error.hint}; or {hint}")
 
 
 def _specs(pf: PhysicalFunction, facts: Facts, by_address: bool) -> Iterator[DeviceSpec]:
@@ -172,14 +175,15 @@ def _changes(
             edited = edit(files, item.release, item.wanted)
         except FormatError as error:
             yield Problem(
+                error.id,
                 _NAME,
                 f"{error.path}:{error.line}",
                 error.reason,
-                error.hint or "nova itself would refuse this file: mend it",
+                error.hint or "nova itself would refuse this file: correct this line and run again",
             )
             return
         for problem in edited.problems:
-            yield Problem(_NAME, "nova's files", str(problem), "mend this line and run again")
+            yield Problem("nova-options-refused", _NAME, "nova's files", problem, "correct this line and run again")
         for before, after in zip(files, edited.files, strict=True):
             if before.text != after.text:
                 yield file_change(_NAME, before, after, diff(before, after))
@@ -192,7 +196,7 @@ def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tupl
     return Change(
         resource,
         before.path,
-        wanted=f"{added} lines to add, {removed} to take out",
+        wanted=f"{added} {'line' if added == 1 else 'lines'} to add, {removed} to remove",
         found="",
         steps=(WriteFile(before.path, checksum(before.text), after.text, "0640"),),
         effect=Effect.RESTART,

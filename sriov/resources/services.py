@@ -36,14 +36,16 @@ def _one(facts: Facts, item: FreshService, earlier: tuple[Change, ...]) -> Itera
     unit = next((unit for unit in found if unit.file_state != "masked"), found[0] if found else None)
     if unit is None:
         yield Problem(
+            "service-missing",
             _NAME,
             item.names[0],
             "there is no such service on this host",
-            f"install {item.names[0]}, or take this host out of the role",
+            f"install {item.names[0]}, or remove this host from the role",
         )
         return
     if unit.file_state == "masked":
-        yield Problem(_NAME, unit.name, "the service is masked", f"systemctl unmask {unit.name}")
+        message = "the service is masked, so it cannot be started"
+        yield Problem("service-masked", _NAME, unit.name, message, f"systemctl unmask {unit.name}")
         return
     if item.at_boot and unit.file_state == "disabled":
         enable = Command(("systemctl", "enable", "-q", unit.name))

@@ -55,15 +55,16 @@ def _missing_pages(facts: Facts) -> Iterator[Problem]:
         if not wanted or not isinstance(size, int):
             continue
         present = facts.values.get(_POOL.format(size >> 10))
+        target = f"hugepagesz={_shown(size)}"
         if present is None:
             message = "this kernel has no huge pages of that size"
-            hint = "1 GiB takes a CPU with pdpe1gb (x86); /sys/kernel/mm/hugepages shows the sizes"
+            hint = "1 GiB needs a CPU with pdpe1gb (x86); /sys/kernel/mm/hugepages shows the sizes"
+            yield Problem("huge-page-size-unsupported", _NAME, target, message, hint, Severity.BLOCKED)
         elif present.isdecimal() and int(present) < wanted:
-            message = f"the kernel has {present} huge pages of that size, it was told {wanted}"
-            hint = "the memory does not suffice at boot, or somebody gave pages back since (vm.nr_hugepages)"
-        else:
-            continue
-        yield Problem(_NAME, f"hugepagesz={_shown(size)}", message, hint, Severity.BLOCKED)
+            pages = "1 huge page" if int(present) == 1 else f"{present} huge pages"
+            message = f"the kernel has {pages} of that size, its command line asks for {wanted}"
+            hint = "the memory was not sufficient at boot, or pages were given back since then (vm.nr_hugepages)"
+            yield Problem("huge-pages-missing", _NAME, target, message, hint, Severity.BLOCKED)
 
 
 def _shown(size: int) -> str:
@@ -76,10 +77,11 @@ def _changes(request: Request, facts: Facts, items: tuple[Item, ...], earlier: t
     stated = _stated(request)
     for ours in overruled((item for item in items if isinstance(item, KernelArgument)), stated):
         yield Problem(
+            "argument-overruled",
             _NAME,
             str(ours),
             f"it gives way to env.{_KEY}: {' '.join(map(str, stated))}",
-            f"take the argument out of env.{_KEY} to have {ours} again",
+            f"remove the argument from env.{_KEY} to have {ours} again",
             Severity.WARNING,
         )
 

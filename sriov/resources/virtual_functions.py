@@ -31,6 +31,10 @@ _NAME = "virtual-functions"
 _RELOAD = Command(("systemctl", "daemon-reload"))  # `enable` does it as well (systemctl(1))
 
 
+def _counted(num_vfs: int) -> str:
+    return "1 VF" if num_vfs == 1 else f"{num_vfs} VFs"
+
+
 class VfCount(NamedTuple):
     """A port that must have exactly so many VFs, now and after each boot. 0: none, and no unit of ours."""
 
@@ -56,7 +60,8 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             yield problem
         elif port:
             if port.interface in named:
-                yield Problem(_NAME, port.interface, "two entries of the testbed mean this port", "keep one of them")
+                message = "two entries of the testbed mean this port"
+                yield Problem("port-named-twice", _NAME, port.interface, message, "keep one of them")
             named.add(port.interface)
             yield VfCount(port.interface, pf.num_vfs)
     for path in facts.files:
@@ -66,10 +71,11 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for path in facts.other_setters:
         if path:
             yield Problem(
+                "second-master",
                 _NAME,
                 path,
                 "this file also sets the number of VFs",
-                "take it out there: two masters for one count end in EBUSY",
+                "remove it there: two programs that set one number end in EBUSY",
                 Severity.WARNING,
             )
 
@@ -81,6 +87,7 @@ def _ambiguous(pf: PhysicalFunction, facts: Facts) -> Problem | None:
     if len(same) < 2:
         return None
     return Problem(
+        "ambiguous-mac",
         _NAME,
         pf.label,
         f"{len(same)} ports have this address: {', '.join(same)} (are they in a bond?)",
@@ -91,19 +98,20 @@ def _ambiguous(pf: PhysicalFunction, facts: Facts) -> Problem | None:
 def _impossible(pf: PhysicalFunction, port: Port | None) -> Problem | None:
     if port is None:
         return Problem(
+            "unknown-interface",
             _NAME,
             pf.label,
             "no such interface",
             "`ip link` on the host shows the names; `fab discover` prints a stanza with them",
         )
     if port.is_virtual_function:
-        return Problem(
-            _NAME, pf.label, f"{port.pci_address} is itself a virtual function", "name its physical function"
-        )
+        message = f"{port.pci_address} is itself a virtual function"
+        return Problem("interface-is-a-vf", _NAME, pf.label, message, "name its physical function")
     if not port.total_vfs:
         if pf.num_vfs == 0:
             return None
         return Problem(
+            "no-sriov-support",
             _NAME,
             pf.label,
             f"{port.pci_address} (driver {port.driver or 'none'}) offers no SR-IOV",
@@ -111,9 +119,10 @@ def _impossible(pf: PhysicalFunction, port: Port | None) -> Problem | None:
         )
     if pf.num_vfs > port.total_vfs:
         return Problem(
+            "vf-limit",
             _NAME,
             pf.label,
-            f"wanted {pf.num_vfs} VFs, the card's limit (sriov_totalvfs) is {port.total_vfs}",
+            f"wanted {_counted(pf.num_vfs)}, the card's limit (sriov_totalvfs) is {port.total_vfs}",
             f"set 'VF' to {port.total_vfs} or less",
         )
     return None
@@ -141,13 +150,14 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
     steps: list[Step] = []
     effect = Effect.NONE
     if port and (present not in (0, item.num_vfs) or port.hung_writer):
-        blocked_by = _blocked(request, port, f"{item.num_vfs} VFs")
+        blocked_by = _blocked(request, port, _counted(item.num_vfs))
         if blocked_by:
             yield blocked_by
             return
         for vf, holder in _users(request, port):
             message = f"VF {vf.index} ({vf.pci_address}) will be taken from {holder}"
-            yield Problem(_NAME, port.interface, message, "--force-vf-reset was given", Severity.WARNING)
+            hint = "--force-vf-reset was given"
+            yield Problem("vf-taken", _NAME, port.interface, message, hint, Severity.WARNING)
         effect = Effect.VF_RESET
         steps.append(_clear_command(request, port))
     if after is None:
@@ -160,8 +170,8 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
     yield Change(
         _NAME,
         item.interface,
-        wanted=f"{item.num_vfs} VFs, at every boot" if after else "no VFs, no unit",
-        found=f"{present} VFs" + ("" if before is not None else ", no unit"),
+        wanted=f"{_counted(item.num_vfs)}, at every boot" if after else "no VFs, no unit",
+        found=_counted(present) + ("" if before is not None else ", no unit"),
         steps=tuple(steps),
         effect=effect,
         diff=vf_unit.diff(path, before, after),
@@ -187,6 +197,7 @@ def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
     """Why the VFs of this port must not be taken away; None if they may be."""
     if port.hung_writer:
         return Problem(
+            "vf-removal-hangs",
             _NAME,
             port.interface,
             f"the kernel has not answered an earlier write of 0 to sriov_numvfs (pid {port.hung_writer}): "
@@ -199,10 +210,11 @@ def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
         return None
     lines = "; ".join(f"VF {vf.index} ({vf.pci_address}) is in use by {holder}" for vf, holder in used)
     return Problem(
+        "vf-in-use",
         _NAME,
         port.interface,
-        f"{port.num_vfs} VFs cannot become {wanted}, for the kernel takes all away first: {lines}",
-        "free these VFs (shut down or migrate the guest), or pass --force-vf-reset to take them away",
+        f"{_counted(port.num_vfs)} cannot become {wanted}, because the kernel removes all of them first: {lines}",
+        "free these VFs (shut down or migrate the guest), or pass --force-vf-reset to remove them all the same",
         Severity.BLOCKED,
     )
 
@@ -216,7 +228,7 @@ def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | P
     unit = vf_unit.name_of(interface)
     clear: tuple[Command, ...] = ()
     if port and port.num_vfs:
-        blocked = _blocked(request, port, "as before")
+        blocked = _blocked(request, port, "what they were before")
         if blocked:
             return blocked
         clear = (_clear_command(request, port),)

@@ -8,6 +8,7 @@ import secrets
 from sriov.errors import HostError, LockedError, UnreachableError
 from sriov.planning import answers, script
 from sriov.planning.progress import ChangeProgress
+from sriov.planning.reboots import Note
 from sriov.resources.contract import Change
 from sriov.run import lock_owner
 from sriov.run.context import LogEntry, RunContext, interrupted
@@ -53,11 +54,11 @@ def conclude(outcome: Outcome, ctx: RunContext) -> Outcome:
     if unmet is not None:
         return failed(outcome, unmet, ctx)
     if outcome.plan.is_reboot_due:
-        return defer_reboot(outcome, "")
+        return defer_reboot(outcome, None)
     return outcome._replace(status=Status.CHANGED)
 
 
-def defer_reboot(outcome: Outcome, note: str) -> Outcome:
+def defer_reboot(outcome: Outcome, note: Note | None) -> Outcome:
     """The reboot is left for another run."""
     return outcome.noting(note)._replace(status=Status.PENDING)
 
@@ -124,7 +125,7 @@ def _judged(
             outcome = _seen(outcome, learn(request, output, nonce))
         return failed(outcome, refused, ctx)
     if f"\n@{nonce} end\n".encode() not in output:
-        cut_off = UnreachableError(outcome.name, "the session ended in the middle of the change")
+        cut_off = UnreachableError("connection-lost", outcome.name, "the session ended in the middle of the change")
         return failed(outcome, _in_the_middle(cut_off, step, outcome, ctx), ctx)
     try:
         seen = learn(request, output, nonce)

@@ -84,13 +84,14 @@ class RunContext(NamedTuple):
     def pause(self, host: Host, awaited: str) -> None:
         """Between two looks; InterruptedRunError if the operator ends the run meanwhile."""
         if self.stop.wait(self.limits.pause):
-            raise interrupted(host, f"interrupted while {awaited} was waited for")
+            raise interrupted(host, f"interrupted while waiting for {awaited}")
 
     def explained(self, error: HostError) -> HostError:
         """The error as it is told: what goes wrong once the operator has ended the run comes of that."""
         if not self.stop.is_set() or isinstance(error, InterruptedRunError):
             return error
-        return InterruptedRunError(error.host, f"interrupted: {error.message}", hint="run again", step=error.step)
+        message = f"interrupted: {error.message}"
+        return InterruptedRunError("interrupted", error.host, message, hint="run again", step=error.step)
 
 
 def begin(settings: Settings, watch: Watch, log: Log = lambda host, entry: None) -> RunContext:
@@ -100,8 +101,8 @@ def begin(settings: Settings, watch: Watch, log: Log = lambda host, entry: None)
 
 def before_reboot(host: Host) -> InterruptedRunError:
     """What becomes of a host that waits for its reboot when the operator ends the run."""
-    return interrupted(host, "interrupted before its reboot; all that comes before it is done", "the reboot")
+    return interrupted(host, "interrupted before its reboot; everything before it is done", "the reboot")
 
 
 def interrupted(host: Host, words: str, step: str = "") -> InterruptedRunError:
-    return InterruptedRunError(host.name, words, hint="run again", step=step)
+    return InterruptedRunError("interrupted", host.name, words, hint="run again", step=step)

@@ -66,7 +66,9 @@ class RunOptions(NamedTuple):
         number = self.max_unavailable.removesuffix("%")
         if not number.isascii() or not number.isdigit() or int(number) == 0:
             raise UsageError(
-                f"--max-unavailable {self.max_unavailable!r}: wanted a number from 1 or a percentage such as 10%"
+                "invalid-argument",
+                f"--max-unavailable {self.max_unavailable!r}: wanted a number from 1 or a percentage such as 10%",
+                hint="for example --max-unavailable 2",
             )
         share = hosts * int(number) // 100 if self.max_unavailable.endswith("%") else int(number)
         return max(1, share)
@@ -114,7 +116,7 @@ class _Run:
         self._states: list[State] = list(requests)
         names = [outcome_of(state).name for state in self._states]
         if twice := sorted({name for name in names if names.count(name) > 1} if len({*names}) < len(names) else ()):
-            raise UsageError(f"{twice[0]} is asked for twice", hint="name each host once")
+            raise UsageError("invalid-argument", f"{twice[0]} is named twice in the call", hint="name each host once")
         self._ctx = ctx
         self._options = options
         self._threads = pool_size(options.jobs, len(self._states))
@@ -218,7 +220,8 @@ class _Run:
         if not isinstance(state, Looked) or not state.outcome.plan.will_reboot:
             return state
         reason_not_to_reboot = self._options.reboots.reason_not_to_reboot(state.outcome.plan, state.facts)
-        return state._replace(may_reboot=not reason_not_to_reboot, outcome=state.outcome.noting(reason_not_to_reboot))
+        outcome = state.outcome.noting(reason_not_to_reboot)
+        return state._replace(may_reboot=reason_not_to_reboot is None, outcome=outcome)
 
     def _refill(self, numbers: list[int]) -> None:
         from sriov.run.drain import undrain_host

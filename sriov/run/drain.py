@@ -1,4 +1,4 @@
-"""Instances led away from a host for the time of its reboot: what a run needs of the cloud, and when it asks for it.
+"""Hosts drained for the time of their reboot: what a run needs of the cloud, and when it asks for it.
 
 What does it stands in `sriov/cloud/nova_drain.py`; here is what becomes of a host when it could not be done.
 """
@@ -11,6 +11,7 @@ from typing import Protocol
 
 from sriov.errors import SriovError
 from sriov.model import Host, Role
+from sriov.planning.reboots import Note
 from sriov.run.context import RunContext
 from sriov.run.outcome import AwaitingReboot, State, Status, outcome_of, with_outcome
 
@@ -25,18 +26,19 @@ class Drain(Protocol):
         it ends soon, by SriovError."""
 
     def undrain(self, host: Host) -> None:
-        """New instances may come again, if it was us who kept them away, in this run or an earlier one."""
+        """New instances may come again, if we disabled the service, in this run or an earlier one."""
 
 
-def drain_host(drain: Drain | None, awaiting: AwaitingReboot, ctx: RunContext) -> str:
-    """Why the host may not be rebooted after all; empty where it may. An interruption is no reason of the host's."""
+def drain_host(drain: Drain | None, awaiting: AwaitingReboot, ctx: RunContext) -> Note | None:
+    """Why the host may not be rebooted after all; None where it may. An interruption is no reason of the host's."""
     if drain is None:
-        return ""
+        return None
     host = awaiting.outcome.request.host
     try:
         stay = drain.drain(host, lambda words: ctx.tell(host, words), ctx.stop)
     except SriovError as error:
-        return "" if ctx.stop.is_set() else f"not rebooted, for it could not be drained: {error.message}"
+        words = f"not rebooted, because it could not be drained: {error.message}"
+        return None if ctx.stop.is_set() else Note("drain-failed", words)
     return ctx.settings.reboots.reason_with_instances_left(stay)
 
 
@@ -51,5 +53,6 @@ def undrain_host(drain: Drain | None, state: State, *, also_undone: bool = False
         drain.undrain(outcome.request.host)
     except Exception as error:  # whatever the cloud says, the host is as it is
         words = error.message if isinstance(error, SriovError) else type(error).__name__
-        return with_outcome(state, outcome.noting(f"nova-compute may still be disabled: {words}"))
+        note = Note("compute-still-disabled", f"nova-compute may still be disabled: {words}")
+        return with_outcome(state, outcome.noting(note))
     return state

@@ -61,7 +61,7 @@ def session_of(request: Request, ctx: RunContext) -> Session:
     """The open session; UnreachableError if it was closed, as whoever interrupts the run does."""
     session = ctx.sessions.of(request.host.name)
     if session is None:
-        raise UnreachableError(request.host.name, "its session was closed")
+        raise UnreachableError("connection-lost", request.host.name, "its session was closed", hint="run again")
     return session
 
 
@@ -102,8 +102,9 @@ def failed(outcome: Outcome, error: HostError, ctx: RunContext) -> Outcome:
 
 
 def unexpected_answer(host: str, error: Exception) -> HostError:
-    """An answer that nobody foresaw is its host's trouble, not that of the others."""
+    """An answer that was not foreseen is its host's trouble, not that of the others."""
     return HostError(
+        "unexpected-answer",
         host,
         f"its answer makes no sense to this program ({type(error).__name__})",
         hint="run again; if it stays, tell the authors what --debug shows",

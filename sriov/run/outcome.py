@@ -13,6 +13,7 @@ from typing import NamedTuple
 from sriov.errors import ConnectError, HostError, UnreachableError
 from sriov.facts.model import Facts
 from sriov.planning.plan import Plan
+from sriov.planning.reboots import Note
 from sriov.resources.contract import Change, Request, WriteFile
 
 
@@ -40,7 +41,7 @@ class Outcome(NamedTuple):
     first_plan: Plan = Plan()
     plan: Plan = Plan()
     error: HostError | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     done: tuple[int, ...] = ()
     has_begun: bool = False
     rebooted: bool = False
@@ -57,8 +58,8 @@ class Outcome(NamedTuple):
 
     @property
     def stops_all(self) -> bool:
-        """A login refused or a state out of reach is for the operator to mend before anything is changed anywhere;
-        a host that is down is not. What turns up once the changes have begun stops nobody else."""
+        """A login refused or a state out of reach is for the operator to correct before anything is changed anywhere;
+        a host that is down is not. What turns up once the changes have begun stops no other host."""
         refused = isinstance(self.error, ConnectError) and not isinstance(self.error, UnreachableError)
         return not self.has_begun and (refused or bool(self.plan.impossible))
 
@@ -67,7 +68,7 @@ class Outcome(NamedTuple):
         numbers = [number for number, (owner, _) in enumerate(self.first_plan.steps) if owner is change]
         return all(number in self.done for number in numbers)
 
-    def noting(self, note: str) -> Outcome:
+    def noting(self, note: Note | None) -> Outcome:
         return self._replace(notes=(*self.notes, note)) if note else self
 
     def without_files(self) -> Outcome:

@@ -7,7 +7,8 @@ import time
 
 from sriov.errors import HostError, RebootError, UnreachableError
 from sriov.facts.parser import sections
-from sriov.resources.contract import Request
+from sriov.planning.reboots import Note
+from sriov.resources.contract import Problem, Request
 from sriov.run.apply import apply, conclude, defer_reboot
 from sriov.run.context import RunContext, before_reboot
 from sriov.run.look import Seen, failed, log_in, look, looked, probe
@@ -32,7 +33,7 @@ def reboot(awaiting: AwaitingReboot, ctx: RunContext) -> Outcome:
                 return regained
             awaiting, outcome, waiting = regained, regained.outcome, ctx.sessions.take_waiting(outcome.name)
         if waiting is None:
-            raise UnreachableError(outcome.name, "its session was closed")
+            raise UnreachableError("connection-lost", outcome.name, "its session was closed", hint="run again")
         return _reboot(awaiting, waiting, ctx)
     except HostError as error:
         return failed(outcome, error, ctx)
@@ -50,13 +51,15 @@ def _reboot(awaiting: AwaitingReboot, waiting: Waiting, ctx: RunContext) -> Outc
     said = {name: words for name, words, _ in sections(answer, waiting.nonce)}
     if "unmarked" in said:
         raise HostError(
+            "reboot-not-recorded",
             outcome.name,
-            "not rebooted: /var/lib/sriov/rebooted cannot be written, by which a reboot in vain is known",
-            hint="is the disk full or read-only?",
+            "not rebooted: /var/lib/sriov/rebooted cannot be written, so a reboot in vain would be repeated",
+            hint="is the disk full or read-only? Correct it and run again",
             step="the reboot",
         )
     if "instance" in said:
-        return defer_reboot(outcome, f"not rebooted, for an instance was started meanwhile: {said['instance']}")
+        words = f"not rebooted, because an instance was started meanwhile: {said['instance']}"
+        return defer_reboot(outcome, Note("instances-running", words))
     session = ctx.sessions.of(outcome.name)
     if session is not None:
         session.wait_closed(_GOES_DOWN)
@@ -64,7 +67,8 @@ def _reboot(awaiting: AwaitingReboot, waiting: Waiting, ctx: RunContext) -> Outc
     unheard = min(ctx.limits.settle, ctx.limits.reboot) / 2
     seen = _reconnect(outcome.request, ctx, awaiting.boot_id, None if "rebooting" in said else unheard)
     if seen is None:
-        return defer_reboot(outcome, "not rebooted, for its connection was lost while it waited for its turn")
+        words = "not rebooted, because its connection was lost while it waited for its turn; run again"
+        return defer_reboot(outcome, Note("connection-lost", words))
     return _come_back(outcome, seen, awaiting.boot_id, ctx)
 
 
@@ -105,10 +109,17 @@ def _come_back(outcome: Outcome, seen: Seen, old_boot: str, ctx: RunContext) -> 
         return failed(outcome, error, ctx)
     outcome = outcome._replace(facts=seen.facts, plan=seen.plan)
     if seen.plan.is_reboot_due or seen.plan.blocked:
-        words = "; ".join(str(p) for p in seen.plan.blocked) or "the kernel still lacks its arguments"
-        hint = "; ".join(dict.fromkeys(p.hint for p in seen.plan.blocked))
-        return failed(outcome, RebootError(outcome.name, f"rebooted, but {words}", hint=hint), ctx)
+        return failed(outcome, _in_vain(outcome.name, seen.plan.blocked), ctx)
     return conclude(outcome, ctx)
+
+
+def _in_vain(host: str, blocked: tuple[Problem, ...]) -> RebootError:
+    if not blocked:
+        words = "rebooted, but the kernel still lacks its arguments"
+        return RebootError("reboot-futile", host, words, hint="run `fab plan` to see which")
+    words = "; ".join(str(problem) for problem in blocked)
+    hint = "; ".join(dict.fromkeys(problem.hint for problem in blocked))
+    return RebootError(blocked[0].id, host, f"rebooted, but {words}", hint=hint)
 
 
 def _reconnect(request: Request, ctx: RunContext, old_boot: str, patience: float | None = None) -> Seen | None:
@@ -130,6 +141,7 @@ def _reconnect(request: Request, ctx: RunContext, old_boot: str, patience: float
             reason = error.message  # also a refused login: pam_nologin(8) refuses until the boot is over
         if time.monotonic() > begun + ctx.limits.reboot:
             raise RebootError(
+                "reboot-timeout",
                 request.host.name,
                 f"did not come back within {ctx.limits.reboot:g} s of its reboot: {reason}",
                 hint="look at its console; the next run goes on from what it finds",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 
 from sriov.errors import HostError
+from sriov.planning.reboots import Note
 from sriov.run import drain
 from sriov.run.apply import defer_reboot
 from sriov.run.backends.protocol import Backend
@@ -66,7 +67,8 @@ class Waves:
         except Exception as error:  # of a cloud, in words that nobody foresaw
             outcome = awaiting.outcome
             words = f"not rebooted: its turn failed ({type(error).__name__})"
-            found = HostError(outcome.name, words, hint="run again; if it stays, tell the authors what --debug shows")
+            hint = "run again; if it stays, tell the authors what --debug shows"
+            found = HostError("reboot-turn-failed", outcome.name, words, hint=hint)
             found.__cause__ = error
             return ended(failed(outcome, found, self._ctx), self._ctx)
 
@@ -75,7 +77,7 @@ class Waves:
             return self._left_out(awaiting)
         reason_not_to_reboot = drain.drain_host(self._drain, awaiting, self._ctx)
         state: State
-        if reason_not_to_reboot:
+        if reason_not_to_reboot is not None:
             state = ended(defer_reboot(awaiting.outcome, reason_not_to_reboot), self._ctx)
         elif self._is_over:  # to empty a host takes its time
             state = self._left_out(awaiting)
@@ -96,5 +98,5 @@ class Waves:
     def _left_out(self, awaiting: AwaitingReboot) -> State:
         if self._ctx.stop.is_set():
             return awaiting  # whoever ends the run says so
-        note = "not rebooted, for another host did not come back as wanted"
+        note = Note("wave-stopped", "not rebooted, because another host did not come back as wanted")
         return ended(defer_reboot(awaiting.outcome, note), self._ctx)

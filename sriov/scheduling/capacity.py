@@ -56,8 +56,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """Something that serves nobody: a VF or an entry, and what is odd about it."""
+    """Something of no use: a VF or an entry, and what is odd about it. `id`: see `sriov.errors`."""
 
+    id: str
     host: Host
     target: str
     message: str
@@ -74,7 +75,7 @@ class Capacity:
     rows: tuple[Row, ...] = ()
     orphans: tuple[Orphan, ...] = ()
     silent: tuple[Host, ...] = ()
-    unasked: str = "nobody asked it"
+    unasked: str = "no one asked it"
 
     @property
     def physnets(self) -> tuple[str, ...]:
@@ -159,19 +160,21 @@ def _entry_of(request: Request, facts: Facts, port: Port) -> PhysicalFunction | 
 def _orphan_entries(request: Request, offer: Offer) -> Iterator[Orphan]:
     host = request.host
     if offer.refusal:
-        yield Orphan(host, "whitelist", offer.refusal, "nova-compute offers nothing until this is mended")
+        hint = "nova-compute offers nothing until this is corrected"
+        yield Orphan("nova-files-unreadable", host, "whitelist", offer.refusal, hint)
     for number, entry in enumerate(offer.entries):
         label = entry_label(entry)
         devices = [d for d in offer.hardware.devices if pci_rules.matches(offer.hardware, entry, d)]
         if not devices:
             what = "an interface" if entry.get("devname") else "a device"
-            yield Orphan(host, label, f"a whitelist entry for {what} that is not there", _ENTRY_HINT)
+            message = f"a whitelist entry for {what} that is not there"
+            yield Orphan("entry-without-device", host, label, message, _ENTRY_HINT)
         elif all((pci_rules.first_match(offer.hardware, offer.entries, d) or 0) < number for d in devices):
-            yield Orphan(host, label, _SHADOWED, _ENTRY_HINT)
+            yield Orphan("entry-shadowed", host, label, _SHADOWED, _ENTRY_HINT)
 
 
 _SHADOWED = "a whitelist entry that is never used: earlier ones take its devices"
-_ENTRY_HINT = "take the entry out of nova's files, or mend the name"
+_ENTRY_HINT = "remove the entry from nova's files, or correct the name"
 
 
 def _orphan_vfs(request: Request, facts: Facts, offer: Offer, claimed: Mapping[str, str]) -> Iterator[Orphan]:
@@ -180,20 +183,21 @@ def _orphan_vfs(request: Request, facts: Facts, offer: Offer, claimed: Mapping[s
         pf = _entry_of(request, facts, port)
         kept = pf.exclude_vfs if pf else ()
         for vf in port.vfs:
-            found = _mismatch(vf, offer)
+            target = f"{port.interface} VF {vf.index} ({vf.pci_address})"
+            found = _mismatch(request.host, target, vf, offer)
             if found and vf.index not in kept and vf.pci_address not in claimed:
-                yield Orphan(request.host, f"{port.interface} VF {vf.index} ({vf.pci_address})", *found)
+                yield found
 
 
-def _mismatch(vf: VirtualFunction, offer: Offer) -> tuple[str, str] | None:
+def _mismatch(host: Host, target: str, vf: VirtualFunction, offer: Offer) -> Orphan | None:
     entry = offer.taken_by(vf.pci_address)
     if is_left_behind(vf):
-        return (
-            f"bound to {vf.driver}, but used by nobody known",
-            "look for a guest that ended badly",
-        )
+        message = f"bound to {vf.driver}, but no known guest uses it"
+        return Orphan("vf-left-behind", host, target, message, "look for a guest that ended badly")
     if entry is None and vf.holder and vf.holder.is_guest:
-        return f"used by {vf.holder}, though no whitelist entry gives it away", "nova did not place this guest here"
+        message = f"used by {vf.holder}, though no whitelist entry gives it to guests"
+        return Orphan("vf-used-outside-whitelist", host, target, message, "nova did not place this guest here")
     if entry is None and not vf.holder:
-        return "used by nobody and given to no physical network", "add its port to env.sriov, or make fewer VFs"
+        message = "not used, and given to no physical network"
+        return Orphan("vf-without-network", host, target, message, "add its port to env.sriov, or make fewer VFs")
     return None

@@ -34,8 +34,12 @@ class Mark(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`name` says what must hold, `found` what was found, `remedy` the next act where it fails."""
+    """`name` says what must hold, `found` what was found, `remedy` the next act where it fails.
 
+    `id` names what is wrong (see `sriov.errors`); it is empty where the step holds.
+    """
+
+    id: str
     name: str
     mark: Mark
     found: str
@@ -86,8 +90,13 @@ class Asked:
         return tuple(device for device, entry in found if entry and pci_rules.serves(entry, self.physnet))
 
 
-def _judged(name: str, holds: bool, found: str, remedy: str) -> Judgement:
-    return Judgement(name, Mark.HOLDS, found) if holds else Judgement(name, Mark.FAILS, found, remedy)
+def _step(id: str, name: str, holds: bool, found: str, remedy: str) -> Judgement:
+    return holding(name, found) if holds else Judgement(id, name, Mark.FAILS, found, remedy)
+
+
+def holding(name: str, found: str = "", mark: Mark = Mark.HOLDS) -> Judgement:
+    id = ""  # nothing to look up
+    return Judgement(id, name, mark, found)
 
 
 def _unit(asked: Asked, names: tuple[str, ...]) -> Unit | None:
@@ -97,9 +106,12 @@ def _unit(asked: Asked, names: tuple[str, ...]) -> Unit | None:
 def _service(asked: Asked, names: tuple[str, ...]) -> Judgement:
     unit = _unit(asked, names)
     if unit is None:
-        return Judgement(f"{names[0]} runs", Mark.FAILS, "there is no such service", f"install {names[0]} on this host")
+        remedy = f"install {names[0]} on this host"
+        return Judgement("service-missing", f"{names[0]} runs", Mark.FAILS, "there is no such service", remedy)
     remedy = f"journalctl -u {unit.name} says why; then systemctl restart {unit.name}"
-    return _judged(f"{names[0]} runs", unit.is_active, f"{unit.name} is {unit.active_state}", remedy)
+    return _step(
+        "service-not-running", f"{names[0]} runs", unit.is_active, f"{unit.name} is {unit.active_state}", remedy
+    )
 
 
 def compute_service(asked: Asked) -> Judgement:
@@ -112,18 +124,20 @@ def scheduler_service(asked: Asked) -> Judgement:
 
 def whitelist_readable(asked: Asked) -> Judgement:
     refusal = asked.offer.refusal
-    found = refusal or f"{len(asked.offer.entries)} entries"
-    return _judged(
-        "nova-compute can read its whitelist", not refusal, found, "mend this; `fab plan` names file and line"
-    )
+    count = len(asked.offer.entries)
+    found = refusal or ("1 entry" if count == 1 else f"{count} entries")
+    remedy = "correct this; `fab plan` names file and line"
+    return _step("nova-files-unreadable", "nova-compute can read its whitelist", not refusal, found, remedy)
 
 
 def network_whitelisted(asked: Asked) -> Judgement:
     labels = [entry_label(entry) for entry in asked.entries]
     known = ", ".join(asked.offer.physnets) or "none"
-    found = f"entries for {', '.join(labels)}" if labels else f"no entry names it; named are: {known}"
+    found = f"no entry names it; named are: {known}"
+    if labels:
+        found = f"{'an entry' if len(labels) == 1 else 'entries'} for {', '.join(labels)}"
     remedy = f"give an interface of this host {asked.physnet!r} in env.sriov, then fab add_vrouter_node"
-    return _judged(f"the whitelist names {asked.physnet}", bool(labels), found, remedy)
+    return _step("network-not-whitelisted", f"the whitelist names {asked.physnet}", bool(labels), found, remedy)
 
 
 def whitelist_read_by_service(asked: Asked) -> Judgement:
@@ -138,20 +152,23 @@ def _fresh(asked: Asked, name: str, names: tuple[str, ...], reader: str, watches
     """Whether the files, or the VFs, are older than the running service."""
     unit = _unit(asked, names)
     if unit is None or unit.started_at is None:
-        return Judgement(name, Mark.UNKNOWN, "when the service began is not known")
+        return holding(name, "it is not known when the service started", Mark.UNKNOWN)
     paths = () if watches_vfs else tuple(path for path in asked.facts.files if nova_options.read_by(reader, path))
     reason = services.reason_to_restart(asked.facts, FreshService(names, paths, watches_vfs), unit, ())
-    fresh = "the service began after the VFs" if watches_vfs else "its files are older than the service"
-    return _judged(name, not reason, reason or fresh, f"systemctl restart {unit.name}")
+    remedy = f"systemctl restart {unit.name}"
+    if watches_vfs:
+        return _step("service-not-restarted", name, not reason, reason or "the service started after the VFs", remedy)
+    return _step("service-not-restarted", name, not reason, reason or "its files are older than the service", remedy)
 
 
 def entry_matches_device(asked: Asked) -> Judgement:
     labels = [entry_label(entry) for entry in asked.entries]
     found = ", ".join(device.address for device in asked.devices[:3]) or f"no device here is {' or '.join(labels)}"
     remedy = (
-        "mend the name in env.sriov: `fab discover` shows the interfaces; a driver that is not loaded hides its own"
+        "correct the name in env.sriov: `fab discover` shows the interfaces; those of a driver that is not loaded are "
+        "missing"
     )
-    return _judged("an entry for it matches a device", bool(asked.devices), found, remedy)
+    return _step("entry-without-device", "an entry for it matches a device", bool(asked.devices), found, remedy)
 
 
 def entry_comes_first(asked: Asked) -> Judgement:
@@ -164,16 +181,16 @@ def entry_comes_first(asked: Asked) -> Judgement:
     if winner is not None:
         network = winner.get("physical_network") or "no physical network"
         found = f"the entry for {entry_label(winner)} ({network}) comes first and takes {lost[0].address}"
-    remedy = "take that entry out, or name VFs by address: two physnets of one entry of env.sriov share its VFs out"
-    return _judged("no other entry takes its devices", bool(won), found, remedy)
+    remedy = "remove that entry, or name VFs by address: two physnets of one entry of env.sriov divide its VFs"
+    return _step("entry-shadowed", "no other entry takes its devices", bool(won), found, remedy)
 
 
 def vfs_present(asked: Asked) -> Judgement:
-    found = f"{len(asked.serving)} VFs"
+    found = _counted(len(asked.serving))
     if not asked.serving:
         found = "; ".join(_why_not_taken(asked, device) for device in asked.taken)
     remedy = "fab add_vrouter_node makes the VFs, now and at every boot"
-    return _judged(f"VFs for {asked.physnet} exist", bool(asked.serving), found, remedy)
+    return _step("no-vfs", f"VFs for {asked.physnet} exist", bool(asked.serving), found, remedy)
 
 
 def _why_not_taken(asked: Asked, device: Device) -> str:
@@ -181,7 +198,11 @@ def _why_not_taken(asked: Asked, device: Device) -> str:
     name = port.interface if port else device.address
     if device.kind is Kind.PLAIN:
         return f"{name} offers no SR-IOV"
-    return f"{name} has {port.num_vfs if port else 0} VFs"
+    return f"{name} has {_counted(port.num_vfs if port else 0)}"
+
+
+def _counted(vfs: int) -> str:
+    return "1 VF" if vfs == 1 else f"{vfs} VFs"
 
 
 def vfs_seen_by_service(asked: Asked) -> Judgement:
@@ -194,7 +215,7 @@ def vfs_free(asked: Asked) -> Judgement:
     left, total = len(asked.unallocated), len(asked.serving)
     found = f"{left} of {total} free" + (f"; guests with VFs here: {', '.join(guests[:5])}" if left < total else "")
     remedy = "free a VF (end or migrate a guest), or raise 'VF' of this host"
-    return _judged(f"{asked.count} of them not given to guests", left >= asked.count, found, remedy)
+    return _step("too-few-free-vfs", f"{asked.count} of them not given to guests", left >= asked.count, found, remedy)
 
 
 def _guest(holder: Holder) -> str:
@@ -204,18 +225,20 @@ def _guest(holder: Holder) -> str:
 def vfs_not_in_use(asked: Asked) -> Judgement:
     """nova does not know of other users: it would give their VFs away, and the guest would not start."""
     others = [f"{d.address} by {asked.holders[d.address]}" for d in asked.unallocated if d.address in asked.holders]
-    found = f"held: {'; '.join(others[:3])}" if others else "all that nova takes for free are free"
+    found = f"held: {'; '.join(others[:3])}" if others else "all VFs that nova counts as free are free"
     remedy = "name these VFs in 'exclude_vfs' of env.sriov, or free them; nova gives them to guests otherwise"
-    return _judged("no other program holds them", len(asked.free) >= asked.count, found, remedy)
+    return _step(
+        "vf-held-by-another-program", "no other program holds them", len(asked.free) >= asked.count, found, remedy
+    )
 
 
 def iommu_on(asked: Asked) -> Judgement:
     parents = {device.parent for device in asked.serving}
     ports = [port for port in ports_of(asked.facts) if port.pci_address in parents]
     ungrouped = [port.interface for port in ports if not port.has_iommu_group]
-    found = f"{', '.join(ungrouped)} in no IOMMU group" if ungrouped else "the ports are in IOMMU groups"
+    found = f"no IOMMU group has {', '.join(ungrouped)}" if ungrouped else "the ports are in IOMMU groups"
     remedy = "fab add_vrouter_node sets the kernel arguments (a reboot follows); check VT-d or AMD-Vi in the BIOS setup"
-    return _judged("the IOMMU is on", not ungrouped, found, remedy)
+    return _step("no-iommu-group", "the IOMMU is on", not ungrouped, found, remedy)
 
 
 def _effective(asked: Asked) -> Effective | str:
@@ -231,8 +254,13 @@ def _effective(asked: Asked) -> Effective | str:
 
 def scheduler_readable(asked: Asked) -> Judgement:
     read = _effective(asked)
-    found = read if isinstance(read, str) else f"{len(read.filters)} filters in force"
-    return _judged("nova-scheduler can read its files", not isinstance(read, str), found, "mend this line")
+    name, remedy = "nova-scheduler can read its files", "correct this line; `fab plan` names it too"
+    found = read if isinstance(read, str) else _in_force(len(read.filters))
+    return _step("nova-files-unreadable", name, not isinstance(read, str), found, remedy)
+
+
+def _in_force(filters: int) -> str:
+    return "1 filter is in force" if filters == 1 else f"{filters} filters are in force"
 
 
 def filter_enabled(asked: Asked) -> Judgement:
@@ -242,7 +270,8 @@ def filter_enabled(asked: Asked) -> Judgement:
     is_known = not classes or bool({*releases.ALL_FILTERS, releases.PCI_FILTER_CLASS}.intersection(classes))
     found = f"in force are: {', '.join(filters)}" + ("" if is_known else "; available_filters leaves its class out")
     remedy = "fab setup_openstack_node; until then a VM may land where no VF is, and fail late"
-    return _judged(f"{releases.PCI_FILTER} is enabled", releases.PCI_FILTER in filters and is_known, found, remedy)
+    is_enabled = releases.PCI_FILTER in filters and is_known
+    return _step("filter-not-enabled", f"{releases.PCI_FILTER} is enabled", is_enabled, found, remedy)
 
 
 Judge = Callable[[Asked], Judgement]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sriov.facts.model import Facts, Holder, HolderKind
 from sriov.model import Host, Role
 from sriov.resources.contract import Request
-from sriov.scheduling.checks import ANSWERS, ON_COMPUTE, ON_OPENSTACK, Asked, Judge, Judgement, Mark
+from sriov.scheduling.checks import ANSWERS, ON_COMPUTE, ON_OPENSTACK, Asked, Judge, Judgement, Mark, holding
 
 
 class Verdict(enum.Enum):
@@ -49,7 +49,7 @@ class Explanation:
     count: int
     computes: tuple[Explained, ...]
     schedulers: tuple[Explained, ...]
-    unasked: str = "nobody asked it"
+    unasked: str = "no one asked it"
 
     @property
     def hosts(self) -> tuple[Explained, ...]:
@@ -101,15 +101,14 @@ def _explained(
     count: int,
 ) -> Explained:
     if facts is None:
-        return Explained(
-            request.host, role, (Judgement(ANSWERS, Mark.FAILS, reason, "see that SSH reaches it as root"),)
-        )
+        step = Judgement("host-silent", ANSWERS, Mark.FAILS, reason, "make sure that SSH reaches it as root")
+        return Explained(request.host, role, (step,))
     asked = Asked.of(request, facts, physnet, count)
     return Explained(request.host, role, tuple(_until_failing(asked, judges)), free=len(asked.free))
 
 
 def _until_failing(asked: Asked, judges: tuple[Judge, ...]) -> Iterator[Judgement]:
-    yield Judgement(ANSWERS, Mark.HOLDS, "")
+    yield holding(ANSWERS)
     for judge in judges:
         judgement = judge(asked)
         yield judgement

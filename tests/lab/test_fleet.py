@@ -197,7 +197,7 @@ def test_two_controllers_at_once_make_each_change_once(fleet: Fleet, provisioned
         ends = [visit.hosts[host.login] for visit in (one, other)]
         assert {end["status"] for end in ends} & {"changed", "unchanged"}
         for error in (end["error"]["message"] for end in ends if end["status"] == "failed"):
-            assert "another run is at work on this host" in error or "Run again" in error
+            assert "another run is changing this host" in error or "Run again" in error
             refused += 1
         assert vf_counts(host) == [6, 7]
         assert {spec["physical_network"] for spec in whitelist(host)} == {"physnet7", "physnet2"}
@@ -226,7 +226,7 @@ def test_host_that_does_not_come_back_stops_the_reboots(fleet: Fleet, proved: Pr
     assert statuses(visit) == names(back, "changed") | names(waiting, "pending") | names((lost,), "failed")
     assert "did not come back within 10 s" in visit.hosts[lost.login]["error"]["message"]
     for host in waiting:
-        assert "another host did not come back" in visit.hosts[host.login]["notes"][0]
+        assert "another host did not come back" in visit.hosts[host.login]["notes"][0]["message"]
         assert host.absences() == []
         assert vf_counts(host) == [7, 7]
         assert len(whitelist(host)) == 2

@@ -164,6 +164,7 @@ def _client(address: str, hosts: tuple[Host, ...], reads_files: bool, patience: 
         import distributed
     except ImportError:
         raise UsageError(
+            "package-missing",
             f"--engine {address} needs the package distributed, which is not installed",
             hint="pip install 'sriov-fab[dask]', here and where the workers run",
         ) from None
@@ -185,6 +186,7 @@ def _client(address: str, hosts: tuple[Host, ...], reads_files: bool, patience: 
     except Exception as error:  # a name that is none, a refused connection, a certificate, silence
         words = " ".join(str(error).split())[:200] or type(error).__name__
         raise UsageError(
+            "no-scheduler",
             f"no Dask scheduler answers at {place} {'with' if is_encrypted else 'without'} TLS: {words}",
             hint="does `dask scheduler` run there, and is it encrypted as distributed is configured here?",
         ) from None
@@ -198,6 +200,7 @@ def _refuse_secrets(address: str, hosts: tuple[Host, ...], reads_files: bool) ->
     else:
         return
     raise UsageError(
+        "cluster-not-encrypted",
         f"{what}, and the connection to {address} would not be encrypted",
         hint="set up TLS for the cluster and distributed.comm.tls in ~/.config/dask (docs/scale.md)",
     )
@@ -208,22 +211,28 @@ def _check_workers(client: Any, address: str, hosts: tuple[Host, ...], patience:
         client.wait_for_workers(1, timeout=patience)
     except Exception:
         raise UsageError(
-            f"{address} has no workers", hint=f"start some: dask worker {address.removeprefix(SCHEME)} (docs/scale.md)"
+            "no-worker",
+            f"{address} has no workers",
+            hint=f"start some: dask worker {address.removeprefix(SCHEME)} (docs/scale.md)",
         ) from None
     workers = client.scheduler_info(n_workers=-1)["workers"]
     if client.scheduler.address.startswith(_ENCRYPTED):
         plain = sorted(name for name in workers if not name.startswith(_ENCRYPTED))
         if plain:
             raise UsageError(
-                f"the worker {plain[0]} takes connections without TLS",
-                hint="start it as the scheduler is (docs/scale.md)",
+                "cluster-not-encrypted",
+                f"the worker {plain[0]} accepts connections without TLS",
+                hint="start it with TLS, as the scheduler is (docs/scale.md)",
             )
     for resource in sorted({host.worker_resource for host in hosts} - {""}):
         if not any(each["resources"].get(resource, 0) >= 1 for each in workers.values()):
             of = [host.name for host in hosts if host.worker_resource == resource]
+            more = len(of) - 1
+            needy = f"{of[0]} and {more} more {'host' if more == 1 else 'hosts'} need" if more else f"{of[0]} needs"
             raise UsageError(
-                f"no worker offers {resource}, which {of[0]} asks for" + (f" and {len(of) - 1} more" if of[1:] else ""),
-                hint=f"start one with --resources {resource}=100, or mend env.worker_resources",
+                "no-worker",
+                f"no worker offers {resource}, which {needy} (env.worker_resources)",
+                hint=f"start one with --resources {resource}=100, or correct env.worker_resources",
             )
     _check_versions(client)
 
@@ -239,10 +248,11 @@ def _check_versions(client: Any) -> None:
     """Each worker must have this very program: it gets values of its types, and fills the same templates."""
     found = _ask_workers(client, ANSWER_SECONDS, worker.fingerprint)
     if not found:
-        raise UsageError("the workers do not answer", hint="look at their logs")
+        raise UsageError("no-worker", "the workers do not answer", hint="look at their logs")
     others = sorted(name for name, version in found.items() if version != worker.fingerprint())
     if others:
         raise UsageError(
+            "worker-version",
             f"the worker {others[0]} does not have this version of sriov-fab ({len(others)} of {len(found)} workers)",
             hint="install the same version, with the extra dask, where the workers run",
         )

@@ -224,9 +224,11 @@ def _lost(sent: _Sent, error: BaseException) -> HostError:
     if not isinstance(error, CancelledError):
         words = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     what = "nothing was touched" if sent.phase is Phase.LOOK else "a change may have been under way"
-    return HostError(sent.name, f"its step was lost by the engine ({words}); {what}", hint="see the workers; run again")
+    message = f"its step was lost by the engine ({words}); {what}"
+    return HostError("step-lost", sent.name, message, hint="look at the workers' logs; run again")
 
 
 def _interrupted(sent: _Sent) -> HostError:
     words = sent.heard.words if sent.heard is not None else "its step"
-    return InterruptedRunError(sent.name, f"interrupted during: {words}", hint="run again; its worker ends by itself")
+    hint = "run again; its worker ends by itself"
+    return InterruptedRunError("interrupted", sent.name, f"interrupted during: {words}", hint=hint)

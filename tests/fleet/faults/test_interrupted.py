@@ -79,7 +79,7 @@ def test_lock_of_a_controller_that_is_not_heard_of_is_freed_as_the_error_says(be
         os.kill(pid, signal.SIGSTOP)
         error = bench.converge("unheard")["unheard"].error
         assert error is not None
-        process = re.search(r"another run is at work .* \(process (\d+) here\)", error.message)
+        process = re.search(r"another run is changing this host.* \(process (\d+) here\)", error.message)
         assert process is not None, error.message
         assert "`kill` that process" in error.hint
         assert fleet["unheard"].run(f"kill {process[1]}").returncode == 0
@@ -168,7 +168,7 @@ def test_interrupted_wait_for_a_reboot_ends_at_once_and_says_so(bench: Bench, fl
     time.sleep(2)
     code, out, errors = controller.end(signal.SIGINT)
     assert code == 1
-    assert "interrupted while its reboot was waited for" in out
+    assert "interrupted while waiting for its reboot" in out
     assert "before its changes began" not in out
     assert "Traceback" not in out + errors
     fleet["gone"].mend()

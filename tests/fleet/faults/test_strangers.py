@@ -98,7 +98,7 @@ def test_program_that_a_change_needs_is_missed_before_anything_is_touched(bench:
         fleet["second"].fail(missing_tools=(tool,))
         runs = bench.look("second")
         assert [problem.message for problem in runs["second"].plan.impossible] == [
-            f"what a change is made with is missing: {tool}"
+            f"programs that every change needs are missing: {tool}"
         ]
         assert exit_code(runs.values()) == 2
     fleet["second"].mend()

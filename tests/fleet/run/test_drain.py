@@ -32,7 +32,7 @@ class Cloud:
     def drain(self, host: Host, watch: Callable[[str], None], stop: threading.Event) -> tuple[str, ...]:
         self.asked.append(f"empty {host.hostname}")
         if self.refuses:
-            raise CloudError("nova has no nova-compute of that name")
+            raise CloudError("compute-unknown-to-nova", "nova has no nova-compute of that name")
         return self.stay
 
     def undrain(self, host: Host) -> None:
@@ -68,7 +68,7 @@ def test_host_whose_instances_stay_is_pending_with_their_names_and_refilled(flee
     cloud = Cloud(stay=("vm-with-vf",))
     run = converge(fleet, tmp_path, cloud)
     assert (run.status, run.rebooted) == (Status.PENDING, False)
-    assert "vm-with-vf" in " ".join(run.notes)
+    assert "vm-with-vf" in " ".join(note.message for note in run.notes)
     assert cloud.asked == ["empty compute1", "refill compute1"]
     assert len(fleet["compute1"].boots) == 1
 
@@ -76,7 +76,7 @@ def test_host_whose_instances_stay_is_pending_with_their_names_and_refilled(flee
 def test_host_that_the_cloud_cannot_drain_is_pending_with_the_reason(fleet: Fleet, tmp_path: Path) -> None:
     run = converge(fleet, tmp_path, Cloud(refuses=True))
     assert (run.status, run.rebooted) == (Status.PENDING, False)
-    assert "no nova-compute of that name" in " ".join(run.notes)
+    assert "no nova-compute of that name" in " ".join(note.message for note in run.notes)
 
 
 def test_host_that_does_not_come_back_is_not_refilled_before_a_later_run_finds_it_well(

@@ -171,7 +171,7 @@ def test_lock_with_words_of_others_names_no_owner(words: str) -> None:
 
 
 def test_error_of_a_host_is_the_same_in_another_process() -> None:
-    sent = LockedError("root@a", "another run", hint="wait", step="the lock")
+    sent = LockedError("host-locked", "root@a", "another run", hint="wait", step="the lock")
     sent.holder = "ops@desk (pid 7, run r)"
     found = pickle.loads(pickle.dumps(sent))  # noqa: S301 - our own
     assert (type(found), vars(found)) == (LockedError, vars(sent))

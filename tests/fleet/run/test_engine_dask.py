@@ -258,7 +258,7 @@ def _refusal(address: str, hosts: tuple[Host, ...] = (), **options: Any) -> str:
 def test_resource_that_no_worker_offers_is_refused(racks: Racks) -> None:
     hosts = tuple(Host(f"root@h{number}", f"h{number}", worker_resource="rack9") for number in range(2))
     said = _refusal(racks.cluster.address, hosts)
-    assert "no worker offers rack9, which root@h0 asks for and 1 more" in said
+    assert "no worker offers rack9, which root@h0 and 1 more host need" in said
     assert "--resources rack9=100" in said
 
 

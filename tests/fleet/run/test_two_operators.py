@@ -67,7 +67,7 @@ def _live(fleet: Fleet, one: Bench, other: Bench) -> Story:
 def test_second_operator_is_told_who_holds_the_lock_and_since_when(story: Story, name: str) -> None:
     error = story.second[name].error
     assert error is not None
-    assert "another run is at work on this host" in error.message
+    assert "another run is changing this host" in error.message
     assert re.search(r"operator@desk since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", error.message)
     assert "nothing was touched by this run" in error.hint
 

@@ -66,7 +66,7 @@ def test_host_that_does_not_come_back_stops_the_reboots(bench: Bench, fleet: Fle
     assert isinstance(error, RebootError)
     assert "did not come back within 6 s" in error.message
     assert runs["second"].status is Status.PENDING
-    assert "another host did not come back" in runs["second"].notes[0]
+    assert "another host did not come back" in runs["second"].notes[0].message
     assert len(fleet["second"].boots) == 1
     assert not runs["second"].plan.changes  # all but the reboot is done
     assert exit_code(runs.values()) == 1
@@ -102,7 +102,7 @@ def test_instances_hold_a_reboot_back_and_are_named(bench: Bench, fleet: Fleet) 
     host.run("mkdir -p /run/libvirt/qemu; echo '<domstatus/>' >/run/libvirt/qemu/instance-0000002a.xml")
     runs = bench.converge(host.name)
     assert runs[host.name].status is Status.PENDING
-    assert "instance-0000002a" in runs[host.name].notes[0]
+    assert "instance-0000002a" in runs[host.name].notes[0].message
     assert exit_code(runs.values()) == 3
     assert len(host.boots) == 1
     assert bench.converge(host.name, reboot_with_instances=True)[host.name].rebooted
@@ -117,14 +117,14 @@ def test_instance_that_starts_while_the_host_waits_holds_the_reboot_back(bench: 
 
     runs = bench.converge(host.name, at=start)
     assert runs[host.name].status is Status.PENDING
-    assert "an instance was started meanwhile: instance-0000002b" in runs[host.name].notes[0]
+    assert "an instance was started meanwhile: instance-0000002b" in runs[host.name].notes[0].message
     assert len(host.boots) == 1
     assert exit_code(runs.values()) == 3
 
 
 def test_reboot_that_was_not_allowed_is_done_without_an_error(bench: Bench, fleet: Fleet) -> None:
     runs = bench.converge("guests-meanwhile", may_reboot=False)
-    assert runs["guests-meanwhile"].notes == ("a reboot is needed and was not allowed",)
+    assert [note.id for note in runs["guests-meanwhile"].notes] == ["reboot-not-allowed"]
     assert exit_code(runs.values()) == 0
 
 
@@ -138,7 +138,7 @@ def test_host_whose_connection_was_lost_while_it_waited_is_pending_and_the_other
     runs = bench.converge("early", "cut", limits=BRIEF._replace(reboot=12), at=cut)
     assert runs["early"].status is Status.CHANGED
     assert runs["cut"].status is Status.PENDING, runs["cut"].error
-    assert "its connection was lost while it waited for its turn" in runs["cut"].notes[0]
+    assert "its connection was lost while it waited for its turn" in runs["cut"].notes[0].message
     assert len(fleet["cut"].boots) == 1
     assert bench.converge("cut")["cut"].rebooted
 

@@ -141,7 +141,7 @@ IMPOSSIBLE = {
     "a byte order mark": Case((f"{NOVA}:1:",), spoil=conf("\ufeff[DEFAULT]\n"), mend=KEPT),
     "bytes that are no UTF-8": Case((f"{NOVA}:2:",), spoil=conf("[DEFAULT]\nx = \udcff\n"), mend=KEPT),
     "no nova package": Case(
-        ("nova release: it cannot be told: no nova package was found", "set env.openstack_release"),
+        ("nova release: it cannot be determined: no nova package was found", "set env.openstack_release"),
         spoil=lambda host: host.path("packages/nova-26.2.1.egg-info").rmdir(),
         mend=lambda host: host.path("packages/nova-26.2.1.egg-info").mkdir(),
     ),
@@ -244,7 +244,7 @@ def test_testbed_that_is_wrong_is_refused_before_any_connection(operator: Operat
 
 CALLS = {
     "no host": (("add_vrouter_node",), ("add_vrouter_node", "host")),
-    "a host that does not stand there": (("add_vrouter_node:root@10.9.8.7",), ("root@10.9.8.7 does not stand in",)),
+    "a host that does not stand there": (("add_vrouter_node:root@10.9.8.7",), ("root@10.9.8.7 is not in",)),
     "a host without the role": (("setup_openstack_node:GOOD",), ("has no openstack role", "env.roledefs['openstack']")),
     "an unknown task": (("setup_al",), ("setup_al",)),
     "an unknown option": (("setup_all:rebot=no",), ("rebot", "reboot")),

@@ -67,7 +67,7 @@ def test_requests_are_for_the_hosts_and_roles_of_the_testbed(fleet: Fleet, bed: 
     testbed = api.load(bed)
     (request,) = api.requests(testbed, [fleet["compute1"].login], Role.COMPUTE)
     assert (request.host.name, request.roles) == (fleet["compute1"].login, frozenset({Role.COMPUTE}))
-    with pytest.raises(UsageError, match="does not stand in"):
+    with pytest.raises(UsageError, match="is not in"):
         api.requests(testbed, ["root@127.0.0.9"])
     with pytest.raises(UsageError, match="has no compute role"):
         api.requests(testbed, [fleet["control"].login], Role.COMPUTE)
@@ -79,7 +79,7 @@ def test_stranger_is_looked_at_with_all_its_ports(fleet: Fleet, bed: Path) -> No
     (outcome,) = api.look(api.unlisted_requests(api.load(bed), [fleet["compute1"].login]))
     assert outcome.facts is not None
     assert [port.interface for port in outcome.facts.ports] == ["eth0"]
-    with pytest.raises(UsageError, match="is no host"):
+    with pytest.raises(UsageError, match="is not a host"):
         api.unlisted_requests(api.load(bed), ["root@"])
 
 

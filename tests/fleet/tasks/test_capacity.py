@@ -114,7 +114,7 @@ def test_orphans_are_named(running: Operator, fleet: Fleet) -> None:
     found = {(orphan["target"], orphan["message"]) for orphan in orphans}
     assert ("eth9", "a whitelist entry for an interface that is not there") in found
     assert ("eth0", "a whitelist entry that is never used: earlier ones take its devices") in found
-    assert ("eth0 VF 0 (0000:01:10.0)", "used by nobody and given to no physical network") in found
+    assert ("eth0 VF 0 (0000:01:10.0)", "not used, and given to no physical network") in found
     assert not any(target.startswith("eth0 VF 1 ") for target, _ in found)  # the bond has it
 
 

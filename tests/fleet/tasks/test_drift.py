@@ -127,9 +127,9 @@ def test_vf_of_a_vm_that_is_shut_off_is_not_free(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("address", "physnet", "message"),
     [
-        ("0000:05:10.0", "physnet1", "bound to 0000:05:10.0, which is no device of this host"),
-        ("0000:01:00.0", "physnet1", "bound to 0000:01:00.0, which is no VF of this host"),
-        ("0000:01:10.1", "physnet2", "bound to 0000:01:10.1, which no whitelist entry gives away"),
+        ("0000:05:10.0", "physnet1", "bound to 0000:05:10.0, which is not a device of this host"),
+        ("0000:01:00.0", "physnet1", "bound to 0000:01:00.0, which is not a VF of this host"),
+        ("0000:01:10.1", "physnet2", "bound to 0000:01:10.1, which no whitelist entry gives to guests"),
         (VFS[2], "physnet2", f"bound to {VFS[2]} for physnet2, which the whitelist gives to physnet1"),
     ],
     ids=["no-device", "no-vf", "not-whitelisted", "another-network"],

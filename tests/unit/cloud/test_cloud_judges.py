@@ -119,7 +119,7 @@ def test_guest_passes_with_the_device_and_its_address() -> None:
 
 
 def test_junit_counts_what_was_not_made_as_skipped() -> None:
-    made = (checks.passed("a", "x"), checks.failed("b", "<&>"), checks.not_made("c", "why"))
+    made = (checks.passed("a", "x"), checks.check("vm-in-error", "b", False, "<&>"), checks.not_made("c", "why"))
     suite = ElementTree.fromstring(checks.junit([("physnet1", made)]))[0]  # noqa: S314 - our own text
     assert {key: suite.get(key) for key in ("tests", "failures", "skipped")} == {
         "tests": "3",

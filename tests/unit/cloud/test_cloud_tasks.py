@@ -132,13 +132,13 @@ def test_bound_reads_binding_and_segment(cloud: StandIn, caller: Caller, login: 
     ("arguments", "words"),
     [
         (("vn1", "physnet9", "100", "10.1.0.0/24"), "did you mean 'physnet"),
-        (("vn1", "physnet1", "4095", "10.1.0.0/24"), "is no VLAN"),
-        (("vn1", "physnet1", "0", "10.1.0.0/24"), "is no VLAN"),
-        (("vn1", "physnet1", "ten", "10.1.0.0/24"), "is no VLAN"),
+        (("vn1", "physnet1", "4095", "10.1.0.0/24"), "is not a VLAN"),
+        (("vn1", "physnet1", "0", "10.1.0.0/24"), "is not a VLAN"),
+        (("vn1", "physnet1", "ten", "10.1.0.0/24"), "is not a VLAN"),
         (("vn1", "physnet1", "100", "10.1.0.7/24"), "has host bits set"),
         (("vn1", "physnet1", "100", "10.1.0.0"), "no prefix length"),
         (("vn1", "physnet1", "100", "10.1.0.0/31"), "no room for a gateway"),
-        (("v\x1b[2J", "physnet1", "100", "10.1.0.0/24"), "is no name of a network"),
+        (("v\x1b[2J", "physnet1", "100", "10.1.0.0/24"), "is not a name for a network"),
     ],
 )
 def test_network_that_cannot_be_is_a_usage_error(caller: Caller, arguments: tuple[str, ...], words: str) -> None:
@@ -149,9 +149,9 @@ def test_network_that_cannot_be_is_a_usage_error(caller: Caller, arguments: tupl
 @pytest.mark.parametrize(
     ("ip", "mac", "words"),
     [
-        ("", "01:00:5e:00:00:01", "no address of one interface"),
+        ("", "01:00:5e:00:00:01", "not the address of one interface"),
         ("", "52:54:00", "is not a MAC address"),
-        ("10.1.0.300", "", "is no IP address"),
+        ("10.1.0.300", "", "is not an IP address"),
     ],
 )
 def test_port_that_cannot_be_is_a_usage_error(ip: str, mac: str, words: str) -> None:

@@ -79,9 +79,9 @@ def test_interruption_ends_the_wait_for_an_instance_that_does_not_move() -> None
         told.append(words)
         threading.Timer(0.2, stop.set).start()
 
-    with pytest.raises(CloudError, match="interrupted while vm1 was led away"):
+    with pytest.raises(CloudError, match="interrupted while vm1 was live-migrated"):
         patient.drain(HOST, watch, stop)
-    assert told == ["leading vm1 away"]
+    assert told == ["live-migrating vm1"]
 
 
 def test_refill_enables_what_an_earlier_run_of_ours_disabled() -> None:
@@ -100,7 +100,7 @@ def test_what_somebody_else_disabled_stays_so_with_his_reason(reason: str) -> No
 
 def test_host_that_nova_does_not_know_is_told_with_those_that_it_knows() -> None:
     stranger = Host("root@10.0.0.9", "10.0.0.9", hostname="other")
-    with pytest.raises(CloudError, match=r"no nova-compute of the name 10\.0\.0\.9 or other .*compute1"):
+    with pytest.raises(CloudError, match=r"no nova-compute of the name 10\.0\.0\.9 or other; it has: .*compute1"):
         drain(Compute()).undrain(stranger)
 
 

@@ -20,7 +20,7 @@ def text(made: plan.Plan) -> str:
     lines = []
     for change in made.changes:
         lines += [f"{change} [{change.effect.value}]", *(f"    {line}" for line in change.diff)]
-    lines += [f"{problem.severity.value}: {problem}\n    -> {problem.hint}" for problem in made.problems]
+    lines += [f"{p.severity.value}: {p} [{p.id}]\n    -> {p.hint}" for p in made.problems]
     return "\n".join([*lines, f"reboot: {made.reboot.value}", ""])
 
 

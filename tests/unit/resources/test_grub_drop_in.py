@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sriov.formats.kernel_arguments import Edit, KernelArgument, edit, lacking, tokens
+from sriov.formats.kernel_arguments import Edit, KernelArgument, edit, missing_arguments, tokens
 from sriov.resources.grub_drop_in import drop_in_text
 
 WANTED = (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))
@@ -159,7 +159,7 @@ DEFAULTS = st.lists(st.one_of(ASSIGNMENT, st.sampled_from(("# iommu=off", "GRUB_
 def test_drop_in_gives_the_wanted_and_keeps_the_rest(defaults: str) -> None:
     before, after = source(defaults), applied(defaults)
     line = " ".join(after).replace("--", "-")
-    assert lacking(line, WANTED) == ()
+    assert missing_arguments(line, WANTED) == ()
     assert edit(line, WANTED) == Edit((), ())
     assert [tokens(line).count(str(argument)) for argument in WANTED] == [1, 1]
     for old, new in zip(before, after, strict=True):
@@ -176,6 +176,6 @@ def test_drop_in_and_grubby_leave_the_same(linux: str, default: str) -> None:
     by_drop_in = applied(f"GRUB_CMDLINE_LINUX={shlex.quote(linux)}\nGRUB_CMDLINE_LINUX_DEFAULT={shlex.quote(default)}")
     made = edit(whole, WANTED)
     by_grubby = [*(token for token in tokens(whole) if token not in made.remove), *made.add]
-    assert lacking(" ".join(by_grubby), WANTED) == lacking(" ".join(by_drop_in).replace("--", "-"), WANTED) == ()
-    if not lacking(whole, WANTED):
+    assert missing_arguments(" ".join(by_grubby), WANTED) == missing_arguments(" ".join(by_drop_in).replace("--", "-"), WANTED) == ()
+    if not missing_arguments(whole, WANTED):
         assert made == Edit((), ())

@@ -164,7 +164,7 @@ def test_answer_of_a_worker_holds_no_password_and_no_other_host() -> None:
     asked = Request(hosts[0], Testbed("bed.py", hosts), ROLES)
 
     def refuse(host: Host) -> Any:
-        raise ConnectError(host.name, "refused")
+        raise ConnectError("login-refused", host.name, "refused")
 
     sent = pickle.dumps(carry_out(job(Phase.LOOK, asked, Settings("r", refuse))))
     assert b"refused" in sent
@@ -173,5 +173,5 @@ def test_answer_of_a_worker_holds_no_password_and_no_other_host() -> None:
 
 
 def test_host_that_is_asked_for_twice_is_refused_before_anything_is_touched() -> None:
-    with pytest.raises(UsageError, match="compute1 is asked for twice"):
+    with pytest.raises(UsageError, match="compute1 is named twice"):
         converge.look([request(), request()], connect, RunOptions(), lambda label, event: None)

@@ -27,7 +27,7 @@ End = Callable[[Outcome, RunContext], Outcome]
 
 
 def no_session(host: Host) -> Any:
-    raise HostError(host.name, "there is no such host")
+    raise HostError("unreachable", host.name, "there is no such host")
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def stays(outcome: Outcome, ctx: RunContext) -> Outcome:
 
 
 def fails(outcome: Outcome, ctx: RunContext) -> Outcome:
-    return failed(outcome, HostError(outcome.name, "did not come back"), ctx)
+    return failed(outcome, HostError("reboot-timeout", outcome.name, "did not come back"), ctx)
 
 
 class Cloud:
@@ -159,7 +159,7 @@ def test_host_that_was_being_emptied_when_another_failed_stays_up_and_is_refille
     states = play(yard, waiting("a", "b", "c"), cloud)
     assert yard.rebooted == ["a", "b"]
     assert statuses(states)[2] is Status.PENDING
-    assert "another host did not come back" in outcome_of(states[2]).notes[0]
+    assert "another host did not come back" in outcome_of(states[2]).notes[0].message
     assert cloud.refilled == ["a", "c"]
 
 
@@ -184,7 +184,7 @@ def test_interruption_while_a_host_is_emptied_reboots_none(ctx: RunContext, play
     def interrupted(name: str, stop: threading.Event) -> None:
         stop.set()
         if refuses:
-            raise CloudError("interrupted")
+            raise CloudError("interrupted", "interrupted")
 
     cloud, yard = Cloud(interrupted), Yard(ctx)
     hosts = waiting("a", "b", "c")
