@@ -129,8 +129,8 @@ def hits(path: Path, shown: str = "") -> list[Hit]:
     return found(WORDS, [Text(1, text)], shown)
 
 
-_NUMBER = re.compile(r"\blen\(|\bsum\(|count|number|num_|total|\bleft\b|\bfree\b|\bvfs\b")
-_PLURAL = re.compile(r" (?:[a-z]+ )?([a-z]{2,}s|[A-Z]{2,}s|entries)\b")
+_NUMBER = re.compile(r"\blen\(|\bsum\(|count|number|num_|total|\b(added|free|left|present|removed|vfs)\b")
+_PLURAL = re.compile(r" (?:[a-z]+ )?((?!has\b|is\b|was\b|less\b)[a-z]{2,}s|[A-Z]{2,}s)\b")
 
 
 def disagreements(source: str) -> Iterator[Text]:
