@@ -170,7 +170,8 @@ def _said(options: Options, *names: str) -> tuple[str, ...]:
     """The values of these parameters; UsageError that lists all that are missing."""
     values = {**options.own, "physnet": options.physnet}
     if missing := [name for name in names if not values.get(name)]:
-        raise UsageError(f"missing: {', '.join(missing)}", hint=f"it takes {', '.join(names)}, in this order")
+        order = ", in this order" if len(names) > 1 else ""
+        raise UsageError(f"missing: {', '.join(missing)}", hint=f"it takes {', '.join(names)}{order}")
     return tuple(str(values[name]) for name in names)
 
 
