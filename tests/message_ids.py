@@ -10,7 +10,6 @@ from pathlib import Path
 from conftest import CHECKOUT
 
 _ROOTS = ("sriov", "fabfile")
-_NO_PART = CHECKOUT / "sriov" / "simulation"
 _SHELL = re.compile(r"(?:^|[;&|{(]|\bdo|\bthen|\belse)\s*(?:fail|stop) ([a-z0-9]+(?:-[a-z0-9]+)*) ", re.MULTILINE)
 _WORDS = "tuple[str, str, str]"  # id, what, hint: what becomes a message where its place is known
 ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -40,7 +39,7 @@ def ids_in_shell() -> dict[str, list[str]]:
 
 def _modules() -> list[Path]:
     paths = (path for root in _ROOTS for path in (CHECKOUT / root).rglob("*.py"))
-    return sorted(path for path in paths if _NO_PART not in path.parents)
+    return sorted(paths)
 
 
 def _takers(tree: ast.Module) -> set[str]:

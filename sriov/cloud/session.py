@@ -36,6 +36,8 @@ def login(testbed: Testbed) -> Connection:
     Raises CloudUnavailableError where openstacksdk or credentials are missing, UsageError where those are not complete,
     CloudError where the cloud refuses or does not answer.
     """
+    if not _may_have_credentials(testbed):
+        raise CloudUnavailableError("no-credentials", _NO_CREDENTIALS, hint=_NO_LOGIN)
     try:
         import openstack
     except ImportError:
@@ -62,8 +64,6 @@ def ask(
     `cloud`: a login that is there already.
     """
     try:
-        if cloud is None and not _may_have_credentials(testbed):
-            raise CloudUnavailableError("no-credentials", _NO_CREDENTIALS, hint=_NO_LOGIN)
         return read(cloud or login(testbed), testbed), None
     except SriovError as error:
         return None, error
@@ -110,14 +110,13 @@ def cloud_errors(act: str) -> Iterator[None]:
     import openstack.exceptions
     import requests
 
-    unsaid = (keystoneauth1.exceptions.MissingRequiredOptions, openstack.exceptions.ConfigException)
     try:
         yield
     except SriovError:
         raise
     except (openstack.exceptions.SDKException, keystoneauth1.exceptions.ClientException) as error:
         id, message, hint = _refusal(error)
-        kind = UsageError if isinstance(error, unsaid) else CloudError
+        kind = UsageError if id == "no-credentials" else CloudError
         raise kind(id, f"{act}: {message}", hint=hint) from None
     except (requests.RequestException, OSError) as error:
         raise CloudError("cloud-silent", f"{act}: {_plain(error)}", hint=_UNREACHABLE) from None
@@ -143,12 +142,12 @@ def _refusal(error: Exception) -> _Refusal:
         return _Refusal("cloud-silent", f"no answer: {said.partition(': HTTP')[0]}", _UNREACHABLE)
     if isinstance(error, auth.SSLError):
         return _Refusal("untrusted-certificate", f"its certificate is not trusted: {said}", _CERTIFICATE)
+    if isinstance(error, auth.EndpointNotFound | sdk.EndpointNotFound | sdk.ServiceDisabledException):
+        return _Refusal("service-not-in-catalogue", f"the catalogue lacks a service: {said}", _CATALOGUE)
     if isinstance(error, auth.MissingRequiredOptions | sdk.ConfigException):
         return _Refusal("no-credentials", f"the credentials are not complete: {said}", _NO_LOGIN)
     if isinstance(error, sdk.DuplicateResource):
         return _Refusal("ambiguous-name", f"several have this name: {said}", "name one by its id, or delete the others")
-    if isinstance(error, auth.EndpointNotFound | sdk.EndpointNotFound):
-        return _Refusal("service-not-in-catalogue", f"the catalogue lacks a service: {said}", _CATALOGUE)
     known = {
         403: _Refusal("cloud-forbids", said, _FORBIDDEN),
         404: _Refusal("not-in-cloud", said, "it does not exist, or these credentials may not see it"),

@@ -30,7 +30,7 @@ class Holders:
     def _port(self, interface: str, index: int) -> Port:
         port = self._machine.sysfs.ports.get(interface)
         if port is None or index >= port.count:
-            raise UsageError(f"{self._machine.spec.name} has no VF {index} of {interface}")
+            raise UsageError("simulation-call", f"{self._machine.spec.name} has no VF {index} of {interface}")
         return port
 
     async def hold(self, interface: str, index: int, kind: str, name: str) -> None:
@@ -41,7 +41,7 @@ class Holders:
         """
         port = self._port(interface, index)
         if kind not in KINDS:
-            raise UsageError(f"nobody holds a VF by {kind!r}", hint=f"one of {', '.join(KINDS)}")
+            raise UsageError("simulation-call", f"a VF cannot be held by {kind!r}", hint=f"write one of {', '.join(KINDS)}")
         if kind in ("libvirt", "vfio"):
             await self._open_group(port, index)
         if kind in ("libvirt", "domain"):

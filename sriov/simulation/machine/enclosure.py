@@ -36,6 +36,7 @@ class Enclosure:
         if await process.stdout.readline() != b"ready\n":
             error = (await process.stderr.read()).decode("utf-8", "replace").strip()
             raise SriovError(
+                "simulation-requirement",
                 f"the simulated host {name} cannot be built: {error.splitlines()[-1] if error else 'killed'}",
                 hint="the simulation needs mount, pid and uts namespaces, as root or with user namespaces allowed",
             )

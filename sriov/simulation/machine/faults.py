@@ -37,7 +37,7 @@ async def switch(machine: Machine, old: Faults) -> None:
     status, output = await machine.run(["/bin/sh", "-c", _script(old, new)], data=new.update_grub_error.encode())
     if status:
         told = output.decode("utf-8", "replace")
-        raise SriovError(f"{machine.spec.name}: a fault could not be switched: {told}")
+        raise SriovError("simulation-failed", f"{machine.spec.name}: a fault could not be switched on or off: {told}")
     for nic in machine.spec.nics:
         port = machine.sysfs.ports[nic.interface]
         limit = nic.driver_limit if new.driver_limit is None else new.driver_limit

@@ -80,6 +80,7 @@ def _serve(root: Directory, mountpoint: Path) -> None:
         device = fuse.mount(str(mountpoint))
     except OSError as error:
         raise SriovError(
+            "simulation-requirement",
             f"no FUSE file system can be mounted: {error.strerror}",
             hint="it needs a readable and writable /dev/fuse (modprobe fuse; in a container: --device /dev/fuse)",
         ) from None
