@@ -1,4 +1,4 @@
-"""What the tasks of the cloud do: a checked call, the library at work, the answer. Imported when a task runs."""
+"""What the tasks of the cloud do: a checked call, the library's work, the answer. Imported when a task runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .options import Options
 if TYPE_CHECKING:
     from sriov.cloud.session import Connection
 
-_SMOKE_CIDR = "192.0.2.0/24"  # for documentation, RFC 5737: nobody's network
+_SMOKE_CIDR = "192.0.2.0/24"  # for documentation, RFC 5737: no real network
 _HOST_SECONDS = 90.0
 
 
@@ -160,7 +160,7 @@ def watcher(options: Options, name: str) -> servers.Watch:
     def watch(words: str) -> None:
         if not options.json and words != last[0]:
             last[0] = words
-            with contextlib.suppress(OSError, ValueError):  # nothing is lost where nobody reads any more
+            with contextlib.suppress(OSError, ValueError):  # nothing is lost if the output is closed
                 print(f"{time.monotonic() - begun:7.1f}s  {name}  {words}", file=sys.stderr, flush=True)
 
     return watch

@@ -1,4 +1,4 @@
-"""What the tasks share: testbed in, library at work, report out. Imported when a task runs, not before."""
+"""What the tasks share: testbed in, the library's work, report out. Imported when a task runs, not before."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def converge(task: str, options: Options, only: Role | None = None) -> int:
 
 
 def rollback(options: Options) -> int:
-    """What a run replaced, put back; the kernel keeps its arguments until somebody reboots."""
+    """What a run replaced, put back; the kernel keeps its arguments until the next reboot."""
     bed = load(options)
     return _change("rollback", options, bed, api.rollback(requests(bed, options), options.run))
 

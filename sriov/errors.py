@@ -9,7 +9,7 @@
         ├── ConnectError       1  no session, or no root on it: nothing was touched by this run
         │   └── UnreachableError  1  the host does not answer (the others go on)
         ├── InterruptedRunError  1  the operator ended the run before this host was done
-        ├── LockedError        1  another run is at work on the host; nothing was touched by this one
+        ├── LockedError        1  another run is changing the host; this one touched nothing
         ├── ApplyError         1  a step failed; earlier steps stand, later ones were not begun
         └── RebootError        1  the host did not come back, or came back without what was wanted
 
@@ -32,6 +32,11 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\
 def printable(text: str) -> str:
     """Text from outside, fit for a message: without terminal escapes and control characters."""
     return _ESCAPES.sub("", text)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 VF`, `2 VFs`, `0 entries`. `plural` is for a noun that takes more than an s."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def nearest(word: object, known: Iterable[str], cutoff: float = 0.6) -> str:
@@ -99,7 +104,7 @@ class TestbedError(SriovError):
     def __init__(self, path: str, faults: tuple[Fault, ...]) -> None:
         self.path = path
         self.faults = faults
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        count = counted(len(faults), "fault")
         lines = "".join(f"\n  * {fault}" for fault in faults)
         super().__init__("testbed-faults", f"the testbed {path} has {count}; nothing was touched{lines}")
 
@@ -156,7 +161,7 @@ class InterruptedRunError(HostError):
 
 
 class LockedError(HostError):
-    """Another run is at work on the host; `holder` are the words in its lock."""
+    """Another run is changing the host; `holder` is the text in its lock."""
 
     kind = "HostError"
     holder = ""

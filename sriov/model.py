@@ -23,7 +23,7 @@ CONTRAIL, ML2 = NETWORK_BACKENDS = ("contrail", "ml2")
 
 
 class Secret:
-    """A password. It shows as `***` wherever it is printed; `reveal()` is for the one place that sends it."""
+    """A password. It shows as `***` in any output; `reveal()` is for the one place that sends it."""
 
     __slots__ = ("_value",)
 

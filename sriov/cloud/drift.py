@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sriov.errors import counted
 from sriov.facts.model import Facts
 from sriov.model import Host
 from sriov.resources.contract import Request
@@ -117,7 +118,7 @@ def _bindings(host: Host, offer: Offer, claims: tuple[Claim, ...], view: CloudVi
         rivals = [claim for claim in claims if claim.pci_address == address]
         if len(rivals) > 1:
             names = " and ".join(claim.port for claim in rivals)
-            message = f"claimed by {len(rivals)} ports: {names}"
+            message = f"claimed by {counted(len(rivals), 'port')}: {names}"
             yield Orphan("vf-claimed-twice", host, address, message, _DOUBLED)
         for claim in rivals:
             fault = _without_vf(host, claim, offer) or _without_vm(host, claim, view)

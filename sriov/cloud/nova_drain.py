@@ -1,7 +1,7 @@
 """nova-compute off and on again around a host's reboot, its instances live-migrated to other hosts in between.
 
 The reason that nova keeps with a disabled service names us and the run. It is the only memory: a later run finds by
-it what an earlier one left disabled, and nobody else's decision is ever undone.
+it what an earlier one left disabled, and no decision of others is ever undone.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Holder(NamedTuple):
 
 
 class VirtualFunction(NamedTuple):
-    """A VF as seen. `holder` is None where nobody uses it, or it was not asked."""
+    """A VF as seen. `holder` is None if it is not in use, or if that was not asked."""
 
     index: int  # type: ignore[assignment] # hides the method of tuples
     pci_address: str
@@ -120,7 +120,7 @@ class Replaced(NamedTuple):
 class Facts(NamedTuple):
     """One look at a host. `files` are taken whole, by path; `changed` says when, in seconds since boot.
     `values` are the files of one line that a capability asked for: path -> line.
-    `lock` says who is changing this host just now, and since when; empty: nobody."""
+    `lock` says who is changing this host just now, and since when; empty: no run is."""
 
     boot_id: str
     cmdline: str

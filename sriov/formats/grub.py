@@ -43,7 +43,7 @@ class _Entry:
 
 @functools.lru_cache(maxsize=128)  # a plan asks several times, and alike hosts have the same file
 def default_arguments(grub_cfg: str, grubenv: str) -> str | None:
-    """Arguments of the kernel that GRUB boots next time if nobody touches it; None where that is no Linux.
+    """Arguments of the kernel that GRUB boots next time if no key is pressed; None if that is not Linux.
 
     It is enough to give the lines that begin (behind blanks) with menuentry, submenu, linux, set default,
     if, else, fi and `}`. A default that names no entry is the first one, a submenu its first entry, as for GRUB.

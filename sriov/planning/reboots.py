@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sriov.errors import counted
 from sriov.facts.model import Facts
 from sriov.planning.plan import Plan
 
@@ -45,7 +46,7 @@ class RebootPolicy(NamedTuple):
         """The same once the host was drained as far as it could be; `instances` could not leave."""
         if not instances or self.with_instances:
             return None
-        count = "1 instance" if len(instances) == 1 else f"{len(instances)} instances"
+        count = counted(len(instances), "instance")
         words = f"not rebooted: {count} could not be live-migrated: {_listed(instances)} ({_OPTION})"
         return Note("instances-stayed", words)
 
@@ -54,7 +55,7 @@ _OPTION = "--reboot-with-instances"
 
 
 def _running(count: int) -> str:
-    return "1 instance runs here" if count == 1 else f"{count} instances run here"
+    return f"{counted(count, 'instance')} {'runs' if count == 1 else 'run'} here"
 
 
 def caveat(facts: Facts | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from sriov.cloud.binding import BindingRow
 from sriov.cloud.checks import Check, Result
+from sriov.errors import counted
 from sriov.model import Role
 from sriov.report.printer import first_line, tag, text_of
 from sriov.scheduling.explain import Explained, Explanation
@@ -65,7 +66,7 @@ def explanation_words(found: Explanation) -> str:
 def _failing(host: Explained) -> str:
     step = host.failing
     if step is None:
-        free = "1 VF is free" if host.free == 1 else f"{host.free} VFs are free"
+        free = counted(host.free, "free VF")
         return f"nothing is wrong, {free}" if host.role is Role.COMPUTE else "nothing is wrong"
     first, rest = first_line(f"{step.name}: {step.found}")
     return f"{first}{_tag(step.id)}{rest}" + (f"\n      -> {step.remedy}" if step.remedy else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sriov.errors import counted
 from sriov.report.printer import Part, Printer, first_line, tag
 from sriov.scheduling.capacity import Capacity, Row
 from sriov.scheduling.checks import Mark
@@ -68,7 +69,7 @@ def show_explanation(found: Explanation, out: Printer) -> None:
             out.line("  ", (mark, colour), first, tag(step.id) if step.id else "", rest)
         if failing:
             out.line(f"      -> {failing.remedy}")
-    ports = "1 direct port" if found.count == 1 else f"{found.count} direct ports"
+    ports = counted(found.count, "direct port")
     taking = ", ".join(f"{host.host.label} ({host.free} free)" for host in found.hosts)
     out.line()
     if found.unasked:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, TextIO
 
+from sriov.errors import counted
 from sriov.model import Secret
 from sriov.planning.reboots import caveat
 from sriov.report.documents import PortDocument, host_document, roles_text
@@ -96,7 +97,7 @@ class Progress:
                 print(f"{time.monotonic() - self._begun:7.1f}s  {host}  {event.words}", file=self._stream, flush=True)
 
     def _rows(self) -> list[Row]:
-        """The hosts at work; those that ended are counted."""
+        """The hosts that are busy; those that are done are counted."""
         now = time.monotonic()
         with self._lock:
             at = dict(self._at)
@@ -106,7 +107,11 @@ class Progress:
         ]
         return [
             *rows,
-            ((f"{len(at) - len(at_work)} of {len(at)} hosts done", "dim"), "", (f"{now - self._begun:.0f}s", "dim")),
+            (
+                (f"{len(at) - len(at_work)} of {counted(len(at), 'host')} done", "dim"),
+                "",
+                (f"{now - self._begun:.0f}s", "dim"),
+            ),
         ]
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sriov.report.printer import Part, Printer, Row, aligned, text_of
 
-_UNKNOWN_WIDTH = 160  # where nobody's window says how wide
+_UNKNOWN_WIDTH = 160  # where no window says how wide
 
 
 class TerminalPrinter(Printer):
@@ -41,7 +41,7 @@ class TerminalPrinter(Printer):
 
 
 def live(stream: TextIO, rows: Callable[[], Sequence[Row]]) -> Live:
-    """Lines that are asked for anew eight times a second, and wiped off at the end."""
+    """Lines that are asked for again eight times a second, and wiped off at the end."""
 
     def grid() -> Table:
         table = Table.grid(padding=(0, 2))

@@ -4,7 +4,7 @@ Intel needs `intel_iommu=on iommu=pt`; AMD's IOMMU is on by default and `amd_iom
 needs `iommu=pt` only; other architectures need neither (Documentation/admin-guide/kernel-parameters.txt).
 
 VFs for guests do not need passthrough: VFIO makes a domain of its own for each guest. It spares the host's own devices
-the translation. So `iommu=pt` gives way to whoever chose translation, and to SEV-SNP, which needs it
+the translation. So `iommu=pt` gives way to an operator's choice of translation, and to SEV-SNP, which needs it
 (`iommu_snp_enable` in drivers/iommu/amd/init.c).
 """
 

@@ -3,7 +3,7 @@
 Debian family: a file of our own in `/etc/default/grub.d`, read by grub-mkconfig after all others (cloud images
 override the line of `/etc/default/grub` there), then `update-grub`. RHEL family: `grubby`, which edits the boot
 entries and `/etc/default/grub` itself. What counts is what the default boot entry holds in the end; where it
-holds the arguments already, whoever wrote them, there is nothing to do.
+already has the arguments, from any writer, there is nothing to do.
 
 The reboot is no change of this module's: it follows from facts, see `_reboot_state`.
 """
@@ -115,7 +115,7 @@ def _with_drop_in(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) 
     before = facts.files.get(_DROP_IN_PATH)
     is_right = not missing_arguments(entry, wanted) if wanted else before is None
     if is_right:
-        return  # whoever wrote it, and be it an older text of ours
+        return  # from any writer, also an older text of ours
     after = drop_in_text(wanted) if wanted else None
     steps: list[Step] = []
     diff: tuple[str, ...] = ()

@@ -63,7 +63,7 @@ def _one(facts: Facts, item: FreshService, earlier: tuple[Change, ...]) -> Itera
 
 
 def reason_to_restart(facts: Facts, item: FreshService, unit: Unit, earlier: tuple[Change, ...]) -> str:
-    """Why a running service must begin anew, in words; empty where it need not."""
+    """Why a running service must be restarted; empty if it need not be."""
     if not unit.is_active or unit.started_at is None:
         return f"it is {unit.active_state or 'not running'}"
     targets = {change.target for change in earlier}

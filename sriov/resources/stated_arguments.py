@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sriov.errors import counted
 from sriov.facts.model import Facts
 from sriov.formats.kernel_arguments import (
     KernelArgument,
@@ -61,7 +62,7 @@ def _missing_pages(facts: Facts) -> Iterator[Problem]:
             hint = "1 GiB needs a CPU with pdpe1gb (x86); /sys/kernel/mm/hugepages shows the sizes"
             yield Problem("huge-page-size-unsupported", _NAME, target, message, hint, Severity.BLOCKED)
         elif present.isdecimal() and int(present) < wanted:
-            pages = "1 huge page" if int(present) == 1 else f"{present} huge pages"
+            pages = counted(int(present), "huge page")
             message = f"the kernel has {pages} of that size, its command line asks for {wanted}"
             hint = "the memory was not sufficient at boot, or pages were given back since then (vm.nr_hugepages)"
             yield Problem("huge-pages-missing", _NAME, target, message, hint, Severity.BLOCKED)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from sriov.errors import counted
 from sriov.facts.model import Facts, Port, VirtualFunction, checksum
 from sriov.model import PhysicalFunction, Role
 from sriov.resources import vf_unit
@@ -29,10 +30,6 @@ from sriov.resources.contract import (
 
 _NAME = "virtual-functions"
 _RELOAD = Command(("systemctl", "daemon-reload"))  # `enable` does it as well (systemctl(1))
-
-
-def _counted(num_vfs: int) -> str:
-    return "1 VF" if num_vfs == 1 else f"{num_vfs} VFs"
 
 
 class VfCount(NamedTuple):
@@ -90,7 +87,7 @@ def _ambiguous(pf: PhysicalFunction, facts: Facts) -> Problem | None:
         "ambiguous-mac",
         _NAME,
         pf.label,
-        f"{len(same)} ports have this address: {', '.join(same)} (are they in a bond?)",
+        f"{counted(len(same), 'port')} have this address: {', '.join(same)} (are they in a bond?)",
         "name the port by 'interface' or 'pci'",
     )
 
@@ -122,7 +119,7 @@ def _impossible(pf: PhysicalFunction, port: Port | None) -> Problem | None:
             "vf-limit",
             _NAME,
             pf.label,
-            f"wanted {_counted(pf.num_vfs)}, the card's limit (sriov_totalvfs) is {port.total_vfs}",
+            f"wanted {counted(pf.num_vfs, 'VF')}, the card's limit (sriov_totalvfs) is {port.total_vfs}",
             f"set 'VF' to {port.total_vfs} or less",
         )
     return None
@@ -150,7 +147,7 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
     steps: list[Step] = []
     effect = Effect.NONE
     if port and (present not in (0, item.num_vfs) or port.hung_writer):
-        blocked_by = _blocked(request, port, _counted(item.num_vfs))
+        blocked_by = _blocked(request, port, counted(item.num_vfs, "VF"))
         if blocked_by:
             yield blocked_by
             return
@@ -170,8 +167,8 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
     yield Change(
         _NAME,
         item.interface,
-        wanted=f"{_counted(item.num_vfs)}, at every boot" if after else "no VFs, no unit",
-        found=_counted(present) + ("" if before is not None else ", no unit"),
+        wanted=f"{counted(item.num_vfs, 'VF')}, at every boot" if after else "no VFs, no unit",
+        found=counted(present, "VF") + ("" if before is not None else ", no unit"),
         steps=tuple(steps),
         effect=effect,
         diff=vf_unit.diff(path, before, after),
@@ -213,7 +210,7 @@ def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
         "vf-in-use",
         _NAME,
         port.interface,
-        f"{_counted(port.num_vfs)} cannot become {wanted}, because the kernel removes all of them first: {lines}",
+        f"{counted(port.num_vfs, 'VF')} cannot become {wanted}, because the kernel removes all of them first: {lines}",
         "free these VFs (shut down or migrate the guest), or pass --force-vf-reset to remove them all the same",
         Severity.BLOCKED,
     )

@@ -45,7 +45,7 @@ class Limits(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """The part of a run's context that can be sent: what a phase is done with, wherever it is done.
+    """The part of a run's context that can be sent: what a phase needs, in this process or on a worker.
 
     `run`: its id; `who` stands in the locks of hosts. `connect` must be picklable where it is sent.
     `keeps_files`: outcomes hold the files that were read. `changes_hosts`: it is no mere look.

@@ -252,7 +252,7 @@ def _check(future: Future[State]) -> None:
 
 
 def _safely(watch: Watch) -> Watch:
-    """No host is lost where nobody can be told any more, as behind `| head`."""
+    """No host is lost if the output is closed, as behind `| head`."""
 
     def tell(label: str, event: Event) -> None:
         with contextlib.suppress(Exception):

@@ -1,4 +1,4 @@
-"""Who holds a host's lock: the controller and the run whose words stand in it, and whether it is still at work."""
+"""Who holds a host's lock: the controller and the run that it names, and whether that still runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WORDS = re.compile(r"(?P<place>.+) \(pid (?P<pid>\d{1,9}), run (?P<run>[^)]*)\)
 
 
 class LockOwner(NamedTuple):
-    """A controller at work: `place` is `user@machine`, `pid` its process there, `run` the run's id."""
+    """A controller: `place` is `user@machine`, `pid` its process there, `run` the run's id."""
 
     place: str
     pid: int
@@ -34,12 +34,12 @@ class LockOwner(NamedTuple):
 
 
 def here(run: str) -> LockOwner:
-    """This process, at work for that run."""
+    """This process, for that run."""
     return LockOwner(_place(), os.getpid(), run)
 
 
 def parse(words: str) -> LockOwner | None:
-    """Whoever wrote these words into a lock; None if no controller of ours did."""
+    """The controller that wrote these words into a lock; None if none of ours did."""
     found = _WORDS.match(words)
     return LockOwner(found["place"], int(found["pid"]), found["run"]) if found else None
 

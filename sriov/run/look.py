@@ -58,7 +58,7 @@ def log_in(request: Request, ctx: RunContext) -> None:
 
 
 def session_of(request: Request, ctx: RunContext) -> Session:
-    """The open session; UnreachableError if it was closed, as whoever interrupts the run does."""
+    """The open session; UnreachableError if it was closed, as an interruption does."""
     session = ctx.sessions.of(request.host.name)
     if session is None:
         raise UnreachableError("connection-lost", request.host.name, "its session was closed", hint="run again")

@@ -156,7 +156,7 @@ def _settled(request: Request, ctx: RunContext, seen: Seen, old_boot: str) -> Se
         ctx.pause(request.host, "its reboot")
         try:
             seen = probe(request, ctx)
-        except HostError:  # the network may come up anew while the host does
+        except HostError:  # the network may go down and up again while the host boots
             ctx.sessions.close(request.host.name)
             seen = _reconnect(request, ctx, old_boot) or seen
     return seen

@@ -16,7 +16,7 @@ class Waiting(NamedTuple):
 
 
 class Sessions:
-    """At most one session a host. Any thread may close them: whoever reads from one then gets an error."""
+    """At most one session a host. Any thread may close them: a thread that reads from one then gets an error."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

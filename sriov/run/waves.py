@@ -64,7 +64,7 @@ class Waves:
     def _attempt(self, awaiting: AwaitingReboot) -> State:
         try:
             return self._turn(awaiting)
-        except Exception as error:  # of a cloud, in words that nobody foresaw
+        except Exception as error:  # of a cloud, of a kind not known here
             outcome = awaiting.outcome
             words = f"not rebooted: its turn failed ({type(error).__name__})"
             hint = "run again; if it stays, tell the authors what --debug shows"
@@ -97,6 +97,6 @@ class Waves:
 
     def _left_out(self, awaiting: AwaitingReboot) -> State:
         if self._ctx.stop.is_set():
-            return awaiting  # whoever ends the run says so
+            return awaiting  # the one that ends the run says so
         note = Note("wave-stopped", "not rebooted, because another host did not come back as wanted")
         return ended(defer_reboot(awaiting.outcome, note), self._ctx)

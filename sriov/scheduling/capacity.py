@@ -1,8 +1,8 @@
 """How many VFs each physical network has on each host: wanted, present, whitelisted, held, bound, free. Pure.
 
-A VF counts as free for a physical network if it is there, nobody holds it, nova's whitelist, as nova-compute reads it,
-gives it to that network, and neutron, where it was asked, has bound no port to it. What nobody can use, or what stands
-for nothing, is named as an orphan. `sriov.cloud.drift` adds those that only the cloud shows.
+A VF counts as free for a physical network if it is there, it is not held, nova's whitelist, as nova-compute reads it,
+gives it to that network, and neutron, where it was asked, has bound no port to it. What no VM can use, or what
+means nothing, is named as an orphan. `sriov.cloud.drift` adds those that only the cloud shows.
 """
 
 from __future__ import annotations

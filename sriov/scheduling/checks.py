@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sriov.errors import FormatError
+from sriov.errors import FormatError, counted
 from sriov.facts.model import Facts, Holder, HolderKind, Unit
 from sriov.formats.nova import releases
 from sriov.formats.nova.edit import Effective, effective
@@ -124,8 +124,7 @@ def scheduler_service(asked: Asked) -> Judgement:
 
 def whitelist_readable(asked: Asked) -> Judgement:
     refusal = asked.offer.refusal
-    count = len(asked.offer.entries)
-    found = refusal or ("1 entry" if count == 1 else f"{count} entries")
+    found = refusal or counted(len(asked.offer.entries), "entry", "entries")
     remedy = "correct this; `fab plan` names file and line"
     return _step("nova-files-unreadable", "nova-compute can read its whitelist", not refusal, found, remedy)
 
@@ -186,7 +185,7 @@ def entry_comes_first(asked: Asked) -> Judgement:
 
 
 def vfs_present(asked: Asked) -> Judgement:
-    found = _counted(len(asked.serving))
+    found = counted(len(asked.serving), "VF")
     if not asked.serving:
         found = "; ".join(_why_not_taken(asked, device) for device in asked.taken)
     remedy = "fab add_vrouter_node makes the VFs, now and at every boot"
@@ -198,11 +197,7 @@ def _why_not_taken(asked: Asked, device: Device) -> str:
     name = port.interface if port else device.address
     if device.kind is Kind.PLAIN:
         return f"{name} offers no SR-IOV"
-    return f"{name} has {_counted(port.num_vfs if port else 0)}"
-
-
-def _counted(vfs: int) -> str:
-    return "1 VF" if vfs == 1 else f"{vfs} VFs"
+    return f"{name} has {counted(port.num_vfs if port else 0, 'VF')}"
 
 
 def vfs_seen_by_service(asked: Asked) -> Judgement:

@@ -83,7 +83,7 @@ def ports_of(facts: Facts) -> tuple[Port, ...]:
 
 
 def holders_of(facts: Facts) -> dict[str, Holder]:
-    """Address of each VF that somebody uses, and who."""
+    """Address and holder of each VF in use."""
     return {vf.pci_address: vf.holder for port in ports_of(facts) for vf in port.vfs if vf.holder}
 
 

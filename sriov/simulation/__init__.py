@@ -10,7 +10,7 @@ It needs Linux, root or user namespaces, /dev/fuse and asyncssh (`pip install 's
 
 Where a simulated host is less than a real one: `uname` and the network namespace are the machine's, packaged
 services have no process, and without root every user of a host is user 0 under another name, so that sudo is
-asked for but file permissions hold nobody back.
+asked for but file permissions stop no one.
 
 From the bottom up: `spec` and `tree`; `disk` and `sysfs`; `machine`; `systemd`; `host`; `server`, the process that
 runs the hosts. `fleet` is the owner's side: of what runs it knows only how to ask. Imports go downward.

@@ -22,7 +22,9 @@ def spec_of(name: str, *, release: int = 26, family: Family = "debian", cpu: Cpu
     for prefix, found in roles.items():
         if name.startswith(prefix):
             return HostSpec(name, roles=found, release=release, family=family, cpu=cpu)
-    raise UsageError("simulation-call", f"the name {name!r} does not say the role", hint=f"begin it with one of {', '.join(roles)}")
+    raise UsageError(
+        "simulation-call", f"the name {name!r} does not say the role", hint=f"begin it with one of {', '.join(roles)}"
+    )
 
 
 def up(arguments: argparse.Namespace) -> int:

@@ -127,7 +127,7 @@ class Faults(NamedTuple):
     Disk: `disk_full` and `read_only` name directories.
     Tools: `missing_tools` by name; `update_grub_error` is the text with which it fails; `update_grub_ignores`
     writes a grub.cfg without a change; `failing_units` fail to start.
-    Kernel: `hang_numvfs` names interfaces whose next effective write hangs; it takes effect when this is mended;
+    Kernel: `hang_numvfs` names interfaces whose next effective write hangs; it takes effect when the fault is cleared;
     `driver_limit` and `enable_errno` as in `Nic`, for every port.
     Boot: `never_returns`; `reboot_seconds` keeps the host away for so long; `old_boot_entry` comes back with the
     command line that it had.

@@ -1,7 +1,7 @@
 """The cloud's administrator, as these testbeds always named him: `env.keystone`, `env.openstack_admin_password`.
 
 Testbeds that carry odd values here have set up hosts for years; so only what Python cannot write as text is a
-fault of the testbed. What else cannot be used is told when somebody logs in with it.
+fault of the testbed. What else cannot be used is reported at the login.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sriov.errors import did_you_mean, nearest
+from sriov.errors import counted, did_you_mean, nearest
 from sriov.model import PhysicalFunction, Role
 from sriov.testbed.host_strings import HostString
 from sriov.testbed.ports import read_port, refuse_repeated_ports
@@ -26,7 +26,7 @@ _PHYSNET_BREAKERS = re.compile(r"[^!-~]|['\"`{}\[\](),:;$%#\\=]")
 def read_sriov(
     values: Mapping[str, object], found: Mapping[HostString, frozenset[Role]], faults: FaultList
 ) -> dict[str, tuple[PhysicalFunction, ...]]:
-    """The PFs by host string. Entries of a host that is not a compute host are read too, so that all faults are told."""
+    """The PFs by host string. Entries of other hosts are read too, so that all faults are reported."""
     sriov = values.get("sriov")
     if sriov is None:
         return {}
@@ -182,11 +182,11 @@ def _physnets(
     for name in sorted({name for name in names if names.count(name) > 1}):
         faults.add("duplicate-name", here, f"names {name!r} twice", "name each physical network once")
     if num_vfs and len(names) > num_vfs - excluded:
-        room = f"{num_vfs} VFs" if not excluded else f"{num_vfs} VFs of which {excluded} excluded"
+        room = counted(num_vfs, "VF") + (f" of which {excluded} excluded" if excluded else "")
         faults.add(
             "too-many-physnets",
             here,
-            f"{len(names)} physical networks share {room}",
+            f"{counted(len(names), 'physical network')} share {room}",
             "each physical network needs a VF of its own",
         )
     return tuple(names)

@@ -190,7 +190,7 @@ def _field(text: str, width: int, most: int, key: str) -> re.Pattern[str]:
 
 
 def _is_ours(entry: Entry, specs: tuple[DeviceSpec, ...]) -> bool:
-    """Whether an entry of somebody else names one of our devices: by its name, or by exactly its address."""
+    """Whether an entry that is not ours names one of our devices: by its name, or by exactly its address."""
     devname = entry.get("devname")
     if devname:
         return any(devname in (spec.devname, spec.interface) for spec in specs)

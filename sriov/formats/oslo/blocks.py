@@ -6,7 +6,7 @@
     # END sriov-fab whitelist 3f1c22aa
 
 Lines that were replaced stay in the block, commented out. Taking the block away leaves them, and nothing else.
-The number behind END is a checksum of our lines: it tells whether somebody edited them.
+The number behind END is a checksum of our lines: it tells whether they were edited.
 A file whose last line had no line end keeps that: then the END line has none either.
 """
 
@@ -91,7 +91,7 @@ def _checksum(body: tuple[bytes, ...]) -> bytes:
 def remove(document: Document, block: Block, kept: tuple[bytes, ...] | None = None) -> Document:
     """The document without that block: `kept` in its place, by default the lines that it had replaced.
 
-    A section header of ours stays if options that somebody wrote behind the block have come to stand under it.
+    A section header of ours stays if options of others behind the block depend on it.
     """
     lines = _numbered(document)
     before, after = lines[: block.first], lines[block.last + 1 :]

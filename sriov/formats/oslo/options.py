@@ -1,7 +1,7 @@
 """What nova reads in the end from several files: order and precedence of options with aliases.
 
 As `oslo_config.cfg._Namespace._get_file_value` does it. A MultiStrOpt joins the values of all files in their
-order; inside a file the oldest alias comes first, wherever it stands. A ListOpt takes the last file that has
+order; inside a file the oldest alias comes first, at any place in it. A ListOpt takes the last file that has
 it under any name, there the first of its names that is set, and of that the last assignment.
 """
 

@@ -1,1 +1,1 @@
-"""Where phases of hosts are done: in threads of this process, or wherever an Executor is, such as a Dask cluster."""
+"""Where phases of hosts are done: in threads of this process, or by an Executor, such as a Dask cluster."""

@@ -1,7 +1,7 @@
 """Jobs on the workers of a Dask cluster: the one user of `distributed`.
 
 Dask gives a job to a worker that offers what the host asks for, and to another one when that worker dies. Words of
-hosts at work come back as events of one topic, which all runs on the cluster share; each takes its own.
+hosts under way come back as events of one topic, which all runs on the cluster share; each takes its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from sriov.errors import UsageError
+from sriov.errors import UsageError, counted
 from sriov.model import Host
 from sriov.run.backends import worker
 from sriov.run.backends.worker import Job, Message
@@ -253,6 +253,7 @@ def _check_versions(client: Any) -> None:
     if others:
         raise UsageError(
             "worker-version",
-            f"the worker {others[0]} does not have this version of sriov-fab ({len(others)} of {len(found)} workers)",
+            f"the worker {others[0]} does not have this version of sriov-fab "
+            f"({len(others)} of {counted(len(found), 'worker')})",
             hint="install the same version, with the extra dask, where the workers run",
         )

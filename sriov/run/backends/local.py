@@ -33,7 +33,7 @@ class LocalBackend:
 
     def interrupt(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._ctx.sessions.close_all()  # whoever waits for a host's answer wakes up
+        self._ctx.sessions.close_all()  # a thread that waits for a host's answer wakes up
         self._pool.shutdown()
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ class Backend(Protocol):
         """The state after that phase. Cancelled where the run was interrupted before the phase began."""
 
     def interrupt(self) -> None:
-        """The operator ended the run: what has not begun is cancelled, the rest hastened to its end, and waited for."""
+        """The operator ended the run: what has not begun is cancelled, the rest is told to end soon and waited for."""
 
     def close(self) -> None:
         """No phase will follow."""

@@ -29,14 +29,14 @@ class Cluster(Protocol):
         """Hands on what hosts are at, from another thread, while their jobs are under way."""
 
     def interrupt(self, run: str) -> None:
-        """Lets the jobs of that run, wherever they are under way, end soon (`worker.interrupt`)."""
+        """Lets the jobs of that run end soon, on all workers (`worker.interrupt`)."""
 
 
 @dataclass(eq=False)
 class _Sent:
     """A phase under way: `inner` is the executor's future, `outer` the one that the run waits for.
 
-    `is_claimed`: somebody has taken it upon them to say what became of it.
+    `is_claimed`: a thread is about to say what became of it.
     """
 
     phase: Phase
@@ -99,7 +99,7 @@ class RemoteBackend:
                 elif self._claim(sent):
                     self._settle(sent, self._failed(sent, _interrupted(sent)))
         finally:
-            for sent in under_way:  # nobody waits for ever, even if this was interrupted too
+            for sent in under_way:  # no thread waits for ever, even if this was interrupted too
                 if self._claim(sent):
                     sent.outer.cancel()
 

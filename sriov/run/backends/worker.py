@@ -1,7 +1,7 @@
 """One phase of one host as a value that can be sent anywhere, done there, and answered with another value.
 
 A job is whole in itself: it logs in, looks, does what its phase asks for, and logs out. So it may be done again when
-its worker is lost: it looks at what is, waits for the end of what the lost one left at work on the host, and does what
+its worker is lost: it looks at what is, waits for the end of what the lost one left running on the host, and does what
 remains. Nothing secret comes back: of a plan and of facts only what the report shows, unless the files are wanted.
 """
 

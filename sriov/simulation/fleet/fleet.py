@@ -26,7 +26,7 @@ class Fleet:
     def __init__(self, specs: Iterable[HostSpec], directory: str | Path | None = None) -> None:
         self._specs = tuple(specs)
         if not self._specs or len({spec.name for spec in self._specs}) != len(self._specs):
-            raise UsageError("a fleet needs hosts, each with a name of its own")
+            raise UsageError("simulation-call", "a fleet needs hosts, each with a name of its own")
         self._directory = Path(directory).absolute() if directory else None
         self._temporary = directory is None
         self._server: ServerProcess | None = None
@@ -35,7 +35,7 @@ class Fleet:
     @property
     def directory(self) -> Path:
         if self._directory is None:
-            raise UsageError("the fleet was not started")
+            raise UsageError("simulation-call", "the fleet was not started")
         return self._directory
 
     @property
@@ -57,7 +57,9 @@ class Fleet:
             if host.name == name:
                 return host
         raise UsageError(
-            f"the fleet has no host {name!r}", hint=f"one of {', '.join(host.name for host in self.hosts)}"
+            "simulation-call",
+            f"the fleet has no host {name!r}",
+            hint=f"one of {', '.join(host.name for host in self.hosts)}",
         )
 
     def __enter__(self) -> Self:

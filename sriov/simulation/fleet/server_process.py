@@ -50,7 +50,7 @@ class ServerProcess:
         """The answer to a request, or to none: the first word."""
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
-            raise SriovError("the simulated fleet is not running")
+            raise SriovError("simulation-failed", "the simulated fleet is not running")
         with self._lock, contextlib.suppress(BrokenPipeError):
             if request is not None:
                 process.stdin.write(json.dumps(request) + "\n")
@@ -63,6 +63,7 @@ class ServerProcess:
                 return answer["result"]
         log = (self.directory / "server.log").read_text("utf-8", "replace").strip()
         raise SriovError(
+            "simulation-failed",
             f"the simulated fleet has ended: {log.splitlines()[-1] if log else 'no reason told'}",
             hint="it needs root, or a kernel that allows user namespaces (kernel.unprivileged_userns_clone, AppArmor)",
         )

@@ -100,7 +100,9 @@ class SimulatedHost:
         """The VFs that exist, told without touching a file that might hang."""
         counts = self.report()["vfs"]
         if interface not in counts:
-            raise UsageError(f"{self.name} has no interface {interface!r}", hint=f"one of {', '.join(counts)}")
+            raise UsageError(
+                "simulation-call", f"{self.name} has no interface {interface!r}", hint=f"one of {', '.join(counts)}"
+            )
         return int(counts[interface])
 
     @property
@@ -121,7 +123,7 @@ class SimulatedHost:
     # --- acts ---
 
     def hold_vf(self, interface: str, index: int, kind: str = "libvirt", name: str = "instance-00000001") -> None:
-        """Somebody takes a VF; kinds: libvirt, vfio, domain, bond, bridge, ovs, netns, address."""
+        """A VF comes into use; kinds: libvirt, vfio, domain, bond, bridge, ovs, netns, address."""
         self._call("hold", interface=interface, index=index, kind=kind, name=name)
 
     def release_vf(self, interface: str, index: int, name: str = "instance-00000001") -> None:
@@ -136,7 +138,7 @@ class SimulatedHost:
         """Switch on these faults, beside those that are on. Names and meanings: `Faults`."""
         self._set(self._faults._replace(**faults))
 
-    def mend(self) -> None:
+    def clear_faults(self) -> None:
         """Switch all faults off. A host that never returned stays away until `reboot`."""
         self._set(Faults())
 
@@ -155,7 +157,7 @@ class SimulatedHost:
         """Restart a unit as an operator would, without SSH."""
         failed = self._call("restart", unit=unit)
         if failed:
-            raise SriovError(f"{self.name}: {unit} does not start: {failed}")
+            raise SriovError("simulation-failed", f"{self.name}: {unit} does not start: {failed}")
 
     def reboot(self, *, wait: float = 30.0) -> None:
         """Reboot, and wait until its enabled units have started; 0 does not wait. Raises SriovError when late."""
@@ -164,7 +166,7 @@ class SimulatedHost:
         deadline = time.monotonic() + wait
         while wait and not (self.is_settled and len(self.boots) > before and self.answers()):
             if time.monotonic() > deadline:
-                raise SriovError(f"{self.name} is not back after {wait:g} s")
+                raise SriovError("simulation-failed", f"{self.name} is not back after {wait:g} s")
             time.sleep(0.01)
 
     def answers(self) -> bool:

@@ -41,7 +41,9 @@ class Holders:
         """
         port = self._port(interface, index)
         if kind not in KINDS:
-            raise UsageError("simulation-call", f"a VF cannot be held by {kind!r}", hint=f"write one of {', '.join(KINDS)}")
+            raise UsageError(
+                "simulation-call", f"a VF cannot be held by {kind!r}", hint=f"write one of {', '.join(KINDS)}"
+            )
         if kind in ("libvirt", "vfio"):
             await self._open_group(port, index)
         if kind in ("libvirt", "domain"):

@@ -1,7 +1,7 @@
 """Where a value stands in a Python testbed: from `('sriov', 'root@a', 0, 'VF')` to a line, through the syntax tree.
 
 Follows `env.sriov = {...}`, `env['sriov'] = ...`, `env.sriov[host1] = ...`, `env.sriov[host1][0]['VF'] = ...` and names
-that stand for a literal assigned elsewhere. Keys are compared by value: `host1` is looked up among the names
+that stand for a literal assigned at another place. Keys are compared by value: `host1` is looked up among the names
 that the file defined, `'root@%s' % ip` is computed. What cannot be followed ends at the last part that could.
 """
 

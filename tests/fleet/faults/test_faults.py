@@ -109,7 +109,7 @@ def _lengths(bench: Bench) -> int:
 def _mend(fleet: Fleet, row: Row) -> None:
     """The cause is gone, as an operator would see to it."""
     host = fleet[row.name]
-    host.mend()
+    host.clear_faults()
     deadline = time.monotonic() + 20
     while not host.is_settled and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -171,7 +171,7 @@ def test_interrupted_wait_for_a_reboot_ends_at_once_and_says_so(bench: Bench, fl
     assert "interrupted while waiting for its reboot" in out
     assert "before its changes began" not in out
     assert "Traceback" not in out + errors
-    fleet["gone"].mend()
+    fleet["gone"].clear_faults()
     fleet["gone"].reboot()
     assert bench.converge("gone")["gone"].status in (Status.UNCHANGED, Status.CHANGED)
 
@@ -188,7 +188,7 @@ def test_interrupted_plan_ends_without_a_traceback(bench: Bench, fleet: Fleet) -
 
 
 def test_interruption_between_change_and_reboot_leaves_the_reboot_due(bench: Bench, fleet: Fleet) -> None:
-    fleet["silent"].mend()
+    fleet["silent"].clear_faults()
     bench.write({"silent": [{"interface": "eth0", "VF": 7, "physnets": ["physnet1"]}]})
 
     def interrupt(name: str, words: str) -> None:

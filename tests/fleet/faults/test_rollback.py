@@ -111,7 +111,7 @@ def test_rollback_that_was_cut_off_goes_on_with_the_same_run(bench: Bench, fleet
     bench.converge("cut", may_reboot=False)
     host.fail(drop_at_marker=" done 0\n")
     assert _back(bench, "cut", limits=Limits(20, 20, 20, 20, 0.1)).error is not None
-    host.mend()
+    host.clear_faults()
     assert torn(tree(host), before) != []
     assert _back(bench, "cut").error is None
     assert torn(tree(host), before) == []
@@ -138,7 +138,7 @@ def test_second_attempt_of_a_run_on_a_host_that_crashed_keeps_one_true_manifest(
     bench.write({"crashed": SEVEN})
     host.fail(reboot_at_marker=begin("nova"))
     assert bench.converge("crashed", may_reboot=False, limits=Limits(20, 20, 20, 20, 0.1))["crashed"].error is not None
-    host.mend()
+    host.clear_faults()
     while not (host.is_settled and host.answers()):
         time.sleep(0.05)
     bench.repeat()

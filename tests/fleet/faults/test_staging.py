@@ -186,10 +186,10 @@ def test_driver_that_is_busy_for_a_moment_makes_its_vfs_all_the_same(bench: Benc
     host.fail(enable_errno="EAGAIN")
     bench.write({"busy": SEVEN})
 
-    def mend(name: str, words: str) -> None:
+    def clear(name: str, words: str) -> None:
         if words.startswith("virtual-functions"):
-            threading.Timer(1.5, host.mend).start()
+            threading.Timer(1.5, host.clear_faults).start()
 
-    run = bench.converge("busy", may_reboot=False, at=mend)["busy"]
+    run = bench.converge("busy", may_reboot=False, at=clear)["busy"]
     assert run.error is None
     assert host.numvfs("eth0") == 7

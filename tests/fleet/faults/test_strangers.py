@@ -78,7 +78,7 @@ def bench(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Benc
 def test_answer_that_comes_drop_by_drop_has_an_end(bench: Bench, fleet: Fleet) -> None:
     fleet["first"].fail(drip_seconds=0.2, replace_output=(" end\n", " \n"))
     error = bench.converge("first", limits=Limits(1.0, 1.0, 10, 1, 0.1))["first"].error
-    fleet["first"].mend()
+    fleet["first"].clear_faults()
     assert error is not None
     assert "it came to no end within 10 s" in error.message
 
@@ -89,7 +89,7 @@ def test_flood_before_sudo_has_begun_has_an_end(fleet: Fleet, login: Login) -> N
     session = login.connect(Host("ops@first", host.address, "ops", host.port, password=Secret(PASSWORD)))
     with pytest.raises(ConnectError, match="no root"):
         session.start(Script(b"true"))
-    host.mend()
+    host.clear_faults()
     session.close()
 
 
@@ -101,7 +101,7 @@ def test_program_that_a_change_needs_is_missed_before_anything_is_touched(bench:
             f"programs that every change needs are missing: {tool}"
         ]
         assert exit_code(runs.values()) == 2
-    fleet["second"].mend()
+    fleet["second"].clear_faults()
 
 
 def test_names_that_a_host_gives_its_files_hold_no_escapes() -> None:

@@ -87,7 +87,7 @@ def test_host_that_does_not_come_back_is_not_refilled_before_a_later_run_finds_i
     run = converge(fleet, tmp_path, cloud)
     assert run.status is Status.FAILED
     assert cloud.asked == ["empty compute1"]
-    fleet["compute1"].mend()
+    fleet["compute1"].clear_faults()
     fleet["compute1"].reboot()
     assert converge(fleet, tmp_path, cloud).status in (Status.UNCHANGED, Status.CHANGED)
     assert cloud.asked == ["empty compute1", "refill compute1"]

@@ -70,7 +70,7 @@ def test_host_that_does_not_come_back_stops_the_reboots(bench: Bench, fleet: Fle
     assert len(fleet["second"].boots) == 1
     assert not runs["second"].plan.changes  # all but the reboot is done
     assert exit_code(runs.values()) == 1
-    fleet["first"].mend()
+    fleet["first"].clear_faults()
     fleet["first"].reboot()
     again = bench.converge("first", "second")
     assert {run.status for run in again.values()} <= {Status.CHANGED, Status.UNCHANGED}
@@ -92,7 +92,7 @@ def test_reboot_without_effect_is_told_with_evidence_and_never_made_again(bench:
         assert again["stubborn"].status is Status.FAILED
         assert exit_code(again.values()) == 1
     assert len(fleet["stubborn"].boots) == boots == 2
-    fleet["stubborn"].mend()
+    fleet["stubborn"].clear_faults()
     fleet["stubborn"].reboot()
     assert bench.converge("stubborn")["stubborn"].status is Status.UNCHANGED
 
@@ -152,7 +152,7 @@ def test_host_that_cannot_note_its_reboot_is_not_rebooted(bench: Bench, fleet: F
     assert error is not None
     assert "/var/lib/sriov/rebooted cannot be written" in error.message
     assert len(fleet["full"].boots) == 1
-    fleet["full"].mend()
+    fleet["full"].clear_faults()
     assert bench.converge("full")["full"].rebooted
 
 

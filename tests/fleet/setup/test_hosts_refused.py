@@ -118,13 +118,13 @@ IMPOSSIBLE = {
     "no update-grub": Case(
         ("the command update-grub is missing",),
         spoil=lambda host: host.fail(missing_tools=("update-grub",)),
-        mend=lambda host: host.mend(),
+        mend=lambda host: host.clear_faults(),
     ),
     "no grubby": Case(
         ("the command grubby is missing",),
         name="rocky",
         spoil=lambda host: host.fail(missing_tools=("grubby",)),
-        mend=lambda host: host.mend(),
+        mend=lambda host: host.clear_faults(),
     ),
     "no nova.conf": Case(
         (f"{NOVA}: no such file", "install nova on this host first"),

@@ -53,7 +53,7 @@ def first(operator: Operator, bare: Visit) -> Visit:
 def cloud(fleet: Fleet, operator: Operator, first: Visit) -> Operator:
     """The fleet as the first run left it; a test that changes it brings it back by `setup_all`."""
     for host in fleet.hosts:
-        host.mend()
+        host.clear_faults()
     operator.write(WHOLE)
     return operator
 
@@ -227,7 +227,7 @@ def test_restart_that_failed_is_made_by_the_next_run(cloud: Operator, fleet: Fle
     broken = cloud.fab(f"add_vrouter_node:{fleet['compute1'].login},{fleet['both'].login}")
     assert broken.code == 1
     assert "nova-compute does not start: ActiveState=failed" in broken.out
-    fleet["both"].mend()
+    fleet["both"].clear_faults()
     again = cloud.fab("setup_all")
     assert again.code == 0, again.said
     assert again.restarted["both"] == ("nova-compute", "nova-scheduler")  # the call before was not about the latter
@@ -241,7 +241,7 @@ def test_restart_that_failed_is_made_where_nothing_else_of_ours_is_left(cloud: O
     host.fail(failing_units=("nova-compute.service",))
     assert cloud.fab("setup_all").code == 1
     assert b"sriov-fab" not in host.path(NOVA_CONF).read_bytes()
-    host.mend()
+    host.clear_faults()
     again = cloud.fab("setup_all")
     assert (again.code, again.restarted["compute1"]) == (0, ("nova-compute",)), again.said
     last = cloud.fab("setup_all")

@@ -58,7 +58,7 @@ def compute(fleet: Fleet) -> Iterator[SimulatedHost]:
     """A host as new: no faults, no VFs, counters at zero."""
     host = fleet["compute1"]
     yield host
-    host.mend()
+    host.clear_faults()
     host.run("rm -f /etc/systemd/system/*.service /etc/systemd/system/*/sriov* /etc/default/grub.d/*; update-grub")
     host.reboot()
     host.reset_counts()
@@ -246,7 +246,7 @@ def test_hung_write_ends_with_a_reboot(compute: SimulatedHost) -> None:
     compute.fail(hang_numvfs=("eth0",))
     compute.run(f"setsid sh -c 'echo 4 >{NUMVFS}' >/dev/null 2>&1 &")
     wait_for(lambda: compute.stuck == ["eth0"])
-    compute.mend()
+    compute.clear_faults()
     wait_for(lambda: compute.numvfs("eth0") == 4)
     compute.fail(hang_numvfs=("eth0",))
     compute.run(f"setsid sh -c 'echo 0 >{NUMVFS}' >/dev/null 2>&1 &")
@@ -480,7 +480,7 @@ def test_fault_full_disk_answers_enospc_and_is_mended(compute: SimulatedHost) ->
     full = compute.run("head -c 5000 /dev/zero >/etc/nova/new")
     assert full.returncode != 0
     assert compute.run("cat /etc/nova/nova.conf; rm /etc/nova/new").stdout == kept
-    compute.mend()
+    compute.clear_faults()
     assert (
         compute.run("head -c 5000 /dev/zero >/etc/nova/new; rm /etc/nova/new; ls -A /etc/nova").stdout == b"nova.conf\n"
     )
@@ -497,7 +497,7 @@ def test_fault_full_disk_stops_update_grub_and_leaves_grub_cfg(compute: Simulate
     before = compute.path("/boot/grub/grub.cfg").read_text()
     compute.fail(disk_full=("/boot/grub",))
     assert compute.run("update-grub").returncode != 0
-    compute.mend()
+    compute.clear_faults()
     assert compute.path("/boot/grub/grub.cfg").read_text() == before
     assert compute.run("ls /boot/grub").stdout == b"grub.cfg\n"
 
@@ -505,7 +505,7 @@ def test_fault_full_disk_stops_update_grub_and_leaves_grub_cfg(compute: Simulate
 def test_fault_read_only_folder(compute: SimulatedHost) -> None:
     compute.fail(read_only=("/etc/nova",))
     assert b"Read-only file system" in compute.run("touch /etc/nova/new").stderr
-    compute.mend()
+    compute.clear_faults()
     assert compute.run("touch /etc/nova/new && rm /etc/nova/new").returncode == 0
 
 
@@ -525,7 +525,7 @@ def test_fault_missing_tool_is_not_found(compute: SimulatedHost) -> None:
     compute.fail(missing_tools=("flock", "update-grub"))
     assert compute.run("flock /run/x true").returncode in (126, 127)
     assert compute.run("command -v update-grub").returncode == 127
-    compute.mend()
+    compute.clear_faults()
     assert compute.run("flock /run/x true && command -v update-grub").returncode == 0
 
 
@@ -547,7 +547,7 @@ def test_fault_host_never_returns_until_it_is_started(compute: SimulatedHost) ->
     compute.reboot(wait=0)
     wait_for(lambda: not compute.answers())
     assert not compute.is_up
-    compute.mend()
+    compute.clear_faults()
     compute.reboot()
     assert compute.answers()
 
@@ -583,7 +583,7 @@ def test_fault_silent_sshd_accepts_and_says_nothing(fleet: Fleet, compute: Simul
         connection.settimeout(0.3)
         with pytest.raises(TimeoutError):
             connection.recv(10)
-    compute.mend()
+    compute.clear_faults()
     assert ssh(fleet, "compute1", "true").returncode == 0
 
 

@@ -39,7 +39,7 @@ def cloud(running: Operator, fleet: Fleet, provisioned: dict[str, bytes]) -> Ite
     """As provisioned; what the test breaks is put back without a word from the product."""
     yield running
     for host in fleet.hosts:
-        host.mend()
+        host.clear_faults()
         host.path(NOVA_CONF).write_bytes(provisioned[host.name])
     fleet["compute1"].run("systemctl restart sriov-vfs-eth0; sleep 0.01; systemctl restart nova-compute")
     # a file counts as newer than a service only if it is by more than the two clocks may differ, and a slow probe

@@ -185,10 +185,18 @@ PYTHON_FAULTS: dict[str, tuple[str | bytes, int | None, tuple[str, ...]]] = {
     # settings
     "release unknown": (extra("env.openstack_release = 'walaby'"), 4, ("walaby", "wallaby")),
     "release bool": (extra("env.openstack_release = True"), 4, ("not a release",)),
-    "release of a stranger": (extra("env.openstack_release = {'root@10.0.0.3': 23}"), 4, ("not a compute or openstack",)),
+    "release of a stranger": (
+        extra("env.openstack_release = {'root@10.0.0.3': 23}"),
+        4,
+        ("compute or openstack host",),
+    ),
     "filters text": (extra("env.scheduler_filters = 'A,B'"), 4, ("is text, not a list",)),
     "filters without ours": (extra("env.scheduler_filters = ['ComputeFilter']"), 4, ("lacks PciPassthroughFilter",)),
-    "filter broken": (extra("env.scheduler_filters = ['PciPassthroughFilter', 'a b']"), 4, ("not the name of a filter",)),
+    "filter broken": (
+        extra("env.scheduler_filters = ['PciPassthroughFilter', 'a b']"),
+        4,
+        ("name of a filter",),
+    ),
     "host keys text": (extra("env.accept_new_host_keys = 'True'"), 4, ("is text, not True or False",)),
     "key_filename a number": (extra("env.key_filename = 5"), 4, ("neither a path nor a list of paths",)),
     "hostnames text": (extra("env.hostnames = 'h'"), 4, ("env.hostnames: is text",)),

@@ -97,7 +97,10 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("env.vlan_ranges['']: the key is not the name of a physical network", "write it such as 'physnet1'"),
         ("env.vlan_ranges['p q']: the key is not the name of a physical network", "write it such as 'physnet1'"),
         ("env.vlan_ranges['p']: a whole number is not a range of VLANs", "write '100:199' in quotes"),
-        ("env.vlan_ranges['p']: 9:1 is not a range of VLANs", "the first VLAN is 1, the last 4094, the lower comes first"),
+        (
+            "env.vlan_ranges['p']: 9:1 is not a range of VLANs",
+            "the first VLAN is 1, the last 4094, the lower comes first",
+        ),
         ("env.vlan_ranges[7]: the key is not the name of a physical network", "write it such as 'physnet1'"),
     ),
     "env.worker_resources = 'rack1'": (("env.worker_resources: is text, not a dictionary", "write {host1: 'rack1'}"),),
