@@ -176,6 +176,10 @@ def test_drop_in_and_grubby_leave_the_same(linux: str, default: str) -> None:
     by_drop_in = applied(f"GRUB_CMDLINE_LINUX={shlex.quote(linux)}\nGRUB_CMDLINE_LINUX_DEFAULT={shlex.quote(default)}")
     made = edit(whole, WANTED)
     by_grubby = [*(token for token in tokens(whole) if token not in made.remove), *made.add]
-    assert missing_arguments(" ".join(by_grubby), WANTED) == missing_arguments(" ".join(by_drop_in).replace("--", "-"), WANTED) == ()
+    assert (
+        missing_arguments(" ".join(by_grubby), WANTED)
+        == missing_arguments(" ".join(by_drop_in).replace("--", "-"), WANTED)
+        == ()
+    )
     if not missing_arguments(whole, WANTED):
         assert made == Edit((), ())
