@@ -26,7 +26,7 @@ def converge(task: str, options: Options, only: Role | None = None) -> int:
 
 
 def rollback(options: Options) -> int:
-    """What a run replaced, put back; the kernel keeps its arguments until somebody reboots."""
+    """What a run replaced, put back; the kernel keeps its arguments until the next reboot."""
     bed = load(options)
     return _change("rollback", options, bed, api.rollback(requests(bed, options), options.run))
 
@@ -107,7 +107,7 @@ def _log(path: str) -> Callable[[str, LogEntry], None]:
     try:
         file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - it stays open for the run
     except OSError as error:
-        raise UsageError(f"--log {path} cannot be written: {error.strerror}") from None
+        raise UsageError("output-not-writable", f"--log {path} cannot be written: {error.strerror}") from None
     lock = threading.Lock()
     failures: list[OSError] = []
 

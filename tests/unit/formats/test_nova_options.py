@@ -170,7 +170,7 @@ def test_edit_goes_before_a_wildcard_under_the_same_name() -> None:
         ("[1]", "neither"),
         ('{"devname": "ens9", "address": "*:01:00.0"}', "both address and devname"),
         ('{"vendor_id": 8086}', "no string"),
-        ('{"address": "0000:zz:00.0"}', "no hex number"),
+        ('{"address": "0000:zz:00.0"}', "not a hex number"),
         ('{"address": "0:0:0:0.0"}', "more than"),
         ('{"address": {"bus": "["}}', "regular expression"),
         ('{"devname": "ens9"} # x', "not JSON"),
@@ -243,10 +243,10 @@ def test_edit_sets_exactly_the_filters_of_the_testbed() -> None:
     ("line", "part"),
     [
         ("enabled_filters = RetryFilter,ComputeFilter", "no longer has RetryFilter"),
-        ("enabled_filters = ComputeFilter,,FooFilter", "no filter's name"),
-        ("enabled_filters = ComputeFilter\n  FooFilter", "no filter's name"),
+        ("enabled_filters = ComputeFilter,,FooFilter", "not the name of a filter"),
+        ("enabled_filters = ComputeFilter\n  FooFilter", "not the name of a filter"),
         ("available_filters =\n  nova.scheduler.filters.all_filters", "begun on the next line"),
-        ("available_filters = a.B, c.D", "no class's name"),
+        ("available_filters = a.B, c.D", "not the name of a class"),
         ("available_filters =", "empty"),
     ],
 )
