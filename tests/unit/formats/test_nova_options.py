@@ -169,7 +169,7 @@ def test_edit_goes_before_a_wildcard_under_the_same_name() -> None:
         ("7", "neither"),
         ("[1]", "neither"),
         ('{"devname": "ens9", "address": "*:01:00.0"}', "both address and devname"),
-        ('{"vendor_id": 8086}', "no string"),
+        ('{"vendor_id": 8086}', "not a string"),
         ('{"address": "0000:zz:00.0"}', "not a hex number"),
         ('{"address": "0:0:0:0.0"}', "more than"),
         ('{"address": {"bus": "["}}', "regular expression"),
