@@ -14,6 +14,7 @@ from sriov.report.findings_documents import capacity_document, explanation_docum
 from sriov.scheduling.explain import Verdict
 
 from .commands import access, load, requests, run_options
+from .operator_task import on_screen
 from .options import Options
 
 
@@ -31,7 +32,7 @@ def capacity(options: Options) -> int:
         show_capacity(found, screen.printer(sys.stdout))
         for outcome in outcomes:
             if outcome.error is not None:
-                print(f"error {outcome.label}: {outcome.error}", file=sys.stderr)
+                print(f"error {outcome.label}: {on_screen(outcome.error)}", file=sys.stderr)
     _tell_failure(error)
     return code
 
@@ -39,7 +40,8 @@ def capacity(options: Options) -> int:
 def explain(options: Options) -> int:
     """Which hosts take a VM with direct ports on a physical network, and why the others do not."""
     if not options.physnet:
-        raise UsageError("explain needs a physical network", hint="fab explain:physnet1, or fab explain:physnet1,2")
+        words, hint = "explain needs a physical network", "fab explain:physnet1, or fab explain:physnet1,2"
+        raise UsageError("missing-argument", words, hint=hint)
     asked = requests(load(options), options)
     api.treat_signals_as_interrupt()
     with screen.Progress(quiet=options.json) as progress:
@@ -57,5 +59,5 @@ def explain(options: Options) -> int:
 
 
 def _tell_failure(error: SriovError | None) -> None:
-    if api.is_failure(error):
-        print(f"error cloud: {error}", file=sys.stderr)
+    if error is not None and api.is_failure(error):
+        print(f"error cloud: {on_screen(error)}", file=sys.stderr)

@@ -66,7 +66,7 @@ def launch(options: Options) -> int:
     except servers.ServerError as error:
         physnet = ports.physnet(cloud, error.port_id) if error.fault else ""
         cause = f"\n{_explanation(options, bed, cloud, physnet)}" if physnet else ""
-        raise CloudError(f"{error.message}{cause}", hint=error.hint) from None
+        raise CloudError(error.id, f"{error.message}{cause}", hint=error.hint) from None
     words = f"VM {found.name}: ACTIVE on {found.host or 'a host'}, its port {found.port} too"
     return _tell("launch_sriov_vm", options, asdict(found), words, made=bool(found.made))
 
@@ -96,7 +96,8 @@ def smoke(options: Options) -> int:
         wanted.check_physnet(options.physnet, bed)
     physnets = (options.physnet,) if options.physnet else bed.physnets
     if not physnets:
-        raise UsageError(f"{bed.path} names no physical network", hint="its env.sriov is empty: nothing to try")
+        words = f"{bed.path} names no physical network"
+        raise UsageError("no-physnets", words, hint="its env.sriov is empty: there is nothing to test")
     vlan = wanted.vlan_number(given["vlan"]) if "vlan" in given else 0
     cidr = wanted.subnet_range(given.get("cidr", _SMOKE_CIDR))
     _check_writable(given.get("junit", ""))
@@ -124,7 +125,8 @@ def _check_writable(path: str) -> None:
         try:
             Path(path).touch()
         except OSError as error:
-            raise UsageError(f"--junit {path} cannot be written: {error.strerror}") from None
+            words = f"--junit {path} cannot be written: {error.strerror}"
+            raise UsageError("output-not-writable", words) from None
 
 
 def _asker(bed: Testbed, options: Options) -> smoking.AskHost:
@@ -133,7 +135,8 @@ def _asker(bed: Testbed, options: Options) -> smoking.AskHost:
     def ask(name: str, script: str) -> str:
         found = claims.named(bed, name)
         if found is None:
-            raise CloudError(f"{name or 'its host'} is no host of {bed.path} (env.hostnames gives hosts their names)")
+            words = f"{name or 'its host'} is not a host of {bed.path} (env.hostnames gives hosts their names)"
+            raise CloudError("port-on-unknown-host", words)
         opened = api.open_session(found, bed, access(options))
         try:
             return opened.start(Script(script.encode())).read(b"\n@end\n", _HOST_SECONDS).decode(errors="replace")
@@ -171,7 +174,8 @@ def _said(options: Options, *names: str) -> tuple[str, ...]:
     values = {**options.own, "physnet": options.physnet}
     if missing := [name for name in names if not values.get(name)]:
         order = ", in this order" if len(names) > 1 else ""
-        raise UsageError(f"missing: {', '.join(missing)}", hint=f"it takes {', '.join(names)}{order}")
+        hint = f"the task takes {', '.join(names)}{order}"
+        raise UsageError("missing-argument", f"missing: {', '.join(missing)}", hint=hint)
     return tuple(str(values[name]) for name in names)
 
 

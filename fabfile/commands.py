@@ -107,7 +107,7 @@ def _log(path: str) -> Callable[[str, LogEntry], None]:
     try:
         file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - it stays open for the run
     except OSError as error:
-        raise UsageError(f"--log {path} cannot be written: {error.strerror}") from None
+        raise UsageError("output-not-writable", f"--log {path} cannot be written: {error.strerror}") from None
     lock = threading.Lock()
     failures: list[OSError] = []
 

@@ -28,7 +28,11 @@ FALSE_WORDS = ("false", "no", "off", "0", "n")
 
 
 class CallError(ValueError):
-    """The call cannot be meant; the text says why, in one line."""
+    """The call cannot be meant; the text says why, in one line. `id`: see `sriov.errors`."""
+
+    def __init__(self, id: str, message: str) -> None:
+        super().__init__(message)
+        self.id = id
 
 
 class Hosts(enum.Enum):
@@ -114,7 +118,8 @@ def _task_name(token: str, tasks: Mapping[str, Signature]) -> str:
 
 def _unknown_task(token: str, tasks: Mapping[str, Signature]) -> CallError:
     name = token.partition(":")[0]
-    return CallError(f"there is no task {name!r}{_suggestion(name, tasks)} (`fab --list` shows the tasks)")
+    words = f"there is no task {name!r}{_suggestion(name, tasks)} (`fab --list` shows the tasks)"
+    return CallError("unknown-task", words)
 
 
 def _suggestion(word: str, known: Iterable[str]) -> str:
@@ -154,8 +159,14 @@ def _unescaped(text: str) -> str:
 
 def _too_many(task: str, argument: str, signature: Signature) -> CallError:
     if signature.positional:
-        return CallError(f"{task}: {argument!r} is one argument too many (it takes {', '.join(signature.positional)})")
-    return CallError(f"{task} takes no hosts and no other argument without a name, but was given {argument!r}")
+        words = f"{task}: {argument!r} is one argument too many (it takes {', '.join(signature.positional)})"
+    else:
+        words = f"{task} takes no hosts and no other argument without a name, but was given {argument!r}"
+    return CallError("too-many-arguments", words)
+
+
+def _takes_no_hosts(task: str) -> CallError:
+    return CallError("task-without-hosts", f"{task} takes no hosts: it works on all hosts of the testbed")
 
 
 def _set_by_name(call: _Call, key: str, text: str, signature: Signature) -> None:
@@ -171,13 +182,13 @@ def _set(call: _Call, key: str, text: str, signature: Signature) -> None:
     if parameter is None:
         known = [parameter.name for parameter in signature.parameters]
         known += ["hosts"] if signature.hosts is not Hosts.NONE else []
-        raise CallError(f"{of_task}there is no {key!r}{_suggestion(key, known)}")
+        raise CallError("unknown-option", f"{of_task}there is no {key!r}{_suggestion(key, known)}")
     if parameter.name in call.texts:
-        raise CallError(f"{of_task}{parameter.name!r} is given twice")
+        raise CallError("option-given-twice", f"{of_task}{parameter.name!r} is given twice")
     try:
         parameter.read(text)
     except ValueError as reason:
-        raise CallError(f"{of_task}{parameter.name} cannot be {text!r}: {reason}") from None
+        raise CallError("invalid-argument", f"{of_task}{parameter.name} cannot be {text!r}: {reason}") from None
     call.texts[parameter.name] = text
 
 
@@ -226,18 +237,18 @@ def _take_option(
     else:
         known = {parameter.option for taker in takers for parameter in taker.parameters} | core.keys()
         of_task = f"{call.task}: " if call.task else ""
-        raise CallError(f"{of_task}there is no option {word}{_suggestion(word, sorted(known))}")
+        raise CallError("unknown-option", f"{of_task}there is no option {word}{_suggestion(word, sorted(known))}")
 
 
 def _value_of(option: str, rest: deque[str]) -> str:
     if not rest or rest[0].startswith("-"):
-        raise CallError(f"{option} needs a value")
+        raise CallError("option-needs-value", f"{option} needs a value")
     return rest.popleft()
 
 
 def _add_hosts(call: _Call, text: str, takers: Iterable[Signature]) -> None:
     if all(taker.hosts is Hosts.NONE for taker in takers):
-        raise CallError(f"{call.task} takes no hosts: it works on all hosts of the testbed")
+        raise _takes_no_hosts(call.task)
     call.hosts.extend(re.split("[;,]", text))
 
 
@@ -245,16 +256,17 @@ def _refuse_testbed_of_some(calls: list[_Call]) -> None:
     """`fab setup_all verify --testbed x.py`: the first task would work on another testbed, unnoticed."""
     with_testbed = [call.task for call in calls if "testbed" in call.texts]
     if with_testbed and len(with_testbed) < len(calls):
-        raise CallError(f"the testbed is given for {with_testbed[0]} only; write --testbed before the first task")
+        words = f"the testbed is given for {with_testbed[0]} only; write --testbed before the first task"
+        raise CallError("testbed-for-one-task", words)
 
 
 def _spelled(call: _Call, everyone: _Call, signature: Signature) -> list[str]:
     said = ",".join([*everyone.hosts, *call.hosts])  # no host holds a comma, written with a backslash or not
     hosts = [host.strip() for host in said.split(",") if host.strip()]
     if hosts and signature.hosts is Hosts.NONE:
-        raise CallError(f"{call.task} takes no hosts: it works on all hosts of the testbed")
+        raise _takes_no_hosts(call.task)
     if not hosts and signature.hosts is Hosts.REQUIRED and not {"-h", "--help"} & {*call.passed_on}:
-        raise CallError(f"{call.task} needs a host: fab {call.task}:user@host")
+        raise CallError("missing-hosts", f"{call.task} needs a host: fab {call.task}:user@host")
     words = [call.task]
     words += [f"--hosts={','.join(dict.fromkeys(hosts))}"] if hosts else []
     texts = {name: text for name, text in everyone.texts.items() if signature.find(name)} | call.texts

@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from fabric import Task
 from invoke.exceptions import Exit
 
-from sriov.errors import SriovError, TestbedError, UsageError
+from sriov.errors import SriovError, TestbedError, UsageError, tagged
 from sriov.model import Secret
 
 from .fab1 import CallError, Hosts, Parameter, Signature, to_invoke
@@ -52,7 +52,8 @@ def operator_task(
                     raise
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries once more at its end
                 words = f"the report could not be written: {os.strerror(error.errno)}"
-                fail(SriovError(words, hint="`fab status` and `fab verify` say how things are"), as_json=False)
+                hint = "`fab status` and `fab verify` show the state of the hosts"
+                fail(SriovError("report-not-written", words, hint=hint), as_json=False)
             except SriovError as error:
                 if options.debug:
                     sys.excepthook(type(error), error, error.__traceback__)
@@ -90,12 +91,12 @@ def install(names: Mapping[str, Any]) -> None:
     of_all += ["--debug"] if program.args.debug.value else []
     try:
         if program.args.dry.value or any(re.fullmatch("--dry|-[A-Za-z]*R[A-Za-z]*", word) for word in unparsed):
-            raise CallError("there is no --dry here: `fab plan` says what would change and touches nothing")
+            words = "there is no --dry here: `fab plan` says what would change and touches nothing"
+            raise CallError("no-dry-run", words)
         unparsed[:] = to_invoke([*of_all, *unparsed], tasks, core)
     except CallError as error:
-        fail(
-            UsageError(str(error)), as_json=any(re.search(r"(^--|[:,])json(=[yYtT1o].*)?$", word) for word in unparsed)
-        )
+        as_json = any(re.search(r"(^--|[:,])json(=[yYtT1o].*)?$", word) for word in unparsed)
+        fail(UsageError(error.id, str(error)), as_json=as_json)
     hosts.set_value(None, cast=False)  # else Fabric would run each task once for each of them
     if not (program.args.help.value or program.args.complete.value):
         # Invoke copies the options of every task, which takes longer than all else at a start
@@ -107,12 +108,19 @@ def install(names: Mapping[str, Any]) -> None:
 def fail(error: SriovError, *, as_json: bool) -> NoReturn:
     """End `fab` with the error's exit code; its text goes to stderr, or as JSON to stdout."""
     if as_json:
-        document: dict[str, object] = {"kind": error.kind, "message": error.message, "hint": error.hint}
+        document: dict[str, object] = {
+            "id": error.id, "kind": error.kind, "message": error.message, "hint": error.hint
+        }  # fmt: skip
         if isinstance(error, TestbedError):
-            document["faults"] = [{"where": f.where, "what": f.what, "hint": f.hint} for f in error.faults]
+            document["faults"] = [fault._asdict() for fault in error.faults]
         print(json.dumps({"error": document, "exit_code": error.exit_code}, indent=2))
         raise Exit(code=error.exit_code)
-    raise Exit(str(error), code=error.exit_code)
+    raise Exit(on_screen(error), code=error.exit_code)
+
+
+def on_screen(error: SriovError) -> str:
+    """The error's text with its id, for stderr. FORCE_COLOR asks for styles where no terminal is."""
+    return tagged(str(error), error.id, is_dim=sys.stderr.isatty() or bool(os.environ.get("FORCE_COLOR")))
 
 
 def _python_signature(signature: Signature) -> inspect.Signature:

@@ -39,6 +39,13 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
+def tagged(text: str, id: str, *, is_dim: bool = False) -> str:
+    """The text with its id in brackets at the end of the first line; `is_dim` is for terminals that have styles."""
+    first, feed, rest = text.partition("\n")
+    mark = f"\x1b[2m [{id}]\x1b[22m" if is_dim else f" [{id}]"
+    return f"{first}{mark}{feed}{rest}"
+
+
 def nearest(word: object, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The known word most like `word`, ignoring case; empty if none is near, or if `word` is not text.
 
@@ -93,7 +100,7 @@ class Fault(NamedTuple):
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f"\n      -> {self.hint}" if self.hint else "")
+        return tagged(f"{self.where}: {self.what}", self.id) + (f"\n      -> {self.hint}" if self.hint else "")
 
 
 class TestbedError(SriovError):

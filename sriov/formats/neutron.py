@@ -120,7 +120,9 @@ def _edit(
         broken = next((item for item in present if "\n" in item), None)
         if setting and broken is not None:
             line = setting.document.numbers[setting.option.first]
-            raise FormatError(setting.document.path, line, f"an item of {name} runs over the end of a line")
+            words = f"an item of {name} continues on the next line"
+            hint = "write the list on one line, its items separated by commas"
+            raise FormatError("config-item-broken", setting.document.path, line, words, hint=hint)
         body = (f"{name.key} = {','.join(target)}",)
         if setting:
             place = next(number for number, document in enumerate(documents) if document is setting.document)

@@ -51,5 +51,5 @@ def _escaped(character: str) -> str:
 def plain(value: object) -> str:
     text = str(value)
     if _CONTROL.search(text):
-        raise SriovError(f"a value for a host's file holds a control character: {text!r}")
+        raise SriovError("control-character", f"a value for a host's file holds a control character: {text!r}")
     return text

@@ -17,11 +17,15 @@ TROUBLE = (OSError, EOFError, paramiko.SSHException)
 # paramiko's words for a server that says nothing when its banner is due (transport.py, `_check_banner`), or its answer
 _SILENCE = ("No existing session", "Error reading SSH protocol banner", "Authentication timeout.")
 _NO_CHANNEL = "Timeout opening channel."  # and for a jump host that cannot reach the next one
-_IS_IT_UP = "is the host up, and does `ssh` reach it? Run again then"
+_IS_IT_UP = "is the host up, and does `ssh` reach it? Then run again"
 
 
 class RefusedError(Exception):
-    """The host speaks SSH, and lets nobody in."""
+    """The host speaks SSH, and refuses the login. `id`: see `sriov.errors`."""
+
+    def __init__(self, id: str, message: str) -> None:
+        super().__init__(message)
+        self.id = id
 
 
 def is_refusal(error: BaseException, transport: paramiko.Transport | None) -> bool:
@@ -34,12 +38,13 @@ def is_refusal(error: BaseException, transport: paramiko.Transport | None) -> bo
 
 
 def explained(error: Exception, connection: Any, host: Host, timeout: float, known: KnownHosts) -> HostError:
-    """Why nobody is logged in to this host by this connection, or by one to a jump host before it."""
+    """Why the login to this host failed, on this connection or on one to a jump host before it."""
     if isinstance(error, JumpError):
         return explained(error.error, error.connection, host, timeout, known)
     where = f"{connection.host}:{connection.port}"
     if isinstance(error, RefusedError):
         return ConnectError(
+            "jump-host-refused",
             host.name,
             f"its jump host {connection.user}@{where} refused the login",
             hint="`ssh` to the jump host must work without a password",
@@ -47,13 +52,22 @@ def explained(error: Exception, connection: Any, host: Host, timeout: float, kno
     if isinstance(error, paramiko.BadHostKeyException):
         name = name_of(connection.host, connection.port)
         return ConnectError(
+            "host-key-changed",
             host.name,
             f"the host key of {where} has changed: it is not the one in {known.path}",
-            hint=f"if the host was installed anew: ssh-keygen -R '{name}' -f {known.path}; "
-            "if not, somebody may stand between",
+            hint=f"if the host was reinstalled: ssh-keygen -R '{name}' -f {known.path}; "
+            "if not, another machine may be answering in its place",
+        )
+    if isinstance(error, UnknownHostKey) and error.is_revoked:
+        return ConnectError(
+            "host-key-revoked",
+            host.name,
+            f"the host key of {where} is revoked ({error.fingerprint})",
+            hint="give the host a new key (ssh-keygen -A on its console), or find out which machine answers there",
         )
     if isinstance(error, UnknownHostKey):
         return ConnectError(
+            "host-key-unknown",
             host.name,
             f"the host key of {where} is unknown ({error.fingerprint})",
             hint=f"compare it, then: ssh-keyscan -p {connection.port} {connection.host} >> {known.path}; "
@@ -61,14 +75,18 @@ def explained(error: Exception, connection: Any, host: Host, timeout: float, kno
         )
     if isinstance(error, socket.gaierror):
         return UnreachableError(
-            host.name, f"the name {connection.host} cannot be resolved", hint="mend the name in the testbed, or DNS"
+            "name-not-resolved",
+            host.name,
+            f"the name {connection.host} cannot be resolved",
+            hint="correct the name in the testbed, or DNS",
         )
     if isinstance(connection.gateway, Connection):
         where += f" (behind {connection.gateway.host}:{connection.gateway.port})"
     if isinstance(error, TimeoutError) or str(error) == _NO_CHANNEL:
-        return UnreachableError(host.name, f"{where} does not answer within {timeout:g} s", hint=_IS_IT_UP)
-    words = "it takes the connection and says nothing" if str(error) in _SILENCE else words_of(error)
-    return UnreachableError(host.name, f"no SSH with {where}: {words}", hint=_IS_IT_UP)
+        words = f"{where} does not answer within {timeout:g} s"
+        return UnreachableError("host-unreachable", host.name, words, hint=_IS_IT_UP)
+    words = "it accepts the connection but sends no SSH banner or answer" if str(error) in _SILENCE else words_of(error)
+    return UnreachableError("no-ssh", host.name, f"no SSH with {where}: {words}", hint=_IS_IT_UP)
 
 
 def words_of(error: BaseException) -> str:

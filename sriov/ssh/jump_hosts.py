@@ -77,7 +77,7 @@ class JumpHosts:
 
 
 def _route(jump: Any) -> str:
-    """A jump host and all that is before it: the same address elsewhere is another host."""
+    """A jump host and all that is before it: the same address behind another one is another host."""
     before = jump.gateway
     return f"{_route(before) if isinstance(before, Connection) else before} {jump.user}@{jump.host}:{jump.port}"
 

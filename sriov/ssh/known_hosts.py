@@ -1,4 +1,4 @@
-"""Known host keys, read once. paramiko parses the file anew for each connection, in quadratic time.
+"""Known host keys, read once. paramiko would parse the file again for each connection, in quadratic time.
 
 Formats: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT - plain names, `[name]:port`, patterns, hashed names, `@revoked`.
 """
@@ -21,11 +21,12 @@ from sriov.errors import UsageError
 
 
 class UnknownHostKey(paramiko.SSHException):
-    """The host showed a key that is not on file; `fingerprint` as `ssh-keygen -l` prints it."""
+    """The host showed a key that is not on file, or is revoked; `fingerprint` as `ssh-keygen -l` prints it."""
 
-    def __init__(self, fingerprint: str) -> None:
+    def __init__(self, fingerprint: str, is_revoked: bool) -> None:
         super().__init__(f"unknown host key {fingerprint}")
         self.fingerprint = fingerprint
+        self.is_revoked = is_revoked
 
 
 def fingerprint(key: Any) -> str:
@@ -61,7 +62,9 @@ class KnownHosts:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+                raise UsageError(
+                    "known-hosts-unreadable", f"the known hosts in {path} cannot be read: {error.strerror}"
+                ) from None
         return known
 
     def _read(self, text: str) -> None:
@@ -95,8 +98,9 @@ class KnownHosts:
 
     def meet(self, name: str, key: Any) -> None:
         """A key that is not on file: recorded if the operator said so, else refused."""
-        if not self.accept_new or key.get_base64() in self._revoked:
-            raise UnknownHostKey(fingerprint(key))
+        is_revoked = key.get_base64() in self._revoked
+        if not self.accept_new or is_revoked:
+            raise UnknownHostKey(fingerprint(key), is_revoked)
         entry = f"{key.get_name()} {key.get_base64()}"
         with self._lock:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

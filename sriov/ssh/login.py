@@ -44,7 +44,7 @@ def _transport(*args: Any, **kwargs: Any) -> paramiko.Transport:
 
 @dataclass(eq=False, repr=False)
 class Login:
-    """How to log in everywhere: made once for a run, shared by all its sessions.
+    """How to log in to every host: made once for a run, shared by all its sessions.
 
     `ask` is asked for a password where one is needed and the testbed has none; it may answer None.
     """
@@ -66,7 +66,8 @@ class Login:
         try:
             self._config = Config(ssh_config=paramiko.SSHConfig.from_path(path)) if path else Config()
         except (OSError, paramiko.ConfigParseError) as error:
-            raise UsageError(f"{path or '~/.ssh/config'} cannot be read: {error}") from None
+            words = f"the SSH configuration {path or '~/.ssh/config'} cannot be read: {error}"
+            raise UsageError("ssh-config-unreadable", words) from None
         self._keys = _load_keys(self.testbed.key_filename)
         self._jumps = JumpHosts(self._dial)
         self._known = KnownHosts.load(self.accept_new_host_keys or self.testbed.accept_new_host_keys)
@@ -76,7 +77,7 @@ class Login:
         connection = self._connection(host)
         self._open(connection, host)
         connection.transport.set_keepalive(_KEEPALIVE)
-        # who has once logged in without a question is refused later only by a host that is still booting
+        # after a login without a question, only a host that is still booting refuses the next one
         with self._lock:
             self._answers.setdefault(_login_question(connection), None)
         password = host.password
@@ -98,10 +99,18 @@ class Login:
                 connect_timeout=self.timeout,
             )
         except (ValueError, paramiko.SSHException) as error:
-            raise ConnectError(host.name, f"its login cannot be understood: {error}") from None
+            raise ConnectError(
+                "bad-login-settings",
+                host.name,
+                f"its address or its SSH settings are not valid: {error}",
+                hint="see the entry of this host in ~/.ssh/config",
+            ) from None
         except RecursionError:
             raise ConnectError(
-                host.name, "its jump hosts lead to each other", hint="see ProxyJump in ~/.ssh/config"
+                "jump-host-loop",
+                host.name,
+                "its jump hosts lead to each other",
+                hint="correct ProxyJump in ~/.ssh/config",
             ) from None
         return connection
 
@@ -112,7 +121,8 @@ class Login:
             except RefusedError:
                 self._dial(connection, self._typed_password(connection, host))
         except RefusedError as error:
-            raise ConnectError(host.name, f"{connection.user}@{connection.host} was refused: {error}") from None
+            words = f"the login of {connection.user}@{connection.host} was refused: {error}"
+            raise ConnectError(error.id, host.name, words) from None
         except (JumpError, *TROUBLE) as error:
             raise explained(error, connection, host, self.timeout, self._known) from None
 
@@ -120,8 +130,9 @@ class Login:
         typed = None if host.password else self._asked(_login_question(connection))
         if typed is None:
             raise ConnectError(
+                "login-refused",
                 host.name,
-                f"{connection.user}@{connection.host} was refused: no key, agent or password was accepted",
+                f"the login of {connection.user}@{connection.host} was refused: no key, agent or password was accepted",
                 hint="set env.key_filename, env.passwords or ssh-agent so that `ssh` works, then run again",
             )
         return typed
@@ -140,7 +151,7 @@ class Login:
             with contextlib.suppress(Exception):
                 connection.client.close()  # for Fabric closes only what has been logged in to
             if refuses:
-                raise RefusedError(words_of(error)) from None
+                raise RefusedError("login-refused", words_of(error)) from None
             raise
 
     def _prepare(self, connection: Any, password: Secret | None) -> None:
@@ -157,7 +168,7 @@ class Login:
             kwargs["pkey"] = self._keys[first]
             files = [*more, *files]
         paths = dict.fromkeys(os.path.expanduser(file) for file in files)
-        # as ssh: what cannot be read is no key
+        # as ssh: what cannot be read is not a key
         kwargs["key_filename"] = [path for path in paths if os.path.isfile(path) and os.access(path, os.R_OK)]
         if password:
             kwargs["password"] = password.reveal()
@@ -188,8 +199,11 @@ def _load_keys(paths: tuple[str, ...]) -> dict[str, Any]:
             keys[path] = paramiko.PKey.from_path(Path(path).expanduser())
         except (paramiko.PasswordRequiredException, TypeError):  # cryptography's word for OpenSSH's own format
             raise UsageError(
-                f"the key {path} is encrypted", hint="add it to ssh-agent and leave env.key_filename out"
+                "private-key-encrypted",
+                f"env.key_filename: the key {path} is encrypted",
+                hint="add it to ssh-agent and remove it from env.key_filename",
             ) from None
         except (OSError, ValueError, paramiko.SSHException) as error:
-            raise UsageError(f"env.key_filename: the key {path} cannot be read: {words_of(error)}") from None
+            words = f"env.key_filename: the key {path} cannot be read: {words_of(error)}"
+            raise UsageError("private-key-unreadable", words) from None
     return keys

@@ -61,9 +61,11 @@ class SshSession:
             execution = _SshExecution(self.host, channel)
             channel.sendall(text + script.payload)
         except TimeoutError:
-            raise UnreachableError(self.host.name, f"nothing was heard from it for {self.patience:g} s") from None
+            words = f"nothing was heard from it for {self.patience:g} s"
+            raise UnreachableError("no-answer", self.host.name, words) from None
         except TROUBLE as error:
-            raise UnreachableError(self.host.name, f"the connection broke: {words_of(error)}") from None
+            words = f"the connection broke: {words_of(error)}"
+            raise UnreachableError("connection-lost", self.host.name, words) from None
         return execution
 
     def _become_root(self, channel: Any, inner: str) -> None:
@@ -81,6 +83,7 @@ class SshSession:
                 if password is None:
                     channel.close()
                     raise ConnectError(
+                        "sudo-password",
                         self.host.name,
                         f"no root: sudo asks {self.connection.user} for a password",
                         hint="put it into env.passwords, run from a terminal to be asked, or allow NOPASSWD",
@@ -90,8 +93,10 @@ class SshSession:
 
     def _no_root(self, said: str, asked: bool) -> ConnectError:
         words = " ".join(printable(said).split())[-200:] or "sudo ended without a word"
-        reason = "sudo refused the password" if asked and "try again" in words else f"sudo says: {words}"
+        is_wrong = asked and "try again" in words
+        reason = "sudo refused the password" if is_wrong else f"sudo says: {words}"
         return ConnectError(
+            "sudo-password-wrong" if is_wrong else "no-root",
             self.host.name,
             f"no root and no sudo for {self.connection.user}: {reason}",
             hint=f"log in as root, or allow {self.connection.user} to run sh with sudo",
@@ -123,19 +128,20 @@ class _SshExecution:
             try:
                 data = self.channel.recv(32768)
             except TimeoutError:
-                raise UnreachableError(self.host.name, f"nothing was heard from it for {idle:g} s") from None
+                words = f"nothing was heard from it for {idle:g} s"
+                raise UnreachableError("no-answer", self.host.name, words) from None
             if not data:
                 break
             self._seen += data
             if on_data:
                 on_data(data)
             if time.monotonic() > end:
-                raise UnreachableError(self.host.name, f"it came to no end within {_PATIENCE * idle:g} s")
+                words = f"it did not end within {_PATIENCE * idle:g} s"
+                raise UnreachableError("endless-answer", self.host.name, words)
             if len(self._seen) > OUTPUT_LIMIT:
                 self.channel.close()
-                raise HostError(
-                    self.host.name, f"it sent more than {OUTPUT_LIMIT >> 20} MiB and was cut off", hint=_TALKER
-                )
+                words = f"it sent more than {OUTPUT_LIMIT >> 20} MiB and was cut off"
+                raise HostError("endless-answer", self.host.name, words, hint=_TALKER)
         return bytes(self._seen)
 
     def answer(self, text: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A TCP socket for many small messages to and fro: it waits for nobody before it sends or acknowledges."""
+"""A TCP socket for many small messages to and fro: it sends and acknowledges at once."""
 
 from __future__ import annotations
 

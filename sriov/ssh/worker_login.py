@@ -13,10 +13,10 @@ from sriov.transport import Session
 
 @dataclass(frozen=True, slots=True)
 class WorkerLogin:
-    """A Connect that can be sent: it logs in with the keys, the agent and the configuration of whoever does the job.
+    """A Connect that can be sent: it logs in with the keys, agent and configuration of the process that does the job.
 
     The paths are looked for there. `run` is new for each run, so that a worker that lives for days reads its keys
-    and known hosts anew.
+    and known hosts again.
     """
 
     run: str
@@ -29,7 +29,8 @@ class WorkerLogin:
         try:
             login = _login(self)
         except UsageError as error:
-            raise ConnectError(host.name, f"its worker cannot log in: {error.message}", hint=error.hint) from None
+            words = f"its worker cannot log in: {error.message}"
+            raise ConnectError(error.id, host.name, words, hint=error.hint) from None
         return login.connect(host)
 
 
@@ -41,6 +42,7 @@ def _login(settings: WorkerLogin) -> Login:
 
 def _no_terminal(prompt: str) -> Secret | None:
     raise ConnectError(
+        "no-terminal",
         "",
         f"a worker cannot ask for the {prompt}",
         hint="put it into env.passwords, or allow the login by key and sudo without a password (NOPASSWD)",

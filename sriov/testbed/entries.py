@@ -37,7 +37,7 @@ def read_sriov(
         name = at[-1]
         if isinstance(name, str) and name not in computes:
             id, *words = _no_compute(name, computes, everyone)
-            faults.add(id, at, *words)
+            faults.note(id, at, *words)
         return _read_entries(entries, at, faults)
 
     return read_by_name(sriov, ("sriov",), "write {host1: [{'interface': ...}]}", _not_text, read, faults)
@@ -63,7 +63,7 @@ def _read_entries(value: object, at: Keys, faults: FaultList) -> tuple[PhysicalF
     """The PFs of one host; faulty entries are left out, their faults are in `faults`."""
     if not isinstance(value, list | tuple):
         example = "[{'interface': 'eth0', 'VF': 7, 'physnets': ['physnet1']}]"
-        faults.add("wrong-type", at, f"is {kind(value)}, not a list of entries", f"write {example}")
+        faults.note("wrong-type", at, f"is {kind(value)}, not a list of entries", f"write {example}")
         return ()
     functions = [_read_entry(entry, (*at, index), faults) for index, entry in enumerate(value)]
     refuse_repeated_ports(value, at, faults)
@@ -90,7 +90,7 @@ def _trusted(entry: Mapping[object, object], at: Keys, faults: FaultList) -> boo
     value = entry.get("trusted")
     if value is None or isinstance(value, bool):
         return value
-    faults.add(
+    faults.note(
         "wrong-type", (*at, "trusted"), f"is {kind(value)}, not True or False", "write True or False without quotes"
     )
     return None
@@ -102,30 +102,30 @@ def _with_known_keys(entry: Mapping[object, object], at: Keys, faults: FaultList
     for key, value in entry.items():
         if key not in KEYS:
             hint = did_you_mean(key, KEYS) or f"known keys: {', '.join(KEYS)}"
-            faults.add("unknown-key", (*at, key), f"unknown key {shown(key)}", hint)
+            faults.note("unknown-key", (*at, key), f"unknown key {shown(key)}", hint)
             known.setdefault(nearest(key, KEYS), value)
     return known
 
 
 def _num_vfs(entry: Mapping[object, object], at: Keys, faults: FaultList) -> int | None:
     if "VF" not in entry:
-        faults.add("missing-key", at, "has no 'VF'", "add how many virtual functions it gets, such as 'VF': 7")
+        faults.note("missing-key", at, "has no 'VF'", "add how many virtual functions it gets, such as 'VF': 7")
         return None
     value, here = entry["VF"], (*at, "VF")
     if isinstance(value, str) and value.strip().isdigit():
-        faults.add("wrong-type", here, f"{shown(value)} is text, not a number", f"write {value.strip()} without quotes")
+        faults.note("wrong-type", here, f"{shown(value)} is text, not a number", f"write {value.strip()} without quotes")
     elif not isinstance(value, int) or isinstance(value, bool):
         found = shown(value) if isinstance(value, bool | float | str) else kind(value)
-        faults.add(
+        faults.note(
             "invalid-vf-count",
             here,
             f"{found} is not a whole number",
             "write a number without quotes, such as 7; 0 means no VFs",
         )
     elif value < 0:
-        faults.add("invalid-vf-count", here, f"{shown(value)} is below 0", "0 means no VFs")
+        faults.note("invalid-vf-count", here, f"{shown(value)} is below 0", "0 means no VFs")
     elif value > MAX_VFS:
-        faults.add(
+        faults.note(
             "invalid-vf-count",
             here,
             f"{shown(value)} is more than any card can have ({MAX_VFS})",
@@ -139,11 +139,11 @@ def _num_vfs(entry: Mapping[object, object], at: Keys, faults: FaultList) -> int
 def _excluded(entry: Mapping[object, object], num_vfs: int | None, at: Keys, faults: FaultList) -> tuple[int, ...]:
     value, here = entry.get("exclude_vfs", ()), (*at, "exclude_vfs")
     if not isinstance(value, list | tuple):
-        faults.add("wrong-type", here, f"is {kind(value)}, not a list of VF numbers", "write a list, such as [0]")
+        faults.note("wrong-type", here, f"is {kind(value)}, not a list of VF numbers", "write a list, such as [0]")
         return ()
     wrong = [item for item in value if not isinstance(item, int) or isinstance(item, bool) or item < 0]
     if wrong:
-        faults.add(
+        faults.note(
             "invalid-exclude-vfs",
             here,
             f"{shown(wrong[0])} is not a VF number",
@@ -153,11 +153,11 @@ def _excluded(entry: Mapping[object, object], num_vfs: int | None, at: Keys, fau
     if num_vfs is not None and any(item >= num_vfs for item in value):
         there = f"has the VFs 0 to {num_vfs - 1}" if num_vfs else "has no VFs"
         name = f"VF {shown(max(value))}" if as_text(max(value)) else "a VF number with too many digits"
-        faults.add(
+        faults.note(
             "invalid-exclude-vfs", here, f"{name} is out of range: this interface {there}", "VFs are counted from 0"
         )
     if len(set(value)) < len(value):
-        faults.add("duplicate-name", here, "names one VF twice", "name each VF once")
+        faults.note("duplicate-name", here, "names one VF twice", "name each VF once")
     return tuple(sorted(set(value)))
 
 
@@ -166,13 +166,13 @@ def _physnets(
 ) -> tuple[str, ...]:
     value, here = entry.get("physnets", ()), (*at, "physnets")
     if isinstance(value, str):
-        faults.add("wrong-type", here, "is text, not a list", f"write [{shown(value)}]")
+        faults.note("wrong-type", here, "is text, not a list", f"write [{shown(value)}]")
         return ()
     if not isinstance(value, list | tuple):
-        faults.add("wrong-type", here, f"is {kind(value)}, not a list of names", "write a list, such as ['physnet1']")
+        faults.note("wrong-type", here, f"is {kind(value)}, not a list of names", "write a list, such as ['physnet1']")
         return ()
     if not value and num_vfs != 0:
-        faults.add(
+        faults.note(
             "missing-key",
             here if "physnets" in entry else at,
             "names no physical network",
@@ -180,10 +180,10 @@ def _physnets(
         )
     names = [name for index, name in enumerate(value) if _is_physnet(name, (*here, index), faults)]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        faults.add("duplicate-name", here, f"names {name!r} twice", "name each physical network once")
+        faults.note("duplicate-name", here, f"names {name!r} twice", "name each physical network once")
     if num_vfs and len(names) > num_vfs - excluded:
         room = counted(num_vfs, "VF") + (f" of which {excluded} excluded" if excluded else "")
-        faults.add(
+        faults.note(
             "too-many-physnets",
             here,
             f"{counted(len(names), 'physical network')} share {room}",
@@ -194,11 +194,11 @@ def _physnets(
 
 def _is_physnet(name: object, at: Keys, faults: FaultList) -> bool:
     if not isinstance(name, str):
-        faults.add("wrong-type", at, f"is {kind(name)}, not the name of a physical network", "put the name in quotes")
+        faults.note("wrong-type", at, f"is {kind(name)}, not the name of a physical network", "put the name in quotes")
     elif not name:
-        faults.add("invalid-physnet", at, "is an empty name", "write neutron's name of the physical network")
+        faults.note("invalid-physnet", at, "is an empty name", "write neutron's name of the physical network")
     elif len(name) > MAX_PHYSNET:
-        faults.add(
+        faults.note(
             "invalid-physnet",
             at,
             f"{shown(name)} is longer than {MAX_PHYSNET} characters",
@@ -206,7 +206,7 @@ def _is_physnet(name: object, at: Keys, faults: FaultList) -> bool:
         )
     elif breaker := _PHYSNET_BREAKERS.search(name):
         what = "a blank" if breaker[0] == " " else shown(breaker[0])
-        faults.add(
+        faults.note(
             "invalid-physnet",
             at,
             f"{shown(name)} holds {what}, which nova.conf cannot carry",

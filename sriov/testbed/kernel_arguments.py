@@ -50,19 +50,19 @@ def read_kernel_arguments(
 def _words(value: object, at: Keys, faults: FaultList) -> tuple[str, ...] | None:
     if not isinstance(value, list | tuple):
         hint = f"write [{shown(value)}]" if isinstance(value, str) else _EXAMPLE
-        faults.add("wrong-type", at, f"is {kind(value)}, not a list of kernel arguments", hint)
+        faults.note("wrong-type", at, f"is {kind(value)}, not a list of kernel arguments", hint)
         return None
     good = []
     for index, word in enumerate(value):
         if not isinstance(word, str):
-            faults.add("wrong-type", (*at, index), f"is {kind(word)}, not a kernel argument", _EXAMPLE)
+            faults.note("wrong-type", (*at, index), f"is {kind(word)}, not a kernel argument", _EXAMPLE)
         elif not _WORD.fullmatch(word):
             hint = "write one argument per item, of letters, digits and _ . - , : / + @ % ! * after the ="
-            faults.add("invalid-kernel-argument", (*at, index), f"{shown(word)} is not a kernel argument", hint)
+            faults.note("invalid-kernel-argument", (*at, index), f"{shown(word)} is not a kernel argument", hint)
         else:
             good.append(word)
     if len(" ".join(good)) > _MOST:
-        faults.add(
+        faults.note(
             "invalid-kernel-argument",
             at,
             f"is longer than {_MOST} bytes",
@@ -77,7 +77,7 @@ def _refuse_what_forbids_vfs(words: tuple[str, ...], at: Keys, faults: FaultList
             off.key == argument.key and off.value == argument.value for off in _OFF
         ):
             hint = "VFs for guests need it: remove the argument, or set 'VF': 0 for these hosts"
-            faults.add("iommu-switched-off", (*at, index), f"{shown(word)} switches the IOMMU off", hint)
+            faults.note("iommu-switched-off", (*at, index), f"{shown(word)} switches the IOMMU off", hint)
 
 
 def _joined(of_role: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:

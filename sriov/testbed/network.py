@@ -18,7 +18,7 @@ def read_network_backend(values: Mapping[str, object], faults: FaultList) -> str
     if isinstance(value, str) and value in NETWORK_BACKENDS:
         return value
     what = f"{shown(value)} is not a network backend" if isinstance(value, str) else f"is {kind(value)}, not a name"
-    faults.add("unknown-backend", at, what, did_you_mean(value, NETWORK_BACKENDS) or "write 'contrail' or 'ml2'")
+    faults.note("unknown-backend", at, what, did_you_mean(value, NETWORK_BACKENDS) or "write 'contrail' or 'ml2'")
     return CONTRAIL
 
 
@@ -43,11 +43,11 @@ def _vlan_range(value: object, at: Keys, faults: FaultList) -> str:
     match = re.fullmatch(r"\s*([0-9]{1,4})\s*[:-]\s*([0-9]{1,4})\s*", value) if isinstance(value, str) else None
     if match is None:
         what = shown(value) if isinstance(value, str) else kind(value)
-        faults.add("invalid-vlan-range", at, f"{what} is not a range of VLANs", "write '100:199' in quotes")
+        faults.note("invalid-vlan-range", at, f"{what} is not a range of VLANs", "write '100:199' in quotes")
         return ""
     low, high = int(match[1]), int(match[2])
     if not 1 <= low <= high <= 4094:
-        faults.add(
+        faults.note(
             "invalid-vlan-range",
             at,
             f"{low}:{high} is not a range of VLANs",

@@ -47,7 +47,7 @@ def read_passwords(values: Mapping[str, object], faults: FaultList) -> Passwords
             host = host_strings.parse(key if isinstance(key, str) else "")
         except ValueError:
             if not isinstance(key, str):
-                faults.add(
+                faults.note(
                     "wrong-type", ("passwords",), f"the key of entry {position} is {kind(key)}, not a host string"
                 )
             continue
@@ -63,5 +63,5 @@ def _secret(value: object, at: Keys, faults: FaultList, entry: str = "") -> Secr
     if isinstance(value, str) and not re.search(r"[\r\n\0]", value):
         return Secret(value)
     what = "holds a line break" if isinstance(value, str) else f"is {kind(value)}, not text"
-    faults.add("invalid-password", at, f"{entry}{what}", "put the password in quotes, in one line")
+    faults.note("invalid-password", at, f"{entry}{what}", "put the password in quotes, in one line")
     return None

@@ -20,21 +20,21 @@ def read_port(entry: Mapping[object, object], at: Keys, faults: FaultList) -> di
     """`{'interface': 'eth0'}`, `{'pci': '0000:01:00.0'}` or `{'mac': '52:54:00:aa:bb:cc'}`; empty if faulty."""
     given = [key for key in PORT_KEYS if key in entry]
     if not given:
-        faults.add("missing-key", at, "names no interface", "add 'interface' (or 'pci' or 'mac')")
+        faults.note("missing-key", at, "names no interface", "add 'interface' (or 'pci' or 'mac')")
         return {}
     if len(given) > 1:
-        faults.add(
+        faults.note(
             "port-named-twice", (*at, given[1]), f"both {given[0]!r} and {given[1]!r} name the port", "keep one of them"
         )
         return {}
     key = given[0]
     value = entry[key]
     if not isinstance(value, str):
-        faults.add("wrong-type", (*at, key), f"is {kind(value)}, not text", "put it in quotes")
+        faults.note("wrong-type", (*at, key), f"is {kind(value)}, not text", "put it in quotes")
         return {}
     id, reason, hint = {"interface": _interface_fault, "pci": _pci_fault, "mac": _mac_fault}[key](value)
     if reason:
-        faults.add(id, (*at, key), f"{shown(value)} {reason}", hint)
+        faults.note(id, (*at, key), f"{shown(value)} {reason}", hint)
         return {}
     return {key: _canonical(key, value)}
 
@@ -101,5 +101,5 @@ def refuse_repeated_ports(entries: Sequence[object], at: Keys, faults: FaultList
             port = (key, _canonical(key, value))
             if port in first:
                 what = f"{shown(value)} appears twice: [{first[port]}] has it too"
-                faults.add("duplicate-port", (*at, index, key), what, "join the two entries")
+                faults.note("duplicate-port", (*at, index, key), what, "join the two entries")
             first.setdefault(port, index)

@@ -20,7 +20,7 @@ def read_mapping(value: object, at: Keys, hint: str, faults: FaultList) -> Mappi
     """The dictionary, with its keys and values unchecked; None after the fault was noted."""
     if isinstance(value, Mapping):
         return value
-    faults.add("wrong-type", at, f"is {kind(value)}, not a dictionary", hint)
+    faults.note("wrong-type", at, f"is {kind(value)}, not a dictionary", hint)
     return None
 
 
@@ -37,7 +37,7 @@ def read_by_name(
         here = (*at, key)
         id, what, key_hint = key_fault(key)
         if id:
-            faults.add(id, here, what, key_hint)
+            faults.note(id, here, what, key_hint)
         elif (result := read(one, here, faults)) is not None:
             found[key if isinstance(key, str) else str(key)] = result
     return found
@@ -62,7 +62,7 @@ def read_text(value: object, at: Keys, faults: FaultList) -> str | None:
     text = as_text(value)
     if text is None:
         is_number = isinstance(value, int)
-        faults.add(
+        faults.note(
             "wrong-type", at, "is a whole number with too many digits" if is_number else f"is {kind(value)}, not text"
         )
     return text
@@ -71,6 +71,6 @@ def read_text(value: object, at: Keys, faults: FaultList) -> str | None:
 def read_flag(values: Mapping[str, object], name: str, faults: FaultList) -> bool:
     value = values.get(name, False)
     if not isinstance(value, bool):
-        faults.add("wrong-type", (name,), f"is {kind(value)}, not True or False", "write True or False without quotes")
+        faults.note("wrong-type", (name,), f"is {kind(value)}, not True or False", "write True or False without quotes")
         return False
     return value

@@ -33,7 +33,7 @@ def read_roles(
         names = [role.value for role in IN_ORDER]
         near = [key for key in roledefs if key not in names and nearest(key, names)]
         hint = f"is {near[0]!r} meant to be one of them?" if near else "add env.roledefs = {'compute': [host1]}"
-        faults.add("no-hosts", at, "names no host with the role compute or openstack", hint)
+        faults.note("no-hosts", at, "names no host with the role compute or openstack", hint)
     _refuse_two_names_of_one_host(roledefs, roles, faults)
     return roles
 
@@ -45,7 +45,7 @@ def _members(
     listed = roledefs.get(role.value, ())
     if not isinstance(listed, list | tuple):
         hint = f"write [{shown(listed)}]" if isinstance(listed, str) else "write a list of host strings"
-        faults.add("wrong-type", at, f"is {kind(listed)}, not a list", hint)
+        faults.note("wrong-type", at, f"is {kind(listed)}, not a list", hint)
         return []
     hosts: dict[HostString, None] = {}  # a set that keeps the order
     for index, text in enumerate(listed):
@@ -58,13 +58,13 @@ def _members(
 def read_host(text: object, at: tuple[object, ...], faults: FaultList) -> HostString | None:
     """A host string, or None after the fault was noted."""
     if not isinstance(text, str):
-        faults.add("wrong-type", at, f"is {kind(text)}, not a host string", "write it as text, such as 'root@10.0.0.1'")
+        faults.note("wrong-type", at, f"is {kind(text)}, not a host string", "write it as text, such as 'root@10.0.0.1'")
         return None
     try:
         return host_strings.parse(text)
     except host_strings.HostStringError as reason:
         what = "a host string" if reason.part is host_strings.Part.LOGIN else shown(text)
-        faults.add("invalid-host-string", at, f"{what} {reason}", "write user@host, user@host:port or user@[IPv6]:port")
+        faults.note("invalid-host-string", at, f"{what} {reason}", "write user@host, user@host:port or user@[IPv6]:port")
         return None
 
 
@@ -79,7 +79,7 @@ def _refuse_two_names_of_one_host(
         role = Role.COMPUTE if Role.COMPUTE in roles[host] else Role.OPENSTACK
         listed = roledefs[role.value]
         index = list(listed).index(host.name) if isinstance(listed, list | tuple) else 0
-        faults.add(
+        faults.note(
             "duplicate-host",
             ("roledefs", role.value, index),
             f"{shown(host.name)} and {shown(other.name)} are the same host",
@@ -104,7 +104,7 @@ def read_hostnames(values: Mapping[str, object], faults: FaultList) -> dict[str,
             for host, name in zip(members if isinstance(members, list | tuple) else (), named, strict=False):
                 _add_label(labels, host, name, faults)
         elif named is not None:
-            faults.add(
+            faults.note(
                 "wrong-type", ("hostnames", key), f"is {kind(named)}, not a list of names", "write ['name1', 'name2']"
             )
     return labels
@@ -116,7 +116,7 @@ def _add_label(labels: dict[str, str], host: object, name: object, faults: Fault
     if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_.-]*", name):
         labels.setdefault(host, name)
     else:
-        faults.add(
+        faults.note(
             "invalid-name",
             ("hostnames",),
             f"{shown(name)} is not a host name",

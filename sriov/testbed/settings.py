@@ -26,7 +26,7 @@ def read_key_filename(values: Mapping[str, object], faults: FaultList) -> tuple[
     if not listed:
         return ()
     if not isinstance(listed, list | tuple) or not all(isinstance(path, str) and path for path in listed):
-        faults.add(
+        faults.note(
             "wrong-type", ("key_filename",), "is neither a path nor a list of paths", "write '~/.ssh/id_ed25519'"
         )
         return ()
@@ -57,14 +57,14 @@ def _release(value: object, at: Keys, faults: FaultList) -> int | None:
     if isinstance(value, float):  # 2024.1 without quotes
         value = str(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
-        faults.add("wrong-type", at, f"is {kind(value)}, not a release", _RELEASE)
+        faults.note("wrong-type", at, f"is {kind(value)}, not a release", _RELEASE)
         return None
     try:
         return release_number(value)
     except SriovError as error:
-        faults.add(error.id, at, error.message, error.hint)
+        faults.note(error.id, at, error.message, error.hint)
     except ValueError:  # of int and str, for more than 4300 digits
-        faults.add("unknown-release", at, f"{shown(value)} has too many digits for a release", _RELEASE)
+        faults.note("unknown-release", at, f"{shown(value)} has too many digits for a release", _RELEASE)
     return None
 
 
@@ -74,21 +74,21 @@ def read_scheduler_filters(values: Mapping[str, object], faults: FaultList) -> t
     if value is None:
         return None
     if not isinstance(value, list | tuple):
-        faults.add("wrong-type", at, f"is {kind(value)}, not a list", "write ['ComputeFilter', 'PciPassthroughFilter']")
+        faults.note("wrong-type", at, f"is {kind(value)}, not a list", "write ['ComputeFilter', 'PciPassthroughFilter']")
         return None
     for index, name in enumerate(value):
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name):
-            faults.add(
+            faults.note(
                 "invalid-filter",
                 (*at, index),
                 f"{shown(name)} is not the name of a filter",
                 "write it such as 'ComputeFilter'",
             )
         elif name in value[:index]:
-            faults.add("duplicate-name", (*at, index), f"{name} appears twice", "name each filter once")
+            faults.note("duplicate-name", (*at, index), f"{name} appears twice", "name each filter once")
     if "PciPassthroughFilter" not in value:
         hint = "add it, or omit the key to extend what each host has"
-        faults.add("missing-pci-filter", at, "lacks PciPassthroughFilter, which SR-IOV needs", hint)
+        faults.note("missing-pci-filter", at, "lacks PciPassthroughFilter, which SR-IOV needs", hint)
     return tuple(name for name in value if isinstance(name, str))
 
 
@@ -102,7 +102,7 @@ def _worker_resource(value: object, at: Keys, faults: FaultList) -> str | None:
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", value):
         return value
     what = shown(value) if isinstance(value, str) else kind(value)
-    faults.add("invalid-name", at, f"{what} is not the name of a worker's resource", "write a name such as 'rack1'")
+    faults.note("invalid-name", at, f"{what} is not the name of a worker's resource", "write a name such as 'rack1'")
     return None
 
 
@@ -118,6 +118,6 @@ def read_login_defaults(values: Mapping[str, object], faults: FaultList) -> Logi
         host = host_strings.parse(f"{prefix}host{suffix}")
     except host_strings.HostStringError as reason:
         is_port = reason.part is host_strings.Part.PORT
-        faults.add("invalid-host-string", ("port" if is_port else "user",), str(reason))
+        faults.note("invalid-host-string", ("port" if is_port else "user",), str(reason))
         return LoginDefaults("", None)
     return LoginDefaults(host.user, host.port)

@@ -1,6 +1,6 @@
 """nova's configuration files with our whitelist and our scheduler filter in them, and back again.
 
-`edit` is the whole of it: it takes our blocks out, then puts in what is wanted. So a second edit changes
+`edit` is the whole of it: it removes our blocks, then puts in what is wanted. So a second edit changes
 nothing, and wanting nothing gives the original bytes. `effective` tells what nova reads, `diff` what changed,
 in our lines only: the files hold passwords.
 """

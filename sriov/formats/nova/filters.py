@@ -54,13 +54,15 @@ def _refused(filters: tuple[str, ...], release: int, origin: str) -> tuple[str, 
         if name in gone:
             problems.append(f"{origin}: nova {release} no longer has {name}; nova-scheduler does not start with it")
         elif not _NAME.fullmatch(name):
-            problems.append(f"{origin}: an item that is no filter's name; nova-scheduler does not start with it")
+            problems.append(
+                f"{origin}: an item that is not the name of a filter; nova-scheduler does not start with it"
+            )
     return tuple(problems)
 
 
 def _available_problems(documents: tuple[Document, ...], release: int) -> tuple[str, ...]:
     return tuple(
-        f"{setting.place}: {setting.name}: a value that is no class's name (empty, or begun on the next line); "
+        f"{setting.place}: {setting.name}: a value that is not the name of a class (empty, or begun on the next line); "
         "nova-scheduler does not start with it"
         for setting in joined(documents, releases.available_names(release))
         if not re.fullmatch(r"[\w.]+", setting.option.value)

@@ -47,7 +47,7 @@ def release_number(release: str | int) -> int:
     known = _known(text)
     if known is not None and not isinstance(release, bool):
         return known
-    raise UsageError(f"no nova release that is known here: {release!r}", hint=_nearest(text))
+    raise UsageError("unknown-release", f"{release!r} is not a known nova release", hint=_nearest(text))
 
 
 def _known(text: str) -> int | None:

@@ -149,7 +149,7 @@ def identity_patterns(entry: Entry) -> tuple[re.Pattern[str], re.Pattern[str]]:
     for key in ("vendor_id", "product_id"):
         value = entry.get(key, "*")
         if not isinstance(value, str):
-            raise ValueError(f"an entry whose {key} is no string")
+            raise ValueError(f"an entry whose {key} is not a string")
         patterns.append(_field(value.strip(), 4, 0xFFFF, key))
     return patterns[0], patterns[1]
 
@@ -164,7 +164,7 @@ def address_patterns(entry: Entry) -> tuple[re.Pattern[str], ...]:
         try:
             return tuple(re.compile(part) for part in parts)
         except (re.error, TypeError):
-            raise ValueError("an entry whose address is no regular expression") from None
+            raise ValueError("an entry whose address is not a regular expression") from None
     if not isinstance(address, str):
         raise ValueError("an entry whose address is neither a string nor an object")
     fields, _, function = address.partition(".")
@@ -183,7 +183,7 @@ def _field(text: str, width: int, most: int, key: str) -> re.Pattern[str]:
     try:
         number = int(text, 16)
     except ValueError:
-        raise ValueError(f"an entry whose {key} is no hex number") from None
+        raise ValueError(f"an entry whose {key} is not a hex number") from None
     if number > most:
         raise ValueError(f"an entry whose {key} is out of range")
     return re.compile(f"{number:0{width}x}$")

@@ -48,7 +48,7 @@ class Block(NamedTuple):
 
 
 def find(path: str, lines: tuple[bytes, ...]) -> tuple[Block, ...]:
-    """The blocks of a file in their order; FormatError for a BEGIN or END that stands alone."""
+    """The blocks of a file in their order; FormatError for a BEGIN or END without the other."""
     blocks: list[Block] = []
     begin: tuple[int, str] | None = None
     for number, line in enumerate(lines):
@@ -73,7 +73,11 @@ def find(path: str, lines: tuple[bytes, ...]) -> tuple[Block, ...]:
 def _broken(path: str, number: int, mark: str) -> FormatError:
     other = "END" if mark == "BEGIN" else "BEGIN"
     return FormatError(
-        path, number + 1, f"a {mark} line of sriov-fab without its {other}", hint="put the line back, or remove both"
+        "block-damaged",
+        path,
+        number + 1,
+        f"a {mark} line of sriov-fab without its {other}",
+        hint="put the missing line back, or remove this one",
     )
 
 

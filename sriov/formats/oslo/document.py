@@ -89,14 +89,15 @@ def escape(value: str) -> str:
 def read(path: str, data: bytes, *, any_bytes: bool = False) -> Document:
     """Parse `data`; raises FormatError with the line where oslo.config would refuse the file.
 
-    `any_bytes` takes bytes that are no UTF-8, as nova under Python 2 does. Under Python 3 they are fatal,
+    `any_bytes` takes bytes that are not UTF-8, as nova under Python 2 does. Under Python 3 they are fatal,
     even in a comment.
     """
     if data.startswith(_BOM):
-        raise FormatError(path, 1, "the file begins with a byte order mark", hint="save it as UTF-8 without BOM")
+        words, hint = "the file begins with a byte order mark", "save it as UTF-8 without BOM"
+        raise FormatError("config-encoding", path, 1, words, hint=hint)
     lines = split_lines(data)
     if not any_bytes and (line := _undecodable_line(lines)):
-        raise FormatError(path, line, "bytes that are not UTF-8", hint="convert the file to UTF-8")
+        raise FormatError("config-encoding", path, line, "bytes that are not UTF-8", hint="convert the file to UTF-8")
     return _parse(path, lines, tuple(range(1, len(lines) + 1)))
 
 
@@ -118,7 +119,7 @@ def _parse(path: str, lines: tuple[bytes, ...], numbers: tuple[int, ...]) -> Doc
 
 
 def _undecodable_line(lines: tuple[bytes, ...]) -> int:
-    """Number of the first line, from 1, that is no UTF-8; 0 where all are."""
+    """Number of the first line, from 1, that is not UTF-8; 0 where all are."""
     with contextlib.suppress(UnicodeDecodeError):
         b"".join(lines).decode()
         return 0
@@ -188,4 +189,4 @@ class _Reader:
         self._key, self._values, self._first, self._last = key, [value], number, number
 
     def _refuse(self, number: int, reason: str, hint: str = "") -> NoReturn:
-        raise FormatError(self.path, number + 1, f"{reason}; oslo.config refuses the file", hint=hint)
+        raise FormatError("config-syntax", self.path, number + 1, f"{reason}; oslo.config refuses the file", hint=hint)

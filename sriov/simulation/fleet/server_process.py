@@ -59,12 +59,12 @@ class ServerProcess:
             if line:
                 answer = json.loads(line)
                 if "error" in answer:
-                    raise SriovError(answer["error"])
+                    raise SriovError("simulation-failed", answer["error"])
                 return answer["result"]
         log = (self.directory / "server.log").read_text("utf-8", "replace").strip()
         raise SriovError(
             "simulation-failed",
-            f"the simulated fleet has ended: {log.splitlines()[-1] if log else 'no reason told'}",
+            f"the simulated fleet has ended: {log.splitlines()[-1] if log else 'it gave no reason'}",
             hint="it needs root, or a kernel that allows user namespaces (kernel.unprivileged_userns_clone, AppArmor)",
         )
 

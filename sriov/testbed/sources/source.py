@@ -41,7 +41,7 @@ class FaultList:
     source: Source
     found: list[tuple[int, Fault]] = field(default_factory=list)
 
-    def add(self, id: str, keys: Keys, what: str, hint: str = "") -> None:
+    def note(self, id: str, keys: Keys, what: str, hint: str = "") -> None:
         name = label(self.source.prefix, keys)
         line = self.source.line_of(keys)
         if line is None:

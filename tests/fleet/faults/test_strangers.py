@@ -80,7 +80,7 @@ def test_answer_that_comes_drop_by_drop_has_an_end(bench: Bench, fleet: Fleet) -
     error = bench.converge("first", limits=Limits(1.0, 1.0, 10, 1, 0.1))["first"].error
     fleet["first"].clear_faults()
     assert error is not None
-    assert "it came to no end within 10 s" in error.message
+    assert "it did not end within 10 s" in error.message
 
 
 def test_flood_before_sudo_has_begun_has_an_end(fleet: Fleet, login: Login) -> None:

@@ -151,7 +151,7 @@ IMPOSSIBLE = {
         mend=lambda host: host.path("packages/nova-23.0.0.egg-info").rmdir(),
     ),
     "a release that nobody knows": Case(
-        ("no nova release that is known here: '99'", "the nearest is 34"),
+        ("'99' is not a known nova release", "the nearest is 34"),
         spoil=lambda host: host.path("packages/nova-26.2.1.egg-info").rename(host.path("packages/nova-99.0.egg-info")),
         mend=lambda host: host.path("packages/nova-99.0.egg-info").rename(host.path("packages/nova-26.2.1.egg-info")),
     ),

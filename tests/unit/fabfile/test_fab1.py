@@ -133,6 +133,20 @@ def test_wrong_call_is_refused_in_one_line(call: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("call", "id"),
+    [
+        ("setup_all:jobs=1,jobs=2", "option-given-twice"),
+        ("add_vrouter_node", "missing-hosts"),
+        ("setup_all --testbed", "option-needs-value"),
+    ],
+)
+def test_wrong_call_has_the_id_of_its_meaning(call: str, id: str) -> None:
+    with pytest.raises(CallError) as caught:
+        to_invoke(call.split(), TASKS, CORE)
+    assert caught.value.id == id
+
+
 @given(
     st.lists(
         st.text("sp:=,-\\[]@ a\n", max_size=8) | st.sampled_from([*TASKS, "--jobs", "setup_all:jobs=2"]), max_size=5

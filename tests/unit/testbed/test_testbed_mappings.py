@@ -170,7 +170,7 @@ def test_roles_and_hosts_may_be_keys_of_one_dictionary() -> None:
     def words(value: object, at: Keys, faults: FaultList) -> tuple[str, ...] | None:
         if isinstance(value, list):
             return tuple(value)
-        faults.add("wrong-type", at, "is no list")
+        faults.note("wrong-type", at, "is no list")
         return None
 
     faults = FaultList(Source("testbed.py", {}, lambda keys: None, "env."))
