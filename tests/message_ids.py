@@ -18,10 +18,11 @@ ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 def ids_in_code() -> dict[str, list[str]]:
     """Each id, with the places (`file:line`) that use it. ValueError at a message whose id is no literal."""
     trees = {path: ast.parse(path.read_text()) for path in _modules()}
-    takers = set().union(*(_takers(tree) for tree in trees.values()))
+    own = {path: _takers(tree) for path, tree in trees.items()}
+    shared = {name for names in own.values() for name in names if not name.startswith("_")}
     found: dict[str, list[str]] = {}
     for path, tree in trees.items():
-        for line, id in _ids(tree, takers, path):
+        for line, id in _ids(tree, shared | own[path], path):
             found.setdefault(id, []).append(f"{path.relative_to(CHECKOUT)}:{line}")
     return found
 
