@@ -36,6 +36,7 @@ class Options(NamedTuple):
     debug: bool = False
     log: str = ""
     force_vf_reset: bool = False
+    force_version: bool = False
     reboot_with_instances: bool = False
     timeout: int | None = None
     reboot_timeout: int | None = None
@@ -111,6 +112,7 @@ COUNT = Parameter("count", _count, "so many direct ports for one VM (1)")
 DRAIN = Parameter(
     "drain", truth, "lead instances away by live migration before a reboot (cloud credentials)", is_switch=True
 )
+FORCE_VERSION = Parameter("force_version", truth, "change even hosts that a newer version has set up", is_switch=True)
 RUN = Parameter("run", _text, "the run to take back, as the report named it; else the last one")
 
 NAME = Parameter("name", _text, "its name: what has it is found, not made again")
