@@ -1,6 +1,6 @@
 """The login at the cloud: the one user of openstacksdk, and the place where its errors become ours.
 
-openstacksdk is an extra (`pip install 'sriov-fab[cloud]'`) and is imported when somebody logs in, not before.
+openstacksdk is an extra (`pip install '.[cloud]'` in a checkout) and is imported when somebody logs in, not before.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def login(testbed: Testbed) -> Connection:
         import openstack
     except ImportError:
         raise NotAtHandError(
-            "asking the cloud needs openstacksdk, which is not installed", hint="pip install 'sriov-fab[cloud]'"
+            "asking the cloud needs openstacksdk, which is not installed", hint="install it: pip install openstacksdk"
         ) from None
     with told("logging in"):
         region = _region(openstack, testbed)

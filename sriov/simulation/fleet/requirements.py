@@ -12,7 +12,7 @@ from ...errors import SriovError
 def check_machine() -> None:
     """Raises SriovError that says what to install where a part is missing."""
     if importlib.util.find_spec("asyncssh") is None:
-        raise SriovError("the simulation needs the Python package asyncssh", hint="pip install 'sriov-fab[simulation]'")
+        raise SriovError("the simulation needs the Python package asyncssh", hint="install it: pip install asyncssh")
     for tool in ("unshare", "nsenter", "setpriv"):
         if shutil.which(tool) is None:
             raise SriovError(f"the simulation needs the program {tool}", hint="install the package util-linux")
