@@ -36,9 +36,9 @@ shellcheck: $(VENV)/.ready
 	$(BIN)/shellcheck -s sh tests/*.sh tests/*/*.sh sriov/simulation/stubs/*.sh
 	$(BIN)/shellcheck -s sh -e SC2154 templates/*.sh templates/lib/*.sh # who sends them sets their variables
 
-# the documents as a site, in build/site; a link that leads nowhere is an error
+# the documents as a site, in build/site; a link that leads nowhere is an error (with --quiet it would not be one)
 docs: $(VENV)/.ready
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # what a release consists of, in dist/
 dist: $(VENV)/.ready

@@ -49,4 +49,4 @@ def _target(folder: Path, link: str) -> str:
     path = (folder / link).resolve()
     if path.parent == ROOT and path.name in PAGES:
         return PAGES[path.name]
-    return path.name if path.parent == ROOT / "docs" else link
+    return path.name if path.parent == ROOT / "docs" and path.is_file() else link
