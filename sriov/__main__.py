@@ -1,5 +1,10 @@
-"""`python -m sriov` prints the folder that Fabric finds the tasks in: `fab -r "$(python -m sriov)" --list`."""
+"""`python -m sriov` prints the folder that Fabric finds the tasks in: `fab -r "$(python -m sriov)" --list`.
 
-from . import layout
+`python -m sriov --version` prints the version.
+"""
 
-print(layout.root())
+import sys
+
+from . import __version__, layout
+
+print(f"sriov-fab {__version__}" if sys.argv[1:] == ["--version"] else layout.root())

@@ -1,6 +1,6 @@
 """The login at the cloud: the one user of openstacksdk, and the place where its errors become ours.
 
-openstacksdk is an extra (`pip install 'sriov-fab[cloud]'`) and is imported with the first login, not before.
+openstacksdk is an extra (`pip install '.[cloud]'` in a checkout) and is imported with the first login, not before.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def login(testbed: Testbed) -> Connection:
         raise CloudUnavailableError(
             "package-missing",
             "asking the cloud needs openstacksdk, which is not installed",
-            hint="pip install 'sriov-fab[cloud]'",
+            hint="pip install openstacksdk",
         ) from None
     with cloud_errors("logging in"):
         region = _region(openstack, testbed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sriov.facts.model import Facts
+from sriov.planning import host_version
 from sriov.resources.contract import Change, Effect, Item, Problem, Reboot, RebootState, Request, Severity, Step
 from sriov.resources.registry import CAPABILITIES
 
@@ -13,12 +14,15 @@ TOOLS = ("cp", "flock", "head", "mv", "readlink", "setsid", "sha256sum", "stat",
 
 
 class Plan(NamedTuple):
-    """What one host needs. `reboot`: whether one is due *now*; `will_reboot`: whether the changes will make it so."""
+    """What one host needs. `reboot`: whether one is due *now*; `will_reboot`: whether the changes will make it so.
+
+    `version`: what a change marks the host with; empty: its mark stays."""
 
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     reboot: RebootState = RebootState.NOT_NEEDED
     boot_mark: str = ""
+    version: str = ""
 
     @property
     def impossible(self) -> tuple[Problem, ...]:
@@ -61,7 +65,7 @@ class Plan(NamedTuple):
 def make(request: Request, facts: Facts) -> Plan:
     """The plan of one host."""
     items: list[Item] = []
-    problems: list[Problem] = []
+    problems = list(host_version.problems(request, facts))
     for capability in CAPABILITIES:
         for said in capability.desired(request, facts):
             if isinstance(said, Problem):
@@ -81,7 +85,7 @@ def make(request: Request, facts: Facts) -> Plan:
                 reboot = answer
     if changes:
         problems += missing_tools(facts)
-    return Plan(tuple(changes), tuple(problems), reboot.state, reboot.mark)
+    return Plan(tuple(changes), tuple(problems), reboot.state, reboot.mark, host_version.mark_due(facts))
 
 
 def missing_tools(facts: Facts) -> tuple[Problem, ...]:

@@ -6,6 +6,7 @@ The same comparison as everywhere else: a plan from facts, here from the manifes
 from __future__ import annotations
 
 from sriov.facts.model import ABSENT, Facts, Replaced, checksum
+from sriov.planning import host_version
 from sriov.planning.plan import Plan, missing_tools
 from sriov.resources.contract import Change, Problem, RemoveFile, Request, RestoreFile, Severity
 from sriov.resources.registry import CAPABILITIES
@@ -20,7 +21,7 @@ def make(request: Request, facts: Facts) -> Plan:
         hint = "there is nothing to roll back"
         return Plan(problems=(Problem("nothing-to-roll-back", _NAME, "/var/lib/sriov/runs", known, hint),))
     changes: list[Change] = []
-    problems: list[Problem] = []
+    problems = list(host_version.problems(request, facts))
     for replaced in reversed(facts.replaced):
         answer = _one(request, facts, replaced)
         if isinstance(answer, Problem):
@@ -31,7 +32,7 @@ def make(request: Request, facts: Facts) -> Plan:
         changes += capability.after_rollback(request, facts, tuple(changes))
     if changes:
         problems += missing_tools(facts)
-    return Plan(tuple(changes), tuple(problems))
+    return Plan(tuple(changes), tuple(problems), version=host_version.mark_due(facts))
 
 
 def _one(request: Request, facts: Facts, replaced: Replaced) -> Change | Problem | None:

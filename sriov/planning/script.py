@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from sriov import __version__
 from sriov.facts.model import ABSENT, checksum
+from sriov.planning.host_version import VERSION_FILE
 from sriov.planning.plan import Plan
 from sriov.planning.probe import functions, look
 from sriov.rendering.quoting import Verbatim
@@ -44,6 +46,8 @@ def apply(
         runs_kept=RUNS_KEPT,
         rollback=request.rollback,
         restarts_due=RESTARTS_DUE,
+        version=plan.version,
+        version_file=VERSION_FILE,
         functions=Verbatim(functions()),
         probe=Verbatim(look(request, own_lock=True)),
     )
@@ -94,12 +98,13 @@ def _printf_format(content: bytes) -> bytes:
 
 
 def log_line(request: Request, change: Change, run_id: str, who: str) -> str:
-    """One line of JSON: when, who, run, what, and our own lines before and after."""
+    """One line of JSON: when, who, by which version, run, what, and our own lines before and after."""
     return json.dumps(
         {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "run": run_id,
             "who": who,
+            "version": __version__,
             "host": request.host.name,
             "resource": change.resource,
             "target": change.target,

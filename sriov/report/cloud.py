@@ -9,6 +9,7 @@ from sriov.cloud.binding import BindingRow
 from sriov.cloud.checks import Check, Result
 from sriov.errors import counted
 from sriov.model import Role
+from sriov.report.heading import heading
 from sriov.report.printer import first_line, tag, text_of
 from sriov.scheduling.explain import Explained, Explanation
 
@@ -17,7 +18,7 @@ Suites = Sequence[tuple[str, Sequence[Check]]]
 
 
 def cloud_document(task: str, testbed: str, code: int, found: Mapping[str, object]) -> dict[str, object]:
-    return {"task": task, "testbed": testbed, "exit_code": code, **found}
+    return {**heading(), "task": task, "testbed": testbed, "exit_code": code, **found}
 
 
 def binding_document(name: str, rows: Sequence[BindingRow]) -> dict[str, object]:

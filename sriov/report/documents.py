@@ -8,6 +8,7 @@ from typing import TypedDict
 from sriov.errors import HostError
 from sriov.facts.model import Facts, Port
 from sriov.model import PhysicalFunction, Role
+from sriov.report.heading import Heading, heading
 from sriov.resources.contract import Change, Problem
 from sriov.resources.registry import reads
 from sriov.run.outcome import Outcome, Status
@@ -79,7 +80,7 @@ class HostDocument(TypedDict):
     ports: list[PortDocument]
 
 
-class RunDocument(TypedDict):
+class RunDocument(Heading):
     task: str
     testbed: str
     run: str
@@ -104,6 +105,7 @@ def exit_code(runs: Iterable[Outcome], task: str = "") -> int:
 
 def document(task: str, testbed: str, run_id: str, runs: Sequence[Outcome]) -> RunDocument:
     return RunDocument(
+        **heading(),
         task=task,
         testbed=testbed,
         run=run_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TypedDict
 
+from sriov.report.heading import Heading, heading
 from sriov.scheduling.capacity import Capacity, Row
 from sriov.scheduling.explain import Explained, Explanation
 
@@ -29,7 +30,7 @@ class NetworkDocument(TypedDict):
     hosts: list[RowDocument]
 
 
-class CapacityDocument(TypedDict):
+class CapacityDocument(Heading):
     task: str
     testbed: str
     exit_code: int
@@ -41,6 +42,7 @@ class CapacityDocument(TypedDict):
 
 def capacity_document(testbed: str, exit_code: int, found: Capacity) -> CapacityDocument:
     return CapacityDocument(
+        **heading(),
         task="capacity",
         testbed=testbed,
         exit_code=exit_code,
@@ -82,6 +84,7 @@ def _row(row: Row) -> RowDocument:
 def explanation_document(testbed: str, exit_code: int, found: Explanation) -> dict[str, object]:
     """One JSON document; keys only get added."""
     return {
+        **heading(),
         "task": "explain",
         "testbed": testbed,
         "exit_code": exit_code,

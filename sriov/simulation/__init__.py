@@ -6,7 +6,7 @@
         assert host.numvfs("eth0") == 7
 
 `python -m sriov.simulation up --hosts openstack1,compute1 --directory DIR` runs one to rehearse on.
-It needs Linux, root or user namespaces, /dev/fuse and asyncssh (`pip install 'sriov-fab[simulation]'`).
+It needs Linux, root or user namespaces, /dev/fuse and asyncssh (`pip install '.[simulation]'` in a checkout).
 
 Where a simulated host is less than a real one: `uname` and the network namespace are the machine's, packaged
 services have no process, and without root every user of a host is user 0 under another name, so that sudo is

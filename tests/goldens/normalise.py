@@ -9,6 +9,7 @@
 | process id of the script on the host | `(process PID here)` |
 | the fleet's port, always five digits | `:22222` |
 | folders: the operator's home, the fleet's, the checkout | `HOME`, `FLEET`, `CHECKOUT` |
+| the version in documents, logs and marks of hosts | `VERSION` |
 | seconds in a document, in progress lines, in the closing table | `0.0` |
 
 What only one story meets it replaces itself: `channel` the length of a script (compared with what came) by `SIZE`
@@ -25,10 +26,12 @@ from pathlib import Path
 
 from conftest import CHECKOUT
 
+from sriov import __version__
 from sriov.simulation import Fleet
 
 _PLACE = re.escape(f"{getpass.getuser()}@{os.uname().nodename}")
 _PATTERNS = (
+    (re.compile(rf"(?<![\w.]){re.escape(__version__)}(?![\w.])"), "VERSION"),
     (re.compile(r"\bnonce=[0-9a-f]{32}\b"), "nonce=NONCE"),
     (re.compile(r"\b\d{8}T\d{6}Z-[0-9a-f]{6}\b"), "RUN"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "TIME"),

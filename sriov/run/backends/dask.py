@@ -166,7 +166,7 @@ def _client(address: str, hosts: tuple[Host, ...], reads_files: bool, patience: 
         raise UsageError(
             "package-missing",
             f"--engine {address} needs the package distributed, which is not installed",
-            hint="pip install 'sriov-fab[dask]', here and where the workers run",
+            hint="install it, here and where the workers run: pip install distributed",
         ) from None
     for name in ("distributed", "distributed.client", "distributed.comm", "tornado"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they would print, we say better

@@ -15,7 +15,7 @@ def check_machine() -> None:
         raise SriovError(
             "simulation-requirement",
             "the simulation needs the Python package asyncssh",
-            hint="pip install 'sriov-fab[simulation]'",
+            hint="pip install asyncssh",
         )
     for tool in ("unshare", "nsenter", "setpriv"):
         if shutil.which(tool) is None:

@@ -16,16 +16,23 @@ from pathlib import Path
 import pytest
 from conftest import CHECKOUT, FAB
 
+from sriov import __version__
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
-SOURCES = ("sriov", "fabfile", "templates", "testbeds", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md")
+SOURCES = (
+    "sriov", "fabfile", "templates", "testbeds", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE",
+    "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "constraints.txt",
+)  # fmt: skip
 TASKS = ("setup_all", "add_vrouter_node", "setup_openstack_node", "plan", "verify", "status", "discover")
 LOADS = (
     "from sriov import layout, testbed\n"
     "for path in sorted(layout.testbeds().glob('*.*')): print(path.name, len(testbed.load(path).hosts))\n"
     "print(sorted(path.name for path in layout.templates().rglob('*.*')))\n"
 )
+
+DIST_INFO = f"sriov_fab-{__version__}.dist-info"
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +57,8 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pip(python: Path | str, *words: str) -> None:
-    """pip without the network, where the setuptools at hand can build wheels (71 needs no `wheel` beside it)."""
-    can_build = int(version("setuptools").partition(".")[0]) >= 71
+    """pip without the network, where the setuptools at hand takes our metadata (77 the first that does)."""
+    can_build = int(version("setuptools").partition(".")[0]) >= 77
     offline = ["--no-build-isolation", "--no-index"] if can_build else []
     command = [
         str(python),
@@ -120,21 +127,23 @@ def test_checkout_lists_its_tasks_and_loads_its_examples(checkout: Path) -> None
 
 def test_wheel_holds_one_package_and_no_testbed_of_the_operator(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names} == {"sriov", "sriov_fab-1.0.0.dist-info"}
+    assert {name.split("/")[0] for name in names} == {"sriov", DIST_INFO}
     assert {name for name in names if name.startswith("sriov/testbeds/")} == {
         f"sriov/testbeds/{name}" for name in ("small.py", "multi_host.py", "example.yaml")
     }
 
 
 def test_wheel_names_what_it_needs(wheel: Path) -> None:
-    metadata = zipfile.ZipFile(wheel).read("sriov_fab-1.0.0.dist-info/METADATA").decode()
+    metadata = zipfile.ZipFile(wheel).read(f"{DIST_INFO}/METADATA").decode()
     assert "Requires-Python: >=3.11" in metadata
+    assert f"\nVersion: {__version__}\n" in metadata
+    assert "\nLicense-Expression: Apache-2.0\n" in metadata
     needed = {
         line.split()[1].split(">")[0].split("<")[0]
         for line in metadata.splitlines()
         if line.startswith("Requires-Dist") and "extra" not in line
     }
-    assert needed == {"fabric", "jinja2", "pyyaml", "rich"}
+    assert needed == {"fabric", "invoke", "jinja2", "paramiko", "pyyaml", "rich"}
 
 
 def test_wheel_loads_its_examples_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
@@ -143,6 +152,7 @@ def test_wheel_loads_its_examples_in_an_empty_folder(installed: Path, tmp_path: 
 
 def test_wheel_lists_its_tasks_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     root = run(installed, tmp_path, "-m", "sriov").strip()
+    assert run(installed, tmp_path, "-m", "sriov", "--version") == f"sriov-fab {__version__}\n"
     assert root.endswith("site-packages/sriov")
     check_tasks(run(installed, tmp_path, "-P", "-m", "fabric", "-r", root, "--list"))
 
@@ -164,6 +174,10 @@ def test_source_distribution_holds_what_a_wheel_is_built_from(checkout: Path, tm
         "templates/lib/functions.sh",
         "testbeds/example.yaml",
         "sriov/model.py",
+        "LICENSE",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "constraints.txt",
     } <= names
     assert "testbeds/testbed.py" not in names
 

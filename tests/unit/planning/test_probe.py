@@ -57,7 +57,8 @@ def test_header_says_what_a_compute_host_is_asked() -> None:
 def test_header_of_a_discovery_asks_for_ports_alone() -> None:
     found = header(COMPUTE._replace(roles=frozenset(), all_ports=True))
     assert {name: value for name, value in found.items() if value and name not in ("limit", "needed")} == {
-        "all_ports": "yes"
+        "all_ports": "yes",
+        "values": "/var/lib/sriov/version",
     }
 
 

@@ -388,8 +388,8 @@ step() {
 { true >/var/lib/sriov/restarts-due/nova-compute; } 2>/dev/null
 step 0 change '' clear_vfs eth0 4 60 force 
 step 1 - '' write_file /etc/systemd/system/sriov-vfs-eth0.service - 
-step 2 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.5:22222", "resource": "virtual-functions", "target": "eth0", "found": "4 VFs, no unit", "wanted": "2 VFs, at every boot", "effect": "VF reset", "diff": ["--- /etc/systemd/system/sriov-vfs-eth0.service", "+Description=2 SR-IOV virtual functions on eth0"]}' start_unit sriov-vfs-eth0 eth0 
-step 3 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.5:22222", "resource": "services", "target": "nova-compute", "found": "it has not seen the new VFs", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
+step 2 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "virtual-functions", "target": "eth0", "found": "4 VFs, no unit", "wanted": "2 VFs, at every boot", "effect": "VF reset", "diff": ["--- /etc/systemd/system/sriov-vfs-eth0.service", "+Description=2 SR-IOV virtual functions on eth0"]}' start_unit sriov-vfs-eth0 eth0 
+step 3 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "services", "target": "nova-compute", "found": "it has not seen the new VFs", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
 if ! tidy && [ -z "$failed" ]; then
     section "failed $number"
     printf 'cannot write to the disk\n'
@@ -408,7 +408,7 @@ compute=yes
 files='/var/lib/sriov/restarts-due/* /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/loader/entries/*.conf /boot/grub2/grubenv /boot/grub/grubenv /etc/default/grub /etc/default/grub.d/zz-sriov.cfg /var/lib/sriov/rebooted /var/lib/sriov/grubby /etc/systemd/system/sriov-vfs-*.service /etc/nova/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-compute.conf.d/*.conf'
 units='nova-compute.service openstack-nova-compute.service'
 own_units='/etc/systemd/system/sriov-vfs-*.service'
-values=''
+values=/var/lib/sriov/version
 tools='update-grub grubby'
 needed='cp flock head mv readlink setsid sha256sum stat sync tail timeout wc'
 limit=8388608

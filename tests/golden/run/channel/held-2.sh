@@ -386,8 +386,12 @@ step() {
 # for a next run, if this one is cut off before them; where this cannot be written, no file can be replaced either
 [ -d /var/lib/sriov/restarts-due ] || mkdir -p /var/lib/sriov/restarts-due 2>/dev/null
 { true >/var/lib/sriov/restarts-due/nova-compute; } 2>/dev/null
-step 0 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.5:22222", "resource": "nova-options", "target": "/etc/nova/nova.conf", "found": "", "wanted": "1 line to add, 0 to remove", "effect": "service restart", "diff": ["--- /etc/nova/nova.conf", "+++ /etc/nova/nova.conf", "+# BEGIN sriov-fab whitelist: managed, edits inside are overwritten", "+device_spec = {\"devname\": \"eth0\", \"physical_network\": \"physnet1\"}", "+# END sriov-fab whitelist 8c7a2703"]}' write_file /etc/nova/nova.conf 4d75f8ff33cc0e7c5053f5f346d558d30f91ee13e59cf0ab863a6f4fa1ca7a4e 
-step 1 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.5:22222", "resource": "services", "target": "nova-compute", "found": "it has not read the new /etc/nova/nova.conf", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
+# the newest version that has changed this host: an older one heeds it
+{ { [ -d "${run%/*/*}" ] || mkdir -p "${run%/*/*}"; } && printf '%s\n' VERSION >/var/lib/sriov/version-new &&
+    sync -- /var/lib/sriov/version-new && mv -f -T -- /var/lib/sriov/version-new /var/lib/sriov/version; } 2>"$state/output" ||
+    stop "cannot write /var/lib/sriov/version: is the disk full or read-only?"
+step 0 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "nova-options", "target": "/etc/nova/nova.conf", "found": "", "wanted": "1 lines to add, 0 to take out", "effect": "service restart", "diff": ["--- /etc/nova/nova.conf", "+++ /etc/nova/nova.conf", "+# BEGIN sriov-fab whitelist: managed, edits inside are overwritten", "+device_spec = {\"devname\": \"eth0\", \"physical_network\": \"physnet1\"}", "+# END sriov-fab whitelist 8c7a2703"]}' write_file /etc/nova/nova.conf 4d75f8ff33cc0e7c5053f5f346d558d30f91ee13e59cf0ab863a6f4fa1ca7a4e 
+step 1 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "services", "target": "nova-compute", "found": "it has not read the new /etc/nova/nova.conf", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
 if ! tidy && [ -z "$failed" ]; then
     section "failed $number"
     printf 'cannot write to the disk\n'
@@ -406,7 +410,7 @@ compute=yes
 files='/var/lib/sriov/restarts-due/* /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/loader/entries/*.conf /boot/grub2/grubenv /boot/grub/grubenv /etc/default/grub /etc/default/grub.d/zz-sriov.cfg /var/lib/sriov/rebooted /var/lib/sriov/grubby /etc/systemd/system/sriov-vfs-*.service /etc/nova/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-compute.conf.d/*.conf'
 units='nova-compute.service openstack-nova-compute.service'
 own_units='/etc/systemd/system/sriov-vfs-*.service'
-values=''
+values=/var/lib/sriov/version
 tools='update-grub grubby'
 needed='cp flock head mv readlink setsid sha256sum stat sync tail timeout wc'
 limit=8388608

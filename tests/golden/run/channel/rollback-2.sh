@@ -388,16 +388,16 @@ step() {
 # for a next run, if this one is cut off before them; where this cannot be written, no file can be replaced either
 [ -d /var/lib/sriov/restarts-due ] || mkdir -p /var/lib/sriov/restarts-due 2>/dev/null
 { true >/var/lib/sriov/restarts-due/nova-compute; } 2>/dev/null
-step 0 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/nova/nova.conf", "found": "as run RUN left it", "wanted": "as before the run", "effect": "none", "diff": []}' write_file /etc/nova/nova.conf c0664d7a637014cbeeee367fb3d22607562e1e620cfa7a10382a896113c78bcf 
+step 0 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/nova/nova.conf", "found": "as run RUN left it", "wanted": "as before the run", "effect": "none", "diff": []}' write_file /etc/nova/nova.conf c0664d7a637014cbeeee367fb3d22607562e1e620cfa7a10382a896113c78bcf 
 step 1 change '' stop_unit sriov-vfs-eth1 
 step 2 - '' clear_vfs eth1 3 60 free 
 step 3 - '' remove_file /etc/systemd/system/sriov-vfs-eth1.service 8c84a114ea498759b17e6546ad7e908556250f556946d465f7b62c220fbb193e 
-step 4 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/systemd/system/sriov-vfs-eth1.service", "found": "as run RUN left it", "wanted": "removed, with its VFs", "effect": "VF reset", "diff": []}' systemctl daemon-reload 
+step 4 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/systemd/system/sriov-vfs-eth1.service", "found": "as run RUN left it", "wanted": "removed, with its VFs", "effect": "VF reset", "diff": []}' systemctl daemon-reload 
 step 5 change '' stop_unit sriov-vfs-eth0 
 step 6 - '' clear_vfs eth0 7 60 free 
 step 7 - '' remove_file /etc/systemd/system/sriov-vfs-eth0.service 5bbb026509f0c6f7139b6dcb44dfcb7c00fd5ddc925b37e830aa029cda57437b 
-step 8 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/systemd/system/sriov-vfs-eth0.service", "found": "as run RUN left it", "wanted": "removed, with its VFs", "effect": "VF reset", "diff": []}' systemctl daemon-reload 
-step 9 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "services", "target": "nova-compute", "found": "it has not read the new /etc/nova/nova.conf", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
+step 8 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/systemd/system/sriov-vfs-eth0.service", "found": "as run RUN left it", "wanted": "removed, with its VFs", "effect": "VF reset", "diff": []}' systemctl daemon-reload 
+step 9 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.4:22222", "resource": "services", "target": "nova-compute", "found": "it has not read the new /etc/nova/nova.conf", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
 if ! tidy && [ -z "$failed" ]; then
     section "failed $number"
     printf 'cannot write to the disk\n'
@@ -416,7 +416,7 @@ compute=yes
 files='/var/lib/sriov/restarts-due/* /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/loader/entries/*.conf /boot/grub2/grubenv /boot/grub/grubenv /etc/default/grub /etc/default/grub.d/zz-sriov.cfg /var/lib/sriov/rebooted /var/lib/sriov/grubby /etc/systemd/system/sriov-vfs-*.service /etc/nova/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-compute.conf.d/*.conf'
 units='nova-compute.service openstack-nova-compute.service'
 own_units='/etc/systemd/system/sriov-vfs-*.service'
-values=''
+values=/var/lib/sriov/version
 tools='update-grub grubby'
 needed='cp flock head mv readlink setsid sha256sum stat sync tail timeout wc'
 limit=8388608

@@ -386,12 +386,16 @@ step() {
 # for a next run, if this one is cut off before them; where this cannot be written, no file can be replaced either
 [ -d /var/lib/sriov/restarts-due ] || mkdir -p /var/lib/sriov/restarts-due 2>/dev/null
 { true >/var/lib/sriov/restarts-due/openstack-nova-compute; } 2>/dev/null
+# the newest version that has changed this host: an older one heeds it
+{ { [ -d "${run%/*/*}" ] || mkdir -p "${run%/*/*}"; } && printf '%s\n' VERSION >/var/lib/sriov/version-new &&
+    sync -- /var/lib/sriov/version-new && mv -f -T -- /var/lib/sriov/version-new /var/lib/sriov/version; } 2>"$state/output" ||
+    stop "cannot write /var/lib/sriov/version: is the disk full or read-only?"
 step 0 change '' write_file /var/lib/sriov/grubby - 
-step 1 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.2:22222", "resource": "kernel-arguments", "target": "boot entries", "found": "not set", "wanted": "intel_iommu=on iommu=pt", "effect": "reboot", "diff": ["--- boot entries (grubby)", "+intel_iommu=on", "+iommu=pt"]}' timeout 300 grubby --update-kernel=ALL '--args=intel_iommu=on iommu=pt' 
+step 1 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.2:22222", "resource": "kernel-arguments", "target": "boot entries", "found": "not set", "wanted": "intel_iommu=on iommu=pt", "effect": "reboot", "diff": ["--- boot entries (grubby)", "+intel_iommu=on", "+iommu=pt"]}' timeout 300 grubby --update-kernel=ALL '--args=intel_iommu=on iommu=pt' 
 step 2 change '' write_file /etc/systemd/system/sriov-vfs-eth0.service - 
-step 3 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.2:22222", "resource": "virtual-functions", "target": "eth0", "found": "0 VFs, no unit", "wanted": "7 VFs, at every boot", "effect": "none", "diff": ["--- /etc/systemd/system/sriov-vfs-eth0.service", "+Description=7 SR-IOV virtual functions on eth0"]}' start_unit sriov-vfs-eth0 eth0 
-step 4 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.2:22222", "resource": "nova-options", "target": "/etc/nova/nova.conf", "found": "", "wanted": "1 line to add, 0 to remove", "effect": "service restart", "diff": ["--- /etc/nova/nova.conf", "+++ /etc/nova/nova.conf", "+# BEGIN sriov-fab whitelist: managed, edits inside are overwritten", "+passthrough_whitelist = {\"devname\": \"eth0\", \"physical_network\": \"physnet1\"}", "+# END sriov-fab whitelist 10e6f4c1"]}' write_file /etc/nova/nova.conf 964eafecc51407a6cd6ee60ce60a9dabb1d02c6c9eea4c5b82683cea80cd58c4 
-step 5 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.2:22222", "resource": "services", "target": "openstack-nova-compute", "found": "it has not read the new /etc/nova/nova.conf", "wanted": "restarted", "effect": "service restart", "diff": []}' restart openstack-nova-compute 
+step 3 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.2:22222", "resource": "virtual-functions", "target": "eth0", "found": "0 VFs, no unit", "wanted": "7 VFs, at every boot", "effect": "none", "diff": ["--- /etc/systemd/system/sriov-vfs-eth0.service", "+Description=7 SR-IOV virtual functions on eth0"]}' start_unit sriov-vfs-eth0 eth0 
+step 4 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.2:22222", "resource": "nova-options", "target": "/etc/nova/nova.conf", "found": "", "wanted": "1 lines to add, 0 to take out", "effect": "service restart", "diff": ["--- /etc/nova/nova.conf", "+++ /etc/nova/nova.conf", "+# BEGIN sriov-fab whitelist: managed, edits inside are overwritten", "+passthrough_whitelist = {\"devname\": \"eth0\", \"physical_network\": \"physnet1\"}", "+# END sriov-fab whitelist 10e6f4c1"]}' write_file /etc/nova/nova.conf 964eafecc51407a6cd6ee60ce60a9dabb1d02c6c9eea4c5b82683cea80cd58c4 
+step 5 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.2:22222", "resource": "services", "target": "openstack-nova-compute", "found": "it has not read the new /etc/nova/nova.conf", "wanted": "restarted", "effect": "service restart", "diff": []}' restart openstack-nova-compute 
 if ! tidy && [ -z "$failed" ]; then
     section "failed $number"
     printf 'cannot write to the disk\n'
@@ -410,7 +414,7 @@ compute=yes
 files='/var/lib/sriov/restarts-due/* /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/loader/entries/*.conf /boot/grub2/grubenv /boot/grub/grubenv /etc/default/grub /etc/default/grub.d/zz-sriov.cfg /var/lib/sriov/rebooted /var/lib/sriov/grubby /etc/systemd/system/sriov-vfs-*.service /etc/nova/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-compute.conf.d/*.conf'
 units='nova-compute.service openstack-nova-compute.service'
 own_units='/etc/systemd/system/sriov-vfs-*.service'
-values=''
+values=/var/lib/sriov/version
 tools='update-grub grubby'
 needed='cp flock head mv readlink setsid sha256sum stat sync tail timeout wc'
 limit=8388608
