@@ -8,10 +8,11 @@ from typing import Any
 import paramiko
 from fabric import Connection
 
-from sriov.errors import ConnectError, HostError, UnreachableError, printable
+from sriov.errors import ConnectError, HostError, UnreachableError, UsageError, printable
 from sriov.model import Host
+from sriov.ssh.host_key_options import OptionError
+from sriov.ssh.host_keys import HostKeyError
 from sriov.ssh.jump_hosts import JumpError
-from sriov.ssh.known_hosts import KnownHosts, UnknownHostKey, name_of
 
 TROUBLE = (OSError, EOFError, paramiko.SSHException)
 # paramiko's words for a server that says nothing when its banner is due (transport.py, `_check_banner`), or its answer
@@ -27,16 +28,16 @@ class RefusedError(Exception):
 def is_refusal(error: BaseException, transport: paramiko.Transport | None) -> bool:
     """paramiko has no class of its own for having neither key, agent nor password to offer, and its last word may be
     of a key file that it took for one of another kind."""
-    if isinstance(error, (paramiko.BadHostKeyException, UnknownHostKey)) or str(error) in _SILENCE:
+    if isinstance(error, HostKeyError) or str(error) in _SILENCE:
         return False
     asks = transport is not None and transport.is_active() and transport.initial_kex_done
     return isinstance(error, paramiko.AuthenticationException) or (asks and isinstance(error, paramiko.SSHException))
 
 
-def explained(error: Exception, connection: Any, host: Host, timeout: float, known: KnownHosts) -> HostError:
+def explained(error: Exception, connection: Any, host: Host, timeout: float) -> HostError:
     """Why nobody is logged in to this host by this connection, or by one to a jump host before it."""
     if isinstance(error, JumpError):
-        return explained(error.error, error.connection, host, timeout, known)
+        return explained(error.error, error.connection, host, timeout)
     where = f"{connection.host}:{connection.port}"
     if isinstance(error, RefusedError):
         return ConnectError(
@@ -44,21 +45,13 @@ def explained(error: Exception, connection: Any, host: Host, timeout: float, kno
             f"its jump host {connection.user}@{where} refused the login",
             hint="`ssh` to the jump host must work without a password",
         )
-    if isinstance(error, paramiko.BadHostKeyException):
-        name = name_of(connection.host, connection.port)
-        return ConnectError(
-            host.name,
-            f"the host key of {where} has changed: it is not the one in {known.path}",
-            hint=f"if the host was installed anew: ssh-keygen -R '{name}' -f {known.path}; "
-            "if not, somebody may stand between",
-        )
-    if isinstance(error, UnknownHostKey):
-        return ConnectError(
-            host.name,
-            f"the host key of {where} is unknown ({error.fingerprint})",
-            hint=f"compare it, then: ssh-keyscan -p {connection.port} {connection.host} >> {known.path}; "
-            "or pass --accept-new-host-keys",
-        )
+    if isinstance(error, HostKeyError):
+        hint = error.hint.replace("{port}", str(connection.port)).replace("{address}", connection.host)
+        return ConnectError(host.name, f"the host key of {where} {error.what}", hint=hint)
+    if isinstance(error, OptionError):
+        return ConnectError(host.name, str(error), hint=error.hint)
+    if isinstance(error, UsageError):
+        return ConnectError(host.name, error.message, hint=error.hint)
     if isinstance(error, socket.gaierror):
         return UnreachableError(
             host.name, f"the name {connection.host} cannot be resolved", hint="mend the name in the testbed, or DNS"
