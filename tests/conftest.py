@@ -89,7 +89,7 @@ class Operator:
         """The testbed: all hosts of the fleet with their roles, this `env.sriov`, and further lines."""
         self.bed.write_text(self.fleet.testbed(sriov) + more)
 
-    def fab(self, *words: str, testbed: bool = True, typed: str = "", **environment: str) -> Visit:
+    def fab(self, *words: str, testbed: bool = True, typed: str = "", **environment: Any) -> Visit:
         hosts = self.fleet.hosts
         trees, boots = [tree(host) for host in hosts], [len(host.boots) for host in hosts]
         started = [starts(host) for host in hosts]

@@ -294,7 +294,7 @@ def test_wrong_engine_ends_the_call_with_exit_code_2(tmp_path: Path) -> None:
         ("dask://127.0.0.1", "write dask://scheduler:8786"),
     ):
         fab = Path(sys.executable).with_name("fab")
-        call = [fab, "setup_all", "--testbed", bed, "--engine", engine]
+        call = [str(fab), "setup_all", "--testbed", str(bed), "--engine", engine]
         answer = subprocess.run(call, cwd=CHECKOUT, capture_output=True, text=True)
         assert (answer.returncode, answer.stdout) == (2, "")
         assert words in answer.stderr

@@ -13,14 +13,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-
-from tests.bench import against, document, kernel_events, pose
-from tests.bench.checkout import UnknownRevisionError, checkout
-from tests.bench.counts import Counts, programs, traffic
-from tests.bench.kernel_events import EXEC, EXIT, FORK, Ended, ProcEvent, ended_socket, proc_event
-from tests.bench.measure import Cost
-from tests.bench.rounds import Cell, Results, Run
-from tests.bench.verdict import growth, interval
+from bench import against, document, kernel_events, pose
+from bench.checkout import UnknownRevisionError, checkout
+from bench.counts import Counts, programs, traffic
+from bench.kernel_events import EXEC, EXIT, FORK, Ended, ProcEvent, ended_socket, proc_event
+from bench.measure import Cost
+from bench.rounds import Cell, Results, Run
+from bench.verdict import growth, interval
 
 ROOT = Path(__file__).parents[3]
 SAME = Counts(1, 7, 10_000, 17_000)

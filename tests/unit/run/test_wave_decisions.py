@@ -118,7 +118,7 @@ def play(ctx: RunContext) -> Iterator[Play]:
         yard.close()
         return [states[number] for number in sorted(states)]
 
-    yield run  # type: ignore[misc]
+    yield run
     for waves in made:
         waves.close()
 
