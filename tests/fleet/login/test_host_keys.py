@@ -13,6 +13,8 @@ from sriov.errors import ConnectError, UsageError
 from sriov.model import Host, Testbed
 from sriov.ssh.login import Login
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

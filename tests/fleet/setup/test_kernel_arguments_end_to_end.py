@@ -8,6 +8,8 @@ from conftest import Operator, Visit
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost
 from sriov.simulation.spec import Cpu, Family
 
+pytestmark = pytest.mark.slow
+
 FAMILIES: tuple[Family, ...] = ("debian", "rhel")
 FOUR = [{"interface": "eth0", "VF": 4, "physnets": ["physnet1"]}]
 # the line of the host, its CPU, what is warned of
