@@ -421,6 +421,7 @@ TEXT = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.tuples(TEXT, TEXT), st.sampled_from(RELEASES), st.sampled_from((FULL, NovaWanted((ETH1,)))))
 @example((b"", b""), 14, FULL)
