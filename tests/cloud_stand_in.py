@@ -46,7 +46,7 @@ class StandIn(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def environment(self, password: str = PASSWORD) -> dict[str, str]:
+    def environment(self, password: str = PASSWORD) -> dict[str, Any]:
         return {
             "OS_AUTH_URL": f"{self.url}/v3", "OS_USERNAME": "admin", "OS_PASSWORD": password,
             "OS_PROJECT_NAME": "admin", "OS_USER_DOMAIN_ID": "default", "OS_PROJECT_DOMAIN_ID": "default",

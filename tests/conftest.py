@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -29,22 +28,33 @@ if os.environ.get("CI"):
 
 CHECKOUT = Path(__file__).parent.parent
 FAB = Path(sys.executable).with_name("fab")
+KEPT = ("PATH", "LANG", "COVERAGE_PROCESS_CONFIG")  # of the environment, for `fab`
 PRIVATE = ("boot", "etc", "home", "opt", "root", "run", "tmp", "var")
 
 Sriov = Mapping[str, Sequence[Mapping[str, object]]]
-Tree = Mapping[str, tuple[object, ...]]
+Tree = Mapping[str, tuple[int, ...]]
 
 
 def tree(host: SimulatedHost) -> Tree:
-    """All that a write would leave a trace in: content, owner, mode, inode, times of content and of inode."""
-    found: dict[str, tuple[object, ...]] = {}
-    for folder in PRIVATE:
-        for path in (host.path(folder), *host.path(folder).rglob("*")):
-            at = path.lstat()
-            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() and not path.is_symlink() else ""
-            times = (at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
-            found[str(path)] = (content, at.st_mode, at.st_uid, at.st_gid, *times)
+    """All that a write would leave a trace in: owner, mode, inode, size, times of content and of inode.
+
+    No content: whatever changes it moves the time of the inode too, and a run takes longer than the clock's tick.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    folders = [str(host.path(folder)) for folder in PRIVATE]
+    for folder in folders:
+        found[folder] = _trace(os.lstat(folder))
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                found[entry.path] = _trace(entry.stat(follow_symlinks=False))
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
     return found
+
+
+def _trace(at: os.stat_result) -> tuple[int, ...]:
+    return at.st_mode, at.st_uid, at.st_gid, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns
 
 
 def starts(host: SimulatedHost) -> dict[str, int]:
@@ -89,14 +99,14 @@ class Operator:
         """The testbed: all hosts of the fleet with their roles, this `env.sriov`, and further lines."""
         self.bed.write_text(self.fleet.testbed(sriov) + more)
 
-    def fab(self, *words: str, testbed: bool = True, typed: str = "", **environment: str) -> Visit:
+    def fab(self, *words: str, testbed: bool = True, typed: str = "", **environment: Any) -> Visit:
         hosts = self.fleet.hosts
         trees, boots = [tree(host) for host in hosts], [len(host.boots) for host in hosts]
         started = [starts(host) for host in hosts]
         for host in hosts:
             host.reset_counts()
         call = [str(FAB), *words, *(("--testbed", str(self.bed)) if testbed else ())]
-        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         answer = subprocess.run(
             call,
             cwd=CHECKOUT,

@@ -83,12 +83,12 @@ class Cluster:
             address = json.loads(file.read_text())["address"]
             self.address = "dask://" + address.partition("://")[2]
             for number, (environment, offer) in enumerate(self._wanted):
-                words = (address, "--no-nanny", "--nthreads", str(self._threads), "--name", f"worker{number}")
-                words += ("--local-directory", str(self._folder), *(("--resources", offer) if offer else ()))
-                self.workers.append(self._start("dask_worker", f"worker{number}", environment, *words))
+                call = [address, "--no-nanny", "--nthreads", str(self._threads), "--name", f"worker{number}"]
+                call += ("--local-directory", str(self._folder), *(("--resources", offer) if offer else ()))
+                self.workers.append(self._start("dask_worker", f"worker{number}", environment, *call))
             for number, worker in enumerate(self.workers):
                 log = self._folder / f"worker{number}.log"
-                self._until(worker, lambda log=log: b"Registered to" in log.read_bytes())  # type: ignore[misc]
+                self._until(worker, lambda log=log: b"Registered to" in log.read_bytes())
         except BaseException:
             self.__exit__(None, None, None)
             raise

@@ -107,8 +107,9 @@ def _assigned(node: ast.Assign, values: ast.Tuple) -> Iterator[tuple[int, str]]:
 def _literals(call: ast.Call, path: Path) -> list[str]:
     first = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "id"), None)
     choices = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
-    if all(isinstance(each, ast.Constant) and isinstance(each.value, str) for each in choices):
-        return [each.value for each in choices if isinstance(each, ast.Constant)]
+    found = [each.value for each in choices if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    if len(found) == len(choices):
+        return found
     passed_on = getattr(first, "id", "") == "id" or getattr(first, "attr", "") == "id" or isinstance(first, ast.Starred)
     if passed_on:
         return []

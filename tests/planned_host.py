@@ -5,7 +5,7 @@ from __future__ import annotations
 from sriov.facts.model import Facts, Port, Unit, VirtualFunction
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 from sriov.planning import plan
-from sriov.resources.contract import Request
+from sriov.resources.contract import Request, WriteFile
 
 ETH0 = PhysicalFunction(7, ("physnet1",), interface="eth0")
 GRUB_CFG = (
@@ -36,7 +36,8 @@ def converged() -> Facts:
     """BARE after everything that its plan says."""
     port = BARE.ports[0]._replace(vfs=VFS, has_iommu_group=True, iommu_type="identity")
     made = plan.make(request(ETH0), BARE)
-    written = {step.path: step.content for change in made.changes for step in change.steps if hasattr(step, "content")}
+    steps = [step for change in made.changes for step in change.steps]
+    written = {step.path: step.content for step in steps if isinstance(step, WriteFile)}
     return BARE._replace(
         cmdline=f"{BARE.cmdline} intel_iommu=on iommu=pt",
         ports=(port,),

@@ -8,10 +8,11 @@ from typing import Any
 import paramiko
 from fabric import Connection
 
-from sriov.errors import ConnectError, HostError, UnreachableError, printable
+from sriov.errors import ConnectError, HostError, UnreachableError, UsageError, printable
 from sriov.model import Host
+from sriov.ssh.host_key_options import OptionError
+from sriov.ssh.host_keys import HostKeyError
 from sriov.ssh.jump_hosts import JumpError
-from sriov.ssh.known_hosts import KnownHosts, UnknownHostKey, name_of
 
 TROUBLE = (OSError, EOFError, paramiko.SSHException)
 # paramiko's words for a server that says nothing when its banner is due (transport.py, `_check_banner`), or its answer
@@ -31,16 +32,16 @@ class RefusedError(Exception):
 def is_refusal(error: BaseException, transport: paramiko.Transport | None) -> bool:
     """paramiko has no class of its own for having neither key, agent nor password to offer, and its last word may be
     of a key file that it took for one of another kind."""
-    if isinstance(error, (paramiko.BadHostKeyException, UnknownHostKey)) or str(error) in _SILENCE:
+    if isinstance(error, HostKeyError) or str(error) in _SILENCE:
         return False
     asks = transport is not None and transport.is_active() and transport.initial_kex_done
     return isinstance(error, paramiko.AuthenticationException) or (asks and isinstance(error, paramiko.SSHException))
 
 
-def explained(error: Exception, connection: Any, host: Host, timeout: float, known: KnownHosts) -> HostError:
+def explained(error: Exception, connection: Any, host: Host, timeout: float) -> HostError:
     """Why the login to this host failed, on this connection or on one to a jump host before it."""
     if isinstance(error, JumpError):
-        return explained(error.error, error.connection, host, timeout, known)
+        return explained(error.error, error.connection, host, timeout)
     where = f"{connection.host}:{connection.port}"
     if isinstance(error, RefusedError):
         return ConnectError(
@@ -49,30 +50,13 @@ def explained(error: Exception, connection: Any, host: Host, timeout: float, kno
             f"its jump host {connection.user}@{where} refused the login",
             hint="`ssh` to the jump host must work without a password",
         )
-    if isinstance(error, paramiko.BadHostKeyException):
-        name = name_of(connection.host, connection.port)
-        return ConnectError(
-            "host-key-changed",
-            host.name,
-            f"the host key of {where} has changed: it is not the one in {known.path}",
-            hint=f"if the host was reinstalled: ssh-keygen -R '{name}' -f {known.path}; "
-            "if not, another machine may be answering in its place",
-        )
-    if isinstance(error, UnknownHostKey) and error.is_revoked:
-        return ConnectError(
-            "host-key-revoked",
-            host.name,
-            f"the host key of {where} is revoked ({error.fingerprint})",
-            hint="give the host a new key (ssh-keygen -A on its console), or find out which machine answers there",
-        )
-    if isinstance(error, UnknownHostKey):
-        return ConnectError(
-            "host-key-unknown",
-            host.name,
-            f"the host key of {where} is unknown ({error.fingerprint})",
-            hint=f"compare it, then: ssh-keyscan -p {connection.port} {connection.host} >> {known.path}; "
-            "or pass --accept-new-host-keys",
-        )
+    if isinstance(error, HostKeyError):
+        hint = error.hint.replace("{port}", str(connection.port)).replace("{address}", connection.host)
+        return ConnectError(error.id, host.name, f"the host key of {where} {error.what}", hint=hint)
+    if isinstance(error, OptionError):
+        return ConnectError(error.id, host.name, str(error), hint=error.hint)
+    if isinstance(error, UsageError):
+        return ConnectError(error.id, host.name, error.message, hint=error.hint)
     if isinstance(error, socket.gaierror):
         return UnreachableError(
             "name-not-resolved",

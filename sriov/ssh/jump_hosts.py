@@ -24,6 +24,17 @@ class HostConnection(Connection):  # type: ignore[misc] # fabric has no types
     # connections share, and merging that again while another thread reads it makes its keys vanish for a while
     inline_ssh_env = True
 
+    def __init__(self, host: str, user: str | None = None, **more: Any) -> None:
+        login = getattr(more["config"].base_ssh_config, "login", None)
+        before = getattr(login, "user", None)
+        if login is not None:
+            login.user = user  # for `Match user`; a jump host is made within, for a user of its own
+        try:
+            super().__init__(host, user=user, **more)
+        finally:
+            if login is not None:
+                login.user = before
+
     def resolve_connect_kwargs(self, connect_kwargs: Any) -> dict[str, Any]:
         # given none, Fabric writes each host's `IdentityFile` into that configuration, where they pile up
         own = {"allow_agent": True, **self.config.connect_kwargs, **(connect_kwargs or {})}

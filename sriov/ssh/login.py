@@ -8,6 +8,7 @@ Keys, known hosts and configuration are read once and shared. Host keys that are
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import threading
@@ -17,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
-from fabric import Config, Connection
+from fabric import Connection
 
 from sriov.errors import ConnectError, UsageError
 from sriov.model import Host, Secret, Testbed
+from sriov.ssh.config_file import read_config
 from sriov.ssh.errors import TROUBLE, RefusedError, explained, is_refusal, words_of
+from sriov.ssh.host_key_options import OptionError, rules_of
+from sriov.ssh.host_keys import HostKeyCheck
 from sriov.ssh.jump_hosts import HostConnection, JumpError, JumpHosts
 from sriov.ssh.known_hosts import KnownHosts
 from sriov.ssh.session import SshSession
@@ -34,11 +38,13 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False  # what it would print, we say better
 
 
-def _transport(*args: Any, **kwargs: Any) -> paramiko.Transport:
-    """As paramiko makes it, but AES-GCM comes first: the MAC of another cipher is checked in Python, byte by byte."""
+def _transport(check: HostKeyCheck, *args: Any, **kwargs: Any) -> paramiko.Transport:
+    """As paramiko makes it, but AES-GCM comes first: the MAC of another cipher is checked in Python, byte by byte.
+    So do the kinds of keys that are on file for the host: it has others too."""
     transport = paramiko.Transport(*args, **kwargs)
     options = transport.get_security_options()
     options.ciphers = sorted(options.ciphers, key=lambda cipher: "-gcm@" not in cipher)
+    options.key_types = check.algorithms(tuple(options.key_types))
     return transport
 
 
@@ -62,15 +68,10 @@ class Login:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
-        path = self.ssh_config or os.environ.get("SRIOV_SSH_CONFIG")
-        try:
-            self._config = Config(ssh_config=paramiko.SSHConfig.from_path(path)) if path else Config()
-        except (OSError, paramiko.ConfigParseError) as error:
-            words = f"the SSH configuration {path or '~/.ssh/config'} cannot be read: {error}"
-            raise UsageError("ssh-config-unreadable", words) from None
+        self._config = read_config(self.ssh_config or os.environ.get("SRIOV_SSH_CONFIG", ""))
         self._keys = _load_keys(self.testbed.key_filename)
         self._jumps = JumpHosts(self._dial)
-        self._known = KnownHosts.load(self.accept_new_host_keys or self.testbed.accept_new_host_keys)
+        self._known = KnownHosts()
 
     def connect(self, host: Host) -> Session:
         """A session with root on this host; ConnectError says why there is none."""
@@ -123,8 +124,8 @@ class Login:
         except RefusedError as error:
             words = f"the login of {connection.user}@{connection.host} was refused: {error}"
             raise ConnectError(error.id, host.name, words) from None
-        except (JumpError, *TROUBLE) as error:
-            raise explained(error, connection, host, self.timeout, self._known) from None
+        except (JumpError, OptionError, UsageError, *TROUBLE) as error:
+            raise explained(error, connection, host, self.timeout) from None
 
     def _typed_password(self, connection: Any, host: Host) -> Secret:
         typed = None if host.password else self._asked(_login_question(connection))
@@ -155,9 +156,10 @@ class Login:
             raise
 
     def _prepare(self, connection: Any, password: Secret | None) -> None:
+        check = self._host_key_check(connection)
         kwargs = connection.connect_kwargs
         kwargs.update(
-            transport_factory=_transport,
+            transport_factory=functools.partial(_transport, check),
             banner_timeout=self.timeout * 2,
             auth_timeout=self.timeout * 3,
             channel_timeout=self.timeout,  # of a jump host, to reach the next one
@@ -172,8 +174,14 @@ class Login:
         kwargs["key_filename"] = [path for path in paths if os.path.isfile(path) and os.access(path, os.R_OK)]
         if password:
             kwargs["password"] = password.reveal()
-        connection.client.set_missing_host_key_policy(self._known.policy)
-        self._known.introduce(connection.client.get_host_keys(), connection.host, connection.port)
+        connection.client.set_missing_host_key_policy(check)
+
+    def _host_key_check(self, connection: Any) -> HostKeyCheck:
+        accept_new = self.accept_new_host_keys or self.testbed.accept_new_host_keys
+        rules = rules_of(connection, os.environ.get("SRIOV_KNOWN_HOSTS", ""), accept_new)
+        check = HostKeyCheck(self._known, rules)
+        self._known.entries(rules.name, rules.files)  # what cannot be read is told before the host is called
+        return check
 
     def _sudo_password(self, connection: Any) -> Secret | None:
         """The one that was typed for the login, if one was: sudo asks for the user's own."""

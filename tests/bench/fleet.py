@@ -40,8 +40,21 @@ class BenchHost:
         return sum(map(int, fields[11:15])) / _TICKS
 
     def is_idle(self) -> bool:
-        """Whether nobody is logged in."""
-        return not Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().strip()
+        """Whether no one is logged in, and nothing runs that a login left behind."""
+        return not _children(self.pid)
+
+    def open_processes(self) -> list[str]:
+        """What runs below the host's sshd: process id and command line of each, parents first."""
+        waiting, found = _children(self.pid), []
+        while waiting:
+            pid = waiting.pop(0)
+            waiting += _children(pid)
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue  # it has ended meanwhile
+            found.append(f"{pid} {' '.join(words.split())[:200] or '(ended, not yet reaped)'}")
+        return found
 
 
 class BenchFleet:
@@ -111,12 +124,16 @@ class BenchFleet:
         for host in self.hosts[:count]:
             pose.reset(host.tree, self._grub_cfg)
 
-    def wait_idle(self, count: int) -> None:
-        """Until the logins of the last run have ended, so that their time is counted and disturbs nobody."""
-        deadline = time.monotonic() + 30
-        while not all(host.is_idle() for host in self.hosts[:count]):
+    def wait_idle(self, count: int, limit: float = 30) -> None:
+        """Until the logins of the last run have ended, so that their time is counted and disturbs no later one.
+
+        Raises RuntimeError after `limit` seconds, with what still runs on which host.
+        """
+        deadline = time.monotonic() + limit
+        while busy := [host for host in self.hosts[:count] if not host.is_idle()]:
             if time.monotonic() > deadline:
-                raise RuntimeError("logins stay open on the hosts")
+                open_there = "".join(f"\n{host.name}: {'; '.join(host.open_processes())}" for host in busy)
+                raise RuntimeError(f"logins stay open on the hosts after {limit:g} s:{open_there}")
             time.sleep(0.02)
 
     def __exit__(
@@ -132,6 +149,13 @@ class BenchFleet:
         if self._process.stdout:
             self._process.stdout.close()
         self._folder.cleanup()
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []  # it has ended
 
 
 def _make_key(path: Path) -> None:

@@ -13,9 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cloud import hosts, services, story
-from tests.cloud.layout import HOME, LOG, VENV
-from tests.cloud.processes import CloudError, Processes
+from . import hosts, services, story
+from .layout import HOME, LOG, VENV
+from .processes import CloudError, Processes
 
 MARK = "SRIOV_CLOUD_INSIDE"
 MS_BIND, MS_REC = 4096, 16384

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.cloud.layout import ETC, PORTS, RUN, SECRET, STATE, VENV
+from .layout import ETC, PORTS, RUN, SECRET, STATE, VENV
 
 Sections = Mapping[str, Mapping[str, object]]
 ADMIN = {

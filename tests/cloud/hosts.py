@@ -11,9 +11,10 @@ import openstack
 from openstack.connection import Connection
 
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost
-from tests.cloud import config, services
-from tests.cloud.layout import RUN, STATE, VENV, program
-from tests.cloud.processes import PATIENCE, CloudError, Processes
+
+from . import config, services
+from .layout import RUN, STATE, VENV, program
+from .processes import PATIENCE, CloudError, Processes
 
 VFS = 3
 CARDS = (
@@ -132,7 +133,8 @@ def make_image_and_flavor() -> None:
 def launch_plain(name: str, host: str) -> None:
     """A VM without any port, on this host."""
     cloud = openstack.connect()
-    image, flavor = cloud.image.find_image("tiny"), cloud.compute.find_flavor("tiny")
+    image = cloud.image.find_image("tiny", ignore_missing=False)
+    flavor = cloud.compute.find_flavor("tiny", ignore_missing=False)
     server = cloud.compute.create_server(
         name=name, image_id=image.id, flavor_id=flavor.id, networks="none", availability_zone=f"nova:{host}"
     )
@@ -142,7 +144,7 @@ def launch_plain(name: str, host: str) -> None:
 def shut_off(name: str) -> None:
     """As its owner would; its port stays bound."""
     cloud = openstack.connect()
-    server = cloud.compute.find_server(name)
+    server = cloud.compute.find_server(name, ignore_missing=False)
     cloud.compute.stop_server(server)
     cloud.compute.wait_for_server(server, status="SHUTOFF", wait=int(PATIENCE))
 
@@ -156,7 +158,7 @@ def claim(name: str, network_id: str, host: str, profile: Mapping[str, object]) 
 
 def unclaim(name: str) -> None:
     cloud = openstack.connect()
-    cloud.network.delete_port(cloud.network.find_port(name).id)
+    cloud.network.delete_port(cloud.network.find_port(name, ignore_missing=False).id)
 
 
 def states() -> str:

@@ -9,8 +9,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.cloud import config, processes
-from tests.cloud.layout import (
+from . import config, processes
+from .layout import (
     AUTH_URL,
     DATABASE_TEMPLATE,
     DATABASES,
@@ -25,7 +25,7 @@ from tests.cloud.layout import (
     program,
     python,
 )
-from tests.cloud.processes import Processes
+from .processes import Processes
 
 OPENRC = {
     "OS_AUTH_URL": AUTH_URL,

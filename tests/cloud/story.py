@@ -16,11 +16,12 @@ import openstack
 from openstack.network.v2.port import Port
 
 from sriov.simulation import SimulatedHost
-from tests.cloud import hosts as cloud_hosts
-from tests.cloud import services
-from tests.cloud.hosts import Hosts
-from tests.cloud.layout import RUN
-from tests.cloud.processes import CloudError
+
+from . import hosts as cloud_hosts
+from . import services
+from .hosts import Hosts
+from .layout import RUN
+from .processes import CloudError
 
 CHECKOUT = Path(__file__).parent.parent.parent
 
@@ -174,10 +175,10 @@ def sides_compared(teller: Teller) -> None:
     for call in ("create_sriov_network:vn1,physnet1,100,10.1.0.0/24", "create_sriov_port:vn1,port1"):
         teller.fab(call)
     teller.fab("launch_sriov_vm:vm5,port1,tiny,tiny")
-    port = cloud.network.find_port("port1")
+    port = cloud.network.find_port("port1", ignore_missing=False)
     address = port.binding_profile["pci_slot"]
     number = vf_number(compute, "ens1f0", address)
-    instance = cloud.compute.find_server("vm5", details=True).instance_name
+    instance = cloud.compute.find_server("vm5", details=True, ignore_missing=False).instance_name
     compute.hold_vf("ens1f0", number, kind="domain", name=instance)
     said = teller.fab("capacity")
     expect(f"({address}) is in use by libvirt domain {instance}, bound to port port1", plain(said))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sriov.simulation import Nic, SimulatedHost
+from sriov.simulation.spec import Family
 
 NOVA_CONF = "/etc/nova/nova.conf"
 SYNC = "/usr/local/bin/sync"
@@ -33,7 +34,7 @@ class Row:
     while_planned: Callable[[SimulatedHost], object] | None = None
     nic: Nic = field(default_factory=lambda: Nic(up=True))
     user: str = "root"
-    family: str = "debian"
+    family: Family = "debian"
 
 
 def begin(step: str) -> str:

@@ -10,6 +10,7 @@
 | the fleet's port, always five digits | `:22222` |
 | folders: the operator's home, the fleet's, the checkout | `HOME`, `FLEET`, `CHECKOUT` |
 | the version in documents, logs and marks of hosts | `VERSION` |
+| the fingerprint of a host's key | `SHA256:FINGERPRINT` |
 | seconds in a document, in progress lines, in the closing table | `0.0` |
 
 What only one story meets it replaces itself: `channel` the length of a script (compared with what came) by `SIZE`
@@ -36,6 +37,7 @@ _PATTERNS = (
     (re.compile(r"\b\d{8}T\d{6}Z-[0-9a-f]{6}\b"), "RUN"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "TIME"),
     (re.compile(rf"{_PLACE} \(pid \d+"), "operator@desk (pid PID"),
+    (re.compile(r"SHA256:[A-Za-z0-9+/]{43}"), "SHA256:FINGERPRINT"),
     (re.compile(r"\(process \d+ here\)"), "(process PID here)"),
     (re.compile(r'("seconds": )\d+\.\d+'), r"\g<1>0.0"),
     (re.compile(r"(?m)^ {0,5}\d{1,5}\.\ds(?=  )"), "    0.0s"),

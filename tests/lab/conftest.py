@@ -35,7 +35,7 @@ TOGETHER = {
 }
 
 
-class SideBySide(LoadScopeScheduling):
+class SideBySide(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """One scenario at a time for each worker, but for those that belong together."""
 
     def _split_scope(self, nodeid: str) -> str:

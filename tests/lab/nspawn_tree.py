@@ -52,7 +52,7 @@ def build(recipe: TreeRecipe) -> Tree:
     """The tree of that recipe, from the cache or built now (one to four minutes). ImageError."""
     with locked(f"tree-{recipe.name}"):
         key = login_key()
-        sources = (BUILDER, COMMON, UPDATE_GRUB, key.with_suffix(".pub"))
+        sources: tuple[Path, ...] = (BUILDER, COMMON, UPDATE_GRUB, key.with_suffix(".pub"))
         sources += NOVA_SOURCES if recipe.nova == "nova" else ()
         ingredients = (*(path.read_text() for path in sources), recipe.suite, *recipe.packages, recipe.nova)
         digest = hashlib.sha256("\0".join(ingredients).encode()).hexdigest()[:16]

@@ -16,6 +16,8 @@ from sriov.run.context import Limits
 from sriov.run.outcome import Outcome, Status
 from sriov.simulation import Fleet, HostSpec, Nic
 
+pytestmark = pytest.mark.slow
+
 RUNS = "/var/lib/sriov/runs"
 FIVE = ({"interface": "eth0", "VF": 5, "physnets": ["physnet1"]},)
 

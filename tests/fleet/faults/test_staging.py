@@ -17,20 +17,23 @@ from sriov.planning.plan import Plan
 from sriov.resources.contract import Change, WriteFile
 from sriov.run.context import Limits
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost
+from sriov.simulation.spec import Family
 
 pytestmark = pytest.mark.slow
 
 NOVA_CONF = "/etc/nova/nova.conf"
 DROP_IN = "/etc/default/grub.d/zz-sriov.cfg"
 OTHER = ({"interface": "eth0", "VF": 7, "physnets": ["physnet2"]},)
-FAMILIES = ("debian", "rhel")  # dash and bash
+FAMILIES: tuple[Family, ...] = ("debian", "rhel")  # dash and bash
 SLOWLY = '#!/bin/sh\nsleep 3\nexec {} "$@"\n'
 LIMITS = Limits(20, 20, 20, 20, 0.1)
 
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
-    names = [(f"{what}-{family}", family) for what in ("restarted", "killed") for family in FAMILIES]
+    names: list[tuple[str, Family]] = [
+        (f"{what}-{family}", family) for what in ("restarted", "killed") for family in FAMILIES
+    ]
     names += [
         ("linked", "debian"),
         ("foreign", "debian"),

@@ -148,6 +148,7 @@ def test_refused_logins_leave_no_connection(fleet: Fleet, monkeypatch: pytest.Mo
 def test_new_host_keys_are_recorded_once_if_the_operator_says_so(operator: Operator, fleet: Fleet) -> None:
     known = operator.home / ".ssh/known_hosts"
     known.write_text("# mine")
+    (operator.home / ".ssh/config").write_text("HashKnownHosts no\n")  # Debian's own configuration has yes
     write(operator, fleet["compute1"].login)
     assert operator.fab("status").code == 2
     assert known.read_text() == "# mine"
@@ -157,6 +158,17 @@ def test_new_host_keys_are_recorded_once_if_the_operator_says_so(operator: Opera
     assert [line.split()[0] for line in lines[1:]] == [f"[{fleet['compute1'].address}]:{fleet['compute1'].port}"]
     passed(operator.fab("status"))
     assert known.read_text().splitlines() == lines
+
+
+def test_keyword_that_cannot_be_followed_ends_the_call_before_any_host_is_called(
+    operator: Operator, fleet: Fleet
+) -> None:
+    (operator.home / ".ssh/config").write_text("Host *\n  KnownHostsCommand /bin/true\n")
+    write(operator, fleet["compute1"].login)
+    visit = operator.fab("setup_all", "--accept-new-host-keys")
+    assert visit.code == 2
+    assert "KnownHostsCommand /bin/true of the SSH configuration is not supported" in visit.said
+    assert not visit.connections["compute1"]
 
 
 def words_of_processes() -> str:

@@ -14,6 +14,8 @@ from conftest import CHECKOUT, FAB
 
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost, User
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "canary-login-4711"  # of the user, for login and sudo
 IN_NOVA_CONF = ("s3cr3t-rabbit-passw0rd", "s3cr3t-keystone-passw0rd", "s3cr3t-placement-passw0rd")
 HELD = "canary-held-by-an-entry-0815"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ class Cloud:
         self.asked.append(f"refill {host.hostname}")
 
 
-def converge(fleet: Fleet, folder: Path, cloud: Cloud, **allowed: bool) -> Outcome:
+def converge(fleet: Fleet, folder: Path, cloud: Cloud, **allowed: Any) -> Outcome:
     bed_path = folder / "testbed.py"
     bed_path.write_text(fleet.testbed({"compute1": ENTRY}))
     bed = load(bed_path)

@@ -57,7 +57,7 @@ def _prepare(fleet: Fleet) -> None:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("engine")
-    found = []
+    found: list[tuple[Told, Told]] = []
     with Fleet(SPECS) as one, Fleet(SPECS) as other, pytest.MonkeyPatch.context() as patch:
         for number, fleet in enumerate((one, other)):
             _prepare(fleet)
@@ -65,7 +65,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             yard = simulated(fleet, folder / f"testbed{number}.py", PORTS)
             with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as pool:
                 engine = pool if fleet is other else None
-                found.append(tuple(yard.converge(engine, 2.0, max_unavailable="2") for _ in range(2)))
+                first, second = (yard.converge(engine, 2.0, max_unavailable="2") for _ in range(2))
+                found.append((first, second))
         yield Story(other, found[0], found[1])
 
 

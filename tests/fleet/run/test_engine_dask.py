@@ -75,7 +75,7 @@ def story(tls: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
         yard = Yard(bed, {host.name: host.name for host in bed.hosts})
         with Cluster(folder / "dask", tls, [({}, "")] * 3) as cluster:
             threads = yard.converge()
-            fleet.wait_idle(HOSTS)
+            fleet.wait_idle(HOSTS, 150)
             fleet.reset(HOSTS)
             changing: set[str] = set()
 
@@ -87,7 +87,7 @@ def story(tls: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
 
             with dask_engine.open_engine(cluster.address, bed.hosts) as engine:
                 told = yard.converge(engine, at=kill_in_the_middle)
-            fleet.wait_idle(HOSTS)
+            fleet.wait_idle(HOSTS, 150)
             faults = [f"{host.name}: {fault}" for host in fleet.hosts for fault in pose.faults(host.tree)]
             plans = tuple(_plan(call, tls, *engine) for engine in ((), ("--engine", cluster.address)))
         yield Story(threads, told, faults, (plans[0], plans[1]))
@@ -294,7 +294,7 @@ def test_wrong_engine_ends_the_call_with_exit_code_2(tmp_path: Path) -> None:
         ("dask://127.0.0.1", "write dask://scheduler:8786"),
     ):
         fab = Path(sys.executable).with_name("fab")
-        call = [fab, "setup_all", "--testbed", bed, "--engine", engine]
+        call = [str(fab), "setup_all", "--testbed", str(bed), "--engine", engine]
         answer = subprocess.run(call, cwd=CHECKOUT, capture_output=True, text=True)
         assert (answer.returncode, answer.stdout) == (2, "")
         assert words in answer.stderr

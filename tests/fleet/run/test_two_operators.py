@@ -13,6 +13,8 @@ from faults.bench import SEVEN, Bench, Tree, leftovers, torn, tree
 from sriov.run.outcome import Outcome, Status
 from sriov.simulation import Fleet, HostSpec, Nic
 
+pytestmark = pytest.mark.slow
+
 NAMES = tuple(f"compute{number}" for number in range(1, 9))
 
 

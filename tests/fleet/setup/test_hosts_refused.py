@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Operator, Sriov, Visit
@@ -69,7 +70,7 @@ class Case:
     user: str = "root"
     more: str = ""
     options: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
     code: int = 2
 
 

@@ -8,6 +8,8 @@ from conftest import Operator, Visit
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost
 from sriov.simulation.spec import Cpu, Family
 
+pytestmark = pytest.mark.slow
+
 FAMILIES: tuple[Family, ...] = ("debian", "rhel")
 FOUR = [{"interface": "eth0", "VF": 4, "physnets": ["physnet1"]}]
 # the line of the host, its CPU, what is warned of
@@ -53,8 +55,8 @@ def spec(name: str, family: Family, line: str, cpu: Cpu) -> HostSpec:
 
 @pytest.fixture(scope="module")
 def hosts() -> tuple[HostSpec, ...]:
-    cases = [*LEFT.items(), *CHANGED.items()]
-    return tuple(spec(name, family, case[0], case[1]) for name, case in cases for family in FAMILIES)
+    cases = {name: case[:2] for name, case in LEFT.items()} | {name: case[:2] for name, case in CHANGED.items()}
+    return tuple(spec(name, family, line, cpu) for name, (line, cpu) in cases.items() for family in FAMILIES)
 
 
 @pytest.fixture(scope="module")

@@ -255,7 +255,7 @@ def test_fewer_vfs_stay_fewer_after_a_reboot_and_more_come_back(cloud: Operator,
     cloud.write({**WHOLE, "compute1": [{**SEVEN[0], "VF": 5}, SEVEN[1]]})
     visit = cloud.fab("setup_all")
     assert visit.code == 0, visit.said
-    assert (visit.touched, visit.executions["compute1"]) == ({"compute1"}, 2)
+    assert (visit.touched, visit.executions["compute1"]) == (frozenset({"compute1"}), 2)
     assert (host.numvfs("eth0"), host.numvfs("eth1")) == (5, 7)
     reboot(host)
     assert (host.numvfs("eth0"), host.numvfs("eth1")) == (5, 7), host.report()

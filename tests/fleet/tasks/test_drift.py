@@ -63,7 +63,7 @@ class Cloud:
         }  # fmt: skip
         self.api.store["ports"].append(port | more)
 
-    def fab(self, *words: str, **environment: str) -> Visit:
+    def fab(self, *words: str, **environment: Any) -> Visit:
         return self.operator.fab(*words, **{**self.api.environment(), **environment})
 
     def capacity(self) -> Visit:
@@ -286,7 +286,7 @@ def test_refused_login_is_told_and_the_hosts_are_shown(cloud: Cloud) -> None:
 
 def test_cloud_that_does_not_answer_is_told_and_the_hosts_are_shown(provisioned: Operator) -> None:
     with stand_in() as gone:
-        environment = gone.environment()
+        environment: dict[str, Any] = {**gone.environment()}
     visit = provisioned.fab("capacity", "--json", **environment)
     assert visit.code == visit.document["exit_code"] == 1
     assert not visit.document["cloud"]["asked"]

@@ -12,6 +12,8 @@ from conftest import CHECKOUT, Operator
 
 from sriov.simulation import HostSpec
 
+pytestmark = pytest.mark.slow
+
 README = (CHECKOUT / "README.md").read_text()
 _SHOWN = re.findall(r"^ {4,}((?:fab|make) [^#\n]+)", README, re.MULTILINE)
 FAB_LINES = [line.strip() for line in _SHOWN if line.startswith("fab")]

@@ -24,11 +24,11 @@ def seen() -> Facts:
 def test_parse_reads_the_host_itself(seen: Facts) -> None:
     assert seen.boot_id == "11111111-2222-3333-4444-555555555555"
     assert seen.cmdline == "BOOT_IMAGE=/boot/vmlinuz root=UUID=x ro quiet intel_iommu=on iommu=pt"
-    assert (seen.cpu_vendor, seen.acpi_tables) == ("GenuineIntel", {"DMAR"})
+    assert (seen.cpu_vendor, seen.acpi_tables) == ("GenuineIntel", frozenset({"DMAR"}))
     assert (seen.nova_versions, seen.instances, seen.tools) == (
         ("26.2.1.egg-info",),
         ("instance-00000001",),
-        {"update-grub"},
+        frozenset({"update-grub"}),
     )
 
 

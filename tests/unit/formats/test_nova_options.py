@@ -23,8 +23,8 @@ from oslo_config import cfg
 
 from sriov.errors import FormatError
 from sriov.formats.nova import releases as nova
-from sriov.formats.nova.edit import DeviceSpec, Edited, NovaWanted, diff, edit, effective, reports_in_placement
-from sriov.formats.nova.whitelist import entries_of
+from sriov.formats.nova.edit import Edited, NovaWanted, diff, edit, effective, reports_in_placement
+from sriov.formats.nova.whitelist import DeviceSpec, entries_of
 from sriov.formats.oslo.options import ConfigFile
 
 GOLDEN = Path(__file__).parents[2] / "golden/nova"
@@ -421,6 +421,7 @@ TEXT = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.tuples(TEXT, TEXT), st.sampled_from(RELEASES), st.sampled_from((FULL, NovaWanted((ETH1,)))))
 @example((b"", b""), 14, FULL)

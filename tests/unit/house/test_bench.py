@@ -4,7 +4,9 @@ floor reads what sriov-fab reads."""
 from __future__ import annotations
 
 import math
+import os
 import random
+import signal
 import socket
 import struct
 import subprocess
@@ -13,14 +15,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-
-from tests.bench import against, document, kernel_events, pose
-from tests.bench.checkout import UnknownRevisionError, checkout
-from tests.bench.counts import Counts, programs, traffic
-from tests.bench.kernel_events import EXEC, EXIT, FORK, Ended, ProcEvent, ended_socket, proc_event
-from tests.bench.measure import Cost
-from tests.bench.rounds import Cell, Results, Run
-from tests.bench.verdict import growth, interval
+from bench import against, document, kernel_events, pose
+from bench.checkout import UnknownRevisionError, checkout
+from bench.counts import Counts, programs, traffic
+from bench.fleet import BenchFleet, BenchHost
+from bench.kernel_events import EXEC, EXIT, FORK, Ended, ProcEvent, ended_socket, proc_event
+from bench.measure import Cost
+from bench.rounds import Cell, Results, Run
+from bench.verdict import growth, interval
 
 ROOT = Path(__file__).parents[3]
 SAME = Counts(1, 7, 10_000, 17_000)
@@ -292,3 +294,18 @@ def test_floor_reads_every_virtual_function(tmp_path: Path) -> None:
         assert sign.replace("group_type", "iommu_group/type=identity") in said.stdout
     assert said.stdout.endswith("read to the end\n")
     assert said.stderr == ""
+
+
+def test_login_that_stays_open_is_named_with_its_process() -> None:
+    with subprocess.Popen(["sh", "-c", "sleep 47 & wait"]) as host:
+        try:
+            fleet = BenchFleet(1)
+            fleet.hosts = (BenchHost("host1", "127.0.0.1", host.pid, ""),)
+            while fleet.hosts[0].is_idle():
+                pass
+            with pytest.raises(RuntimeError, match=r"(?s)stay open on the hosts after 0 s:.host1: \d+ sleep 47$"):
+                fleet.wait_idle(1, 0)
+        finally:
+            for words in fleet.hosts[0].open_processes():
+                os.kill(int(words.split()[0]), signal.SIGKILL)
+    fleet.wait_idle(1, 0)

@@ -10,7 +10,11 @@ from sriov.report.printer import Printer
 from sriov.run.context import Event
 
 HEADER = ("host", "result")
-ROWS = [("compute1", ("as wanted", "green")), ("c2", ""), ("主機", ("FAILED", "bold red"))]
+ROWS: list[tuple[str | tuple[str, str], ...]] = [
+    ("compute1", ("as wanted", "green")),
+    ("c2", ""),
+    ("主機", ("FAILED", "bold red")),
+]
 
 
 class Window(io.StringIO):

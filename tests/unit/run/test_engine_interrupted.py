@@ -105,7 +105,7 @@ def test_job_that_ends_as_the_run_is_interrupted_is_told_of_once(number: int) ->
 
 
 def _job(connect: Any, run: str, phase: Phase) -> Job:
-    states = {Phase.LOOK: request(), Phase.APPLY: looked(), Phase.REBOOT: awaiting()}
+    states: dict[Phase, State] = {Phase.LOOK: request(), Phase.APPLY: looked(), Phase.REBOOT: awaiting()}
     return Job(phase, states[phase], Settings(run, connect, who="me", changes_hosts=True, reboots=RebootPolicy()))
 
 

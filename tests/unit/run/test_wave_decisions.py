@@ -12,6 +12,7 @@ import pytest
 
 from sriov.errors import CloudError, HostError
 from sriov.model import Host, Role, Testbed
+from sriov.planning.reboots import Note
 from sriov.resources.contract import Request
 from sriov.run.apply import defer_reboot
 from sriov.run.backends.protocol import Settled
@@ -81,7 +82,7 @@ def well(outcome: Outcome, ctx: RunContext) -> Outcome:
 
 
 def stays(outcome: Outcome, ctx: RunContext) -> Outcome:
-    return defer_reboot(outcome, "an instance was started meanwhile")
+    return defer_reboot(outcome, Note("instances-running", "an instance was started meanwhile"))
 
 
 def fails(outcome: Outcome, ctx: RunContext) -> Outcome:
@@ -118,7 +119,7 @@ def play(ctx: RunContext) -> Iterator[Play]:
         yard.close()
         return [states[number] for number in sorted(states)]
 
-    yield run  # type: ignore[misc]
+    yield run
     for waves in made:
         waves.close()
 

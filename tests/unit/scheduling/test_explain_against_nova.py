@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 from nova_judge import Case, Verdict, python, verdicts
 
-from sriov.formats.nova.edit import DeviceSpec, NovaWanted, edit, effective
-from sriov.formats.nova.whitelist import Entry, entries_of
+from sriov.formats.nova.edit import NovaWanted, edit, effective
+from sriov.formats.nova.whitelist import DeviceSpec, Entry, entries_of
 from sriov.formats.oslo.options import ConfigFile
 from sriov.scheduling.pci_rules import Device, Hardware, Kind, first_match, serving
 

@@ -87,7 +87,7 @@ def test_host_that_goes_between_two_words_holds_nobody_up(frozen: Callable[[str]
     open_session = transport.open_session
 
     def open_and_lose(**options: object) -> paramiko.Channel:
-        channel = open_session(**options)
+        channel: paramiko.Channel = open_session(**options)
         transport.close()
         channel.closed = False  # the moment before the other thread comes to this channel
         return channel
