@@ -160,7 +160,7 @@ def _vf(line: str, holders: Mapping[str, str]) -> VirtualFunction:
 
 
 def _holder(words: str) -> Holder | None:
-    """`libvirt domain instance-00000001`, as `vf_holder` in `templates/lib/functions.sh` says it."""
+    """`libvirt domain instance-00000001`, as `vf_holder` in `templates/lib/holders.sh` says it."""
     for kind in HolderKind:
         if kind.value and (words == kind.value or words.startswith(f"{kind.value} ")):
             return Holder(kind, words.removeprefix(kind.value).lstrip(" "))

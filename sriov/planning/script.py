@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from sriov.facts.model import ABSENT, checksum
 from sriov.planning.plan import Plan
-from sriov.planning.probe import functions, look
+from sriov.planning.probe import look
 from sriov.rendering.quoting import Verbatim
 from sriov.rendering.templates import render_once
-from sriov.resources.contract import RESTARTS_DUE, Change, Command, RemoveFile, Request, RestoreFile, Step, WriteFile
+from sriov.resources.contract import Change, Command, RemoveFile, Request, RestoreFile, Step, WriteFile
 from sriov.transport import Script
 
 RUNS_KEPT = 20
@@ -43,8 +43,6 @@ def apply(
         with_instances=with_instances,
         runs_kept=RUNS_KEPT,
         rollback=request.rollback,
-        restarts_due=RESTARTS_DUE,
-        functions=Verbatim(functions()),
         probe=Verbatim(look(request, own_lock=True)),
     )
     return Script(f"nonce={nonce}\n{text}".encode(), payload)
