@@ -161,6 +161,11 @@ if [ -n "$manifest" ]; then
     done
     manifest=${manifest#-}
     section run "$manifest"
-    [ -z "$manifest" ] || [ ! -e "$runs/$manifest/manifest" ] || cat "$runs/$manifest/manifest"
+    if [ -n "$manifest" ] && [ -e "$runs/$manifest/manifest" ]; then
+        cat "$runs/$manifest/manifest"
+        # of units that would come back: how many virtual functions they make, and how
+        section kept
+        grep -s -e '^Description=' -e '^ExecStart=' /dev/null "$runs/$manifest"/[0-9]*
+    fi
 fi
 section end

@@ -14,7 +14,7 @@ from sriov.model import Host, PhysicalFunction, Role, Testbed
 from sriov.planning import script
 from sriov.planning.plan import Plan
 from sriov.planning.probe import probe_script
-from sriov.resources import vf_unit
+from sriov.rendering.plain import whole
 from sriov.resources.contract import Change, Command, Effect, Request, WriteFile
 from sriov.resources.grub_drop_in import drop_in_text
 
@@ -54,15 +54,8 @@ SCRIPTS = {
 }
 
 
-def unit_script() -> bytes:
-    """What systemd hands to sh: lines joined, `$$` undone."""
-    unit = vf_unit.text_of("eth0", 7).decode()
-    body = unit.split("/bin/sh -euc '", 1)[1].split("' sriov-vfs", 1)[0]
-    return body.replace("\\\n", "\n").replace("$$", "$").encode()
-
-
 TEXTS = {name: made.text for name, made in SCRIPTS.items()} | {
-    "unit": unit_script(),
+    "script of the units": whole("sriov-vfs.sh"),
     "GRUB drop-in": drop_in_text(
         (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"), KernelArgument("isolcpus", "2-15"))
     ),
