@@ -131,9 +131,11 @@ def _changes(
         if isinstance(answer, Change):
             units |= _units_after(answer)
     is_called = any(map(vf_unit.calls_script, units.values()))
-    yield from vf_script.put(_NAME, facts) if is_called else ()
+    if is_called:
+        yield from vf_script.put(_NAME, facts)
     yield from answers
-    yield from () if is_called else vf_script.take_away(_NAME, facts)
+    if not is_called:
+        yield from vf_script.take_away(_NAME, facts)
 
 
 def _units_after(change: Change) -> Iterator[tuple[str, str]]:
