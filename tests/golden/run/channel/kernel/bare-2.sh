@@ -402,13 +402,13 @@ trap '[ -n "$tidied" ] || tidy; true >"$state/lock"' EXIT
 trap 'exit 1' PIPE TERM HUP INT
 tidy_cut_off
 begin_attempt
-{ command eval "$(head -c 8904)"; } 2>"$state/output"
+{ command eval "$(head -c 8912)"; } 2>"$state/output"
 [ -n "$settled" ] || stop cut-off "the new files did not arrive whole"
 [ -d "$restarts_due" ] || mkdir -p "$restarts_due" 2>/dev/null
 { true >"$restarts_due"/nova-compute; } 2>/dev/null
 step 0 change '' write_file /etc/default/grub.d/zz-sriov.cfg - 
 step 1 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.1:22222", "resource": "kernel-arguments", "target": "GRUB", "found": "not set", "wanted": "intel_iommu=on iommu=pt", "effect": "reboot", "diff": ["--- /etc/default/grub.d/zz-sriov.cfg", "+intel_iommu=on", "+iommu=pt"]}' timeout 300 update-grub 
-step 2 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.1:22222", "resource": "virtual-functions", "target": "/etc/systemd/system/sriov-vfs.sh", "found": "no such file", "wanted": "the script that units of ports call", "effect": "none", "diff": []}' write_file /etc/systemd/system/sriov-vfs.sh - 
+step 2 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.1:22222", "resource": "virtual-functions", "target": "/etc/systemd/system/sriov-vfs.sh", "found": "no such file", "wanted": "the script that makes VFs at every boot", "effect": "none", "diff": []}' write_file /etc/systemd/system/sriov-vfs.sh - 
 step 3 change '' write_file /etc/systemd/system/sriov-vfs-eth0.service - 
 step 4 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.1:22222", "resource": "virtual-functions", "target": "eth0", "found": "0 VFs, no unit", "wanted": "7 VFs, at every boot", "effect": "none", "diff": ["--- /etc/systemd/system/sriov-vfs-eth0.service", "+Description=7 SR-IOV virtual functions on eth0"]}' start_unit sriov-vfs-eth0 eth0 
 step 5 change '' write_file /etc/systemd/system/sriov-vfs-eth1.service - 

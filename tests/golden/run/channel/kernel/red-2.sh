@@ -402,13 +402,13 @@ trap '[ -n "$tidied" ] || tidy; true >"$state/lock"' EXIT
 trap 'exit 1' PIPE TERM HUP INT
 tidy_cut_off
 begin_attempt
-{ command eval "$(head -c 4298)"; } 2>"$state/output"
+{ command eval "$(head -c 4302)"; } 2>"$state/output"
 [ -n "$settled" ] || stop cut-off "the new files did not arrive whole"
 [ -d "$restarts_due" ] || mkdir -p "$restarts_due" 2>/dev/null
 { true >"$restarts_due"/openstack-nova-compute; } 2>/dev/null
 step 0 change '' write_file /var/lib/sriov/grubby - 
 step 1 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.2:22222", "resource": "kernel-arguments", "target": "boot entries", "found": "not set", "wanted": "intel_iommu=on iommu=pt", "effect": "reboot", "diff": ["--- boot entries (grubby)", "+intel_iommu=on", "+iommu=pt"]}' timeout 300 grubby --update-kernel=ALL '--args=intel_iommu=on iommu=pt' 
-step 2 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.2:22222", "resource": "virtual-functions", "target": "/etc/systemd/system/sriov-vfs.sh", "found": "no such file", "wanted": "the script that units of ports call", "effect": "none", "diff": []}' write_file /etc/systemd/system/sriov-vfs.sh - 
+step 2 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.2:22222", "resource": "virtual-functions", "target": "/etc/systemd/system/sriov-vfs.sh", "found": "no such file", "wanted": "the script that makes VFs at every boot", "effect": "none", "diff": []}' write_file /etc/systemd/system/sriov-vfs.sh - 
 step 3 change '' write_file /etc/systemd/system/sriov-vfs-eth0.service - 
 step 4 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.2:22222", "resource": "virtual-functions", "target": "eth0", "found": "0 VFs, no unit", "wanted": "7 VFs, at every boot", "effect": "none", "diff": ["--- /etc/systemd/system/sriov-vfs-eth0.service", "+Description=7 SR-IOV virtual functions on eth0"]}' start_unit sriov-vfs-eth0 eth0 
 step 5 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.2:22222", "resource": "nova-options", "target": "/etc/nova/nova.conf", "found": "", "wanted": "1 lines to add, 0 to take out", "effect": "service restart", "diff": ["--- /etc/nova/nova.conf", "+++ /etc/nova/nova.conf", "+# BEGIN sriov-fab whitelist: managed, edits inside are overwritten", "+passthrough_whitelist = {\"devname\": \"eth0\", \"physical_network\": \"physnet1\"}", "+# END sriov-fab whitelist 10e6f4c1"]}' write_file /etc/nova/nova.conf 964eafecc51407a6cd6ee60ce60a9dabb1d02c6c9eea4c5b82683cea80cd58c4 
