@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 # exact versions; `make quick CONSTRAINTS=/dev/null` tries the newest that pyproject.toml allows
 CONSTRAINTS ?= constraints.txt
+SHELL_FILES = $(wildcard templates/*.sh templates/lib/*.sh sriov/simulation/stubs/*.sh tests/bench/host_commands/*) \
+    $(shell find tests -path tests/golden -prune -o -name '*.sh' -print)
 
 .PHONY: demo test quick coverage lint shellcheck docs dist lab lab-slow nova cloud bench bench-against clean system
 
@@ -44,8 +46,7 @@ lint: shellcheck
 	$(BIN)/mypy
 
 shellcheck: $(VENV)/.ready
-	$(BIN)/shellcheck -s sh tests/*.sh tests/*/*.sh sriov/simulation/stubs/*.sh
-	$(BIN)/shellcheck -s sh -e SC2154 templates/*.sh templates/lib/*.sh # who sends them sets their variables
+	$(BIN)/shellcheck $(SHELL_FILES) # what it is not asked for: .shellcheckrc
 
 # the documents as a site, in build/site; a link that leads nowhere is an error (with --quiet it would not be one)
 docs: $(VENV)/.ready

@@ -30,13 +30,13 @@ for f in /usr/lib/python*/dist-packages/nova-*-info /usr/lib/python*/site-packag
     /opt/*/lib/python*/site-packages/nova-*-info /var/lib/*/lib/python*/site-packages/nova-*-info; do
     [ ! -e "$f" ] || printf 'nova=%s\n' "${f##*/nova-}"
 done
-for f in /run/libvirt/qemu/*.xml; do
+for f in "$domains"/*.xml; do
     [ ! -e "$f" ] || { f=${f##*/}; printf 'instance=%s\n' "${f%.xml}"; }
 done
 if [ -z "$own_lock" ]; then
-    # words in the lock: a run is at work, or one was cut off
-    value /run/sriov/lock
-    [ -z "$v" ] || flock -s -n /run/sriov/lock true || printf 'lock=%s\n' "$v"
+    # words in the lock: a run is under way, or one was cut off
+    value "$state/lock"
+    [ -z "$v" ] || flock -s -n "$state/lock" true || printf 'lock=%s\n' "$v"
 fi
 for f in $tools; do
     ! command -v "$f" >/dev/null || printf 'tool=%s\n' "$f"
@@ -52,7 +52,7 @@ done
 
 # port INTERFACE VFS: where another number of VFs stands than VFS, also who holds each
 port() {
-    d=/sys/class/net/$1/device
+    d=$net/$1/device
     [ -e "$d/vendor" ] || return 0
     section "port $1"
     target "$d"
@@ -62,7 +62,7 @@ port() {
         value "$d/$f"
         printf '%s=%s\n' "$f" "$v"
     done
-    value "/sys/class/net/$1/address"
+    value "$net/$1/address"
     printf 'mac=%s\n' "$v"
     value "$d/iommu_group/type"
     printf 'group_type=%s\n' "$v"
@@ -70,7 +70,7 @@ port() {
     printf 'driver=%s\n' "$v"
     [ ! -e "$d/iommu_group" ] || printf 'group=yes\n'
     [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
-    value "/run/sriov/writing.$pci"
+    value "$state/writing.$pci"
     if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi
     count=0
     for f in "$d"/virtfn*; do
@@ -84,7 +84,7 @@ port() {
     # sriov_numvfs itself is not read: while a write to it hangs, reading it hangs as well
     [ "$count" = 0 ] || [ "$count" = "$2" ] || vf_holders "$d" | sed 's/^/holder=/'
 }
-[ -z "$all_ports" ] || for f in /sys/class/net/*; do port "${f##*/}" -; done
+[ -z "$all_ports" ] || for f in "$net"/*; do port "${f##*/}" -; done
 # a name may look like a glob
 set -f
 for named in $ports; do
@@ -92,7 +92,7 @@ for named in $ports; do
     port "${named%:*}" "${named##*:}"
 done
 set +f
-[ -z "$by_address" ] || for f in /sys/class/net/*; do
+[ -z "$by_address" ] || for f in "$net"/*; do
     target "$f/device"
     pci=$v
     value "$f/address"
@@ -156,11 +156,16 @@ if [ "$#" != 0 ]; then
     systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic "$@"
 fi
 if [ -n "$manifest" ]; then
-    [ "$manifest" != - ] || for f in /var/lib/sriov/runs/*/manifest; do
+    [ "$manifest" != - ] || for f in "$runs"/*/manifest; do
         [ ! -e "$f" ] || [ -e "${f%/manifest}/takes-back" ] || { manifest=${f%/manifest}; manifest=${manifest##*/}; }
     done
     manifest=${manifest#-}
     section run "$manifest"
-    [ -z "$manifest" ] || [ ! -e "/var/lib/sriov/runs/$manifest/manifest" ] || cat "/var/lib/sriov/runs/$manifest/manifest"
+    if [ -n "$manifest" ] && [ -e "$runs/$manifest/manifest" ]; then
+        cat "$runs/$manifest/manifest"
+        # of units that would come back: how many virtual functions they make, and how
+        section kept
+        grep -s -e '^Description=' -e '^ExecStart=' /dev/null "$runs/$manifest"/[0-9]*
+    fi
 fi
 section end

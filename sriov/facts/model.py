@@ -109,12 +109,16 @@ class Unit(NamedTuple):
 
 
 class Replaced(NamedTuple):
-    """A file that a run replaced, and the number under which it kept the old one. `-`: there was or is none."""
+    """A file that a run replaced, and the number under which it kept the old one. `-`: there was or is none.
+
+    `kept`: the lines `Description=` and `ExecStart=` of the old one, where it is a unit.
+    """
 
     number: str
     before: str
     after: str
     path: str
+    kept: str = ""
 
 
 class Facts(NamedTuple):

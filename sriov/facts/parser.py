@@ -95,7 +95,7 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         if _content(found, "setters").strip()
         else (),
         run_id=next((argument for name, argument, _ in found if name == "run"), ""),
-        replaced=tuple(_replaced(printable(_content(found, "run")))),
+        replaced=tuple(_replaced(printable(_content(found, "run")), printable(_content(found, "kept")))),
     )
 
 
@@ -104,12 +104,18 @@ def _values(lines: Iterable[str]) -> dict[str, str]:
     return {path: value for path, _, value in (printable(line).partition(" ") for line in lines)}
 
 
-def _replaced(text: str) -> Iterator[Replaced]:
-    """`0 - 9f86d0… /etc/default/grub.d/zz-sriov.cfg`, a line a file."""
+def _replaced(text: str, kept: str) -> Iterator[Replaced]:
+    """`0 - 9f86d0… /etc/default/grub.d/zz-sriov.cfg`, a line a file; of old ones, `RUN/3:Description=7 SR-IOV …`."""
+    lines: dict[str, str] = {}
+    for line in kept.split("\n"):
+        copy, _, content = line.partition(":")
+        name = copy.rpartition("/")[2]
+        lines[name] = lines.get(name, "") + f"{content}\n"
     for line in text.split("\n"):
         words = line.split(" ", 3)
         if len(words) == 4:
-            yield Replaced(*words)
+            number, before, after, path = words
+            yield Replaced(number, before, after, path, lines.get(number, ""))
 
 
 def _content(found: list[tuple[str, str, bytes]], wanted: str) -> str:
@@ -165,7 +171,7 @@ def _vf(line: str, holders: Mapping[str, str]) -> VirtualFunction:
 
 
 def _holder(words: str) -> Holder | None:
-    """`libvirt domain instance-00000001`, as `vf_holder` in `templates/lib/functions.sh` says it."""
+    """`libvirt domain instance-00000001`, as `vf_holder` in `templates/lib/holders.sh` says it."""
     for kind in HolderKind:
         if kind.value and (words == kind.value or words.startswith(f"{kind.value} ")):
             return Holder(kind, words.removeprefix(kind.value).lstrip(" "))

@@ -5,8 +5,9 @@ In the host's own words (`read`), or by what a second look shows (`unmet`).
 
 from __future__ import annotations
 
-from sriov.errors import ApplyError, HostError, LockedError, printable
-from sriov.facts.parser import sections
+from sriov.errors import ApplyError, HostError, LockedError
+from sriov.planning import host_failures
+from sriov.planning.host_failures import Failure, Reach
 from sriov.planning.plan import Plan
 
 LOCK = "the lock"  # the step of a run that finds the host locked
@@ -14,29 +15,29 @@ LOCK = "the lock"  # the step of a run that finds the host locked
 
 def read(host: str, output: bytes, nonce: str, plan: Plan) -> HostError | None:
     """The error that the output of a change amounts to; None if every step was done. `plan` is what was sent."""
-    for name, argument, content in sections(output, nonce):
-        words = " ".join(printable(content.decode(errors="replace")).split())
-        if name == "locked":
-            return _locked(host, words)
-        if name == "stopped":
-            where = _subject(plan, argument) if argument else ""
-            return ApplyError(
-                "change-not-begun",
-                host,
-                f"before its first step: {where and where + ': '}{words[:1500]}",
-                hint="nothing was touched by this run; correct the cause and run again",
-                step=where or LOCK,
-            )
-        if name == "failed":
-            where = _subject(plan, argument)
-            return ApplyError(
-                "step-failed",
-                host,
-                f"{where}: {words[:1500] or 'it failed and printed nothing'}",
-                hint="what was done before stands; correct the cause and run again",
-                step=where,
-            )
-    return None
+    failure = host_failures.read(output, nonce)
+    return None if failure is None else _error(host, failure, plan)
+
+
+def _error(host: str, failure: Failure, plan: Plan) -> HostError:
+    if failure.reach is Reach.LOCK:
+        return _locked(host, failure.words)
+    where = _subject(plan, failure.step)
+    if failure.reach is Reach.STAGING:
+        return ApplyError(
+            failure.id,
+            host,
+            f"before its first step: {where and where + ': '}{failure.words[:1500]}",
+            hint="nothing was touched by this run; correct the cause and run again",
+            step=where or LOCK,
+        )
+    return ApplyError(
+        failure.id,
+        host,
+        f"{where}: {failure.words[:1500] or 'it failed and printed nothing'}",
+        hint="what was done before stands; correct the cause and run again",
+        step=where,
+    )
 
 
 def _locked(host: str, words: str) -> LockedError:
@@ -52,9 +53,11 @@ def _locked(host: str, words: str) -> LockedError:
     return error
 
 
-def _subject(plan: Plan, number: str) -> str:
+def _subject(plan: Plan, number: int | None) -> str:
     """The change that this step of the plan belongs to."""
-    change, _ = plan.steps[int(number)]
+    if number is None:
+        return ""
+    change, _ = plan.steps[number]
     return f"{change.resource} {change.target}"
 
 

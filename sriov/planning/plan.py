@@ -9,7 +9,7 @@ from sriov.planning import host_version
 from sriov.resources.contract import Change, Effect, Item, Problem, Reboot, RebootState, Request, Severity, Step
 from sriov.resources.registry import CAPABILITIES
 
-# what the change of a host is made with (templates/apply.sh.j2), beside the shell and what every system has
+# what the change of a host is made with (templates/lib/), beside the shell and what every system has
 TOOLS = ("cp", "flock", "head", "mv", "readlink", "setsid", "sha256sum", "stat", "sync", "tail", "timeout", "wc")
 
 

@@ -8,12 +8,13 @@ from sriov.facts.parser import FILE_LIMIT
 from sriov.model import PhysicalFunction, Role
 from sriov.planning.host_version import VERSION_FILE
 from sriov.planning.plan import TOOLS
-from sriov.rendering.plain import assignments, text_of
+from sriov.rendering.plain import assignments, library, text_of
 from sriov.resources.contract import RESTARTS_DUE, Request
 from sriov.resources.registry import reads
 from sriov.transport import Script
 
 _UNITS = "/etc/systemd/system"
+_LIBRARIES = ("paths", "common", "holders")
 
 
 def probe_script(request: Request, nonce: str) -> Script:
@@ -22,8 +23,8 @@ def probe_script(request: Request, nonce: str) -> Script:
 
 
 def functions() -> str:
-    """What probe and change have in common."""
-    return text_of("lib/functions.sh")
+    """What the look calls."""
+    return "".join(map(library, _LIBRARIES))
 
 
 def look(request: Request, *, own_lock: bool) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sriov.resources.contract import Change, Step
 
 _KEPT = 200  # bytes of output that may be the beginning of a section line
-_SECTION = re.compile(rb"\n@([0-9a-f]+) (begin|done|failed|host) ?(\d*)(?=\n)")
+_SECTION = re.compile(rb"\n@([0-9a-f]+) (begin|done|host) ?(\d*)(?=\n)")
 
 
 class ChangeProgress:

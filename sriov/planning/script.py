@@ -12,10 +12,10 @@ from sriov import __version__
 from sriov.facts.model import ABSENT, checksum
 from sriov.planning.host_version import VERSION_FILE
 from sriov.planning.plan import Plan
-from sriov.planning.probe import functions, look
+from sriov.planning.probe import look
 from sriov.rendering.quoting import Verbatim
 from sriov.rendering.templates import render_once
-from sriov.resources.contract import RESTARTS_DUE, Change, Command, RemoveFile, Request, RestoreFile, Step, WriteFile
+from sriov.resources.contract import Change, Command, RemoveFile, Request, RestoreFile, Step, WriteFile
 from sriov.transport import Script
 
 RUNS_KEPT = 20
@@ -45,10 +45,8 @@ def apply(
         with_instances=with_instances,
         runs_kept=RUNS_KEPT,
         rollback=request.rollback,
-        restarts_due=RESTARTS_DUE,
         version=plan.version,
         version_file=VERSION_FILE,
-        functions=Verbatim(functions()),
         probe=Verbatim(look(request, own_lock=True)),
     )
     return Script(f"nonce={nonce}\n{text}".encode(), payload)

@@ -29,6 +29,17 @@ def text_of(path: str) -> str:
     return re.sub(r"^[ \t]*#.*\n", "", text, flags=re.MULTILINE) if path.endswith(".sh") else text
 
 
+def library(name: str) -> Verbatim:
+    """The functions of `templates/lib/<name>.sh`."""
+    return Verbatim(text_of(f"lib/{name}.sh"))
+
+
+@functools.cache
+def whole(path: str) -> bytes:
+    """The file `templates/<path>` with its comments: it stays on the host, where people read it."""
+    return (layout.templates() / path).read_bytes()
+
+
 @functools.lru_cache(maxsize=64)
 def filled(path: str, **values: object) -> str:
     """The same with these values, each quoted for the language of the file unless it is `Verbatim`.

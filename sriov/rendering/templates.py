@@ -11,6 +11,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from sriov import layout
+from sriov.rendering.plain import library
 from sriov.rendering.quoting import Verbatim, shell_word
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _lock = threading.Lock()
 def _environment() -> jinja2.Environment:
     import jinja2  # late: it takes as long as to reach a host
 
-    return jinja2.Environment(  # noqa: S701 - no HTML here; every value is quoted by finalize
+    environment = jinja2.Environment(  # noqa: S701 - no HTML here; every value is quoted by finalize
         loader=jinja2.FileSystemLoader(layout.templates()),
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: value if isinstance(value, Verbatim) else shell_word(value),
@@ -32,6 +33,8 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
+    environment.globals["library"] = library
+    return environment
 
 
 def render_once(template: str, **values: object) -> str:

@@ -79,7 +79,7 @@ class RestoreFile(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A function of `templates/apply.sh.j2` and its arguments."""
+    """A function of `templates/lib/`, or a program of the host, and its arguments."""
 
     words: tuple[str, ...]
 

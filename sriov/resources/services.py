@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from sriov.facts.model import Facts, Unit
 from sriov.resources.contract import Capability, Change, Command, Effect, FreshService, Item, Problem, Request
-from sriov.resources.vf_unit import PREFIX
+from sriov.resources.vf_unit import PREFIX, touches_vfs
 
 _NAME = "services"
 # seconds: /proc/uptime has hundredths and a file's time the kernel's last tick, so their difference is no finer; a
@@ -73,7 +73,7 @@ def reason_to_restart(facts: Facts, item: FreshService, unit: Unit, earlier: tup
         if facts.changed.get(path, 0.0) > unit.started_at + _CLOCK_GRAIN:
             return f"{path} is newer than the running service"
     if item.watches_vfs:
-        if any(change.resource == "virtual-functions" or PREFIX in change.target for change in earlier):
+        if any(map(touches_vfs, earlier)):
             return "it has not seen the new VFs"
         for other in facts.units:
             if other.name.startswith(PREFIX) and (other.started_at or 0.0) > unit.started_at:

@@ -1,4 +1,4 @@
-"""Owner of the virtual functions of each port, and of the unit that makes them at every boot.
+"""Owner of the virtual functions of each port, and of the unit and the script that make them at every boot.
 
 The kernel takes a new count only from 0 (`sriov_numvfs_store`, drivers/pci/pci-sysfs.c), and 0 takes every VF
 from its user: so a change of a port whose VFs are in use is left out, unless the operator forces it.
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sriov.errors import counted
 from sriov.facts.model import Facts, Port, VirtualFunction, checksum
 from sriov.model import PhysicalFunction, Role
-from sriov.resources import vf_unit
+from sriov.resources import vf_script, vf_unit
 from sriov.resources.contract import (
     Capability,
     Change,
@@ -42,7 +42,7 @@ class VfCount(NamedTuple):
 def _reads(request: Request) -> Reads:
     if Role.COMPUTE not in request.roles:
         return Reads()
-    return Reads(files=(vf_unit.FILES,), units=(f"{vf_unit.PREFIX}*",))
+    return Reads(files=(vf_unit.FILES, vf_script.PATH), units=(f"{vf_unit.PREFIX}*",))
 
 
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
@@ -128,9 +128,29 @@ def _impossible(pf: PhysicalFunction, port: Port | None) -> Problem | None:
 def _changes(
     request: Request, facts: Facts, items: tuple[Item, ...], earlier: tuple[Change, ...]
 ) -> Iterator[Change | Problem]:
-    for item in items:
-        if isinstance(item, VfCount):
-            yield from _port_changes(request, facts, item)
+    """The script comes before the units that call it, and goes after them."""
+    if Role.COMPUTE not in request.roles:
+        return
+    answers = [answer for item in items if isinstance(item, VfCount) for answer in _port_changes(request, facts, item)]
+    units = {path: facts.text(path) for path in facts.files if vf_unit.interface_of(path, facts)}
+    for answer in answers:
+        if isinstance(answer, Change):
+            units |= _units_after(answer)
+    is_called = any(map(vf_unit.calls_script, units.values()))
+    if is_called:
+        yield from vf_script.put(_NAME, facts)
+    yield from answers
+    if not is_called:
+        yield from vf_script.take_away(_NAME, facts)
+
+
+def _units_after(change: Change) -> Iterator[tuple[str, str]]:
+    """The texts of unit files as the change leaves them; empty for one that goes."""
+    for step in change.steps:
+        if isinstance(step, WriteFile):
+            yield step.path, step.content.decode()
+        elif isinstance(step, RemoveFile):
+            yield step.path, ""
 
 
 def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Change | Problem]:
@@ -140,9 +160,10 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
     before = facts.files.get(path)
     after = vf_unit.text_of(item.interface, item.num_vfs) if item.num_vfs else None
     seen = facts.unit(unit)
-    is_enabled = seen is not None and seen.file_state == "enabled" and seen.is_active and not seen.needs_reload
-    is_hung = port is not None and port.hung_writer != 0
-    if present == item.num_vfs and before == after and (after is None or is_enabled) and not is_hung:
+    has_run = seen is not None and seen.file_state == "enabled" and seen.is_active
+    is_read = seen is not None and not seen.needs_reload
+    is_as_wanted = present == item.num_vfs and not (port and port.hung_writer)
+    if is_as_wanted and before == after and (after is None or (has_run and is_read)):
         return
     steps: list[Step] = []
     effect = Effect.NONE
@@ -163,16 +184,23 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
     else:
         if after != before:
             steps.append(WriteFile(path, checksum(before), after))
-        steps.append(Command(("start_unit", unit, item.interface)))
+        is_only_text = is_as_wanted and has_run and vf_unit.num_vfs_of(facts.text(path)) == present
+        steps.append(Command(("enable_unit", unit) if is_only_text else ("start_unit", unit, item.interface)))
     yield Change(
         _NAME,
         item.interface,
         wanted=f"{counted(item.num_vfs, 'VF')}, at every boot" if after else "no VFs, no unit",
-        found=counted(present, "VF") + ("" if before is not None else ", no unit"),
+        found=counted(present, "VF") + _unit_found(before, after, is_as_wanted),
         steps=tuple(steps),
         effect=effect,
         diff=vf_unit.diff(path, before, after),
     )
+
+
+def _unit_found(before: bytes | None, after: bytes | None, is_as_wanted: bool) -> str:
+    if before is None:
+        return ", no unit"
+    return ", another text of the unit" if is_as_wanted and after and before != after else ""
 
 
 def _clear_command(request: Request, port: Port) -> Command:
@@ -218,24 +246,58 @@ def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
 
 def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:
     """The unit of a port: its VFs go with it, or become as many as the old unit says."""
+    if back.target == vf_script.PATH and isinstance(back.steps[0], RemoveFile):
+        return _script_back(request, facts, back)
     interface = vf_unit.interface_of(back.target, facts)
     if not interface:
         return back
-    port = facts.port(interface=interface)
     unit = vf_unit.name_of(interface)
-    clear: tuple[Command, ...] = ()
-    if port and port.num_vfs:
-        blocked = _blocked(request, port, "what they were before")
-        if blocked:
-            return blocked
-        clear = (_clear_command(request, port),)
+    if _is_only_text(facts, back.target):
+        return back._replace(steps=(*back.steps, Command(("enable_unit", unit))))
+    clear = _cleared(request, facts, interface)
+    if isinstance(clear, Problem):
+        return clear
     effect = Effect.VF_RESET if clear else Effect.NONE
     if isinstance(back.steps[0], RemoveFile):
         steps: tuple[Step, ...] = (Command(("stop_unit", unit)), *clear, *back.steps, _RELOAD)
         return back._replace(wanted="removed, with its VFs", steps=steps, effect=effect)
     # a card that is gone has nothing to start; its unit waits for it
-    start = () if port is None else (Command(("start_unit", unit, interface)),)
+    start = () if facts.port(interface=interface) is None else (Command(("start_unit", unit, interface)),)
     return back._replace(steps=(*clear, *back.steps, *start), effect=effect)
+
+
+def _is_only_text(facts: Facts, path: str) -> bool:
+    """Whether the unit that comes back makes as many VFs as the present one, and these stand."""
+    interface = vf_unit.interface_of(path, facts)
+    port, unit = facts.port(interface=interface), facts.unit(vf_unit.name_of(interface))
+    kept = next((vf_unit.num_vfs_of(file.kept) for file in facts.replaced if file.path == path), None)
+    has_run = unit is not None and unit.is_active and unit.file_state == "enabled"
+    return port is not None and not port.hung_writer and has_run and port.num_vfs == kept != 0
+
+
+def _cleared(request: Request, facts: Facts, interface: str) -> tuple[Command, ...] | Problem:
+    port = facts.port(interface=interface)
+    if port is None or not port.num_vfs:
+        return ()
+    return _blocked(request, port, "what they were before") or (_clear_command(request, port),)
+
+
+def _script_back(request: Request, facts: Facts, back: Change) -> Change | Problem:
+    """A run brought the script; it stays where a unit will call it once the run is taken back."""
+    replaced = {file.path: file for file in facts.replaced}
+    for path in {*facts.files, *replaced}:
+        interface = vf_unit.interface_of(path, facts)
+        if not interface:
+            continue
+        text, file = facts.text(path), replaced.get(path)
+        is_free = _is_only_text(facts, path) or not isinstance(_cleared(request, facts, interface), Problem)
+        if file and file.after == checksum(facts.files.get(path)) and is_free:
+            text = file.kept
+        if vf_unit.calls_script(text):
+            message = f"it stays, because {vf_unit.name_of(interface)} calls it"
+            hint = "it goes with the last unit that calls it"
+            return Problem("script-in-use", _NAME, back.target, message, hint, Severity.WARNING)
+    return back
 
 
 CAPABILITY = Capability(_NAME, _reads, _desired, _changes, _around_rollback)

@@ -181,7 +181,7 @@ def _entry(line: _Line, where: str) -> Entry | None:
 
 
 def _matches(names: str, name: str) -> bool:
-    """As OpenSSH's match_hostname(): a negated pattern that matches rules the name out, wherever it stands."""
+    """As OpenSSH's match_hostname(): a negated pattern that matches rules the name out, at any place in the list."""
     found = False
     for pattern in names.lower().split(","):
         if len(pattern.lstrip("!")) >= _PATTERN_LIMIT:

@@ -101,7 +101,8 @@ def _lay_sys(sys: Path) -> None:
 def reset(root: Path, grub_cfg: bytes) -> None:
     """Bare again; `root` is the tree of a running host, `grub_cfg` what its own update-grub made at the start."""
     (root / GRUB_CFG).write_bytes(grub_cfg)
-    for path in (*(root / DROP_INS).iterdir(), *(root / SYSTEM).glob("*.service"), *(root / WANTS).glob("sriov-*")):
+    units = (root / SYSTEM).glob("*.s*")  # and the script that they call
+    for path in (*(root / DROP_INS).iterdir(), *units, *(root / WANTS).glob("sriov-*")):
         path.unlink()
     for folder in ("var/lib/sriov", "run/sriov", "root/.ansible", "run/units"):
         shutil.rmtree(root / folder, ignore_errors=True)
@@ -146,6 +147,6 @@ def _uptime() -> float:
 def fingerprint(root: Path) -> tuple[tuple[str, int, int], ...]:
     """Changes when anything of the job is written, made or restarted: (path, size, time of change in ns)."""
     paths = [root / NOVA_CONF, root / GRUB_CFG, root / "run/units/nova-compute.service"]
-    paths += sorted((*(root / DROP_INS).iterdir(), *(root / SYSTEM).glob("*.service"), *(root / "run/units").iterdir()))
+    paths += sorted((*(root / DROP_INS).iterdir(), *(root / SYSTEM).glob("*.s*"), *(root / "run/units").iterdir()))
     stats = ((path.name, os.lstat(path)) for path in paths)
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)

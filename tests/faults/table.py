@@ -14,9 +14,10 @@ SYNC = "/usr/local/bin/sync"
 DROP_IN = "/etc/default/grub.d/zz-sriov.cfg"
 UNIT = "/etc/systemd/system/sriov-vfs-eth0.service"
 # a bare host's change, in order
-STEPS = {"drop-in": 0, "update-grub": 1, "unit": 2, "vfs": 3, "nova": 4, "restart": 5}
+STEPS = {"drop-in": 0, "update-grub": 1, "script": 2, "unit": 3, "vfs": 4, "nova": 5, "restart": 6}
 GRUB, VFS, NOVA, SERVICE = "kernel-arguments GRUB", "virtual-functions eth0", NOVA_CONF, "services nova-compute"
-OWNER = dict(zip(STEPS, (GRUB, GRUB, VFS, VFS, NOVA, SERVICE), strict=True))
+SCRIPT = "virtual-functions /etc/systemd/system/sriov-vfs.sh"
+OWNER = dict(zip(STEPS, (GRUB, GRUB, SCRIPT, VFS, VFS, NOVA, SERVICE), strict=True))
 BROKEN = "connection broke|session ended|nothing was heard|connection was"
 
 
@@ -51,7 +52,12 @@ def _connection() -> list[Row]:
         rows.append(Row(f"frozen-at-{step}", "nothing was heard", OWNER[step], {"freeze_at_marker": begin(step)}))
     return [
         *rows,
-        Row("dropped-before-the-second-look", BROKEN, f"the second look|{SERVICE}", {"drop_at_marker": " done 5\n"}),
+        Row(
+            "dropped-before-the-second-look",
+            BROKEN,
+            f"the second look|{SERVICE}",
+            {"drop_at_marker": f" done {STEPS['restart']}\n"},
+        ),
         Row("dropped-in-the-probe", "did not run to its end|broke", "", {"drop_at_marker": "boot_id="}),
         Row("cut-in-the-script", BROKEN, "", {"drop_after_bytes": -9000}),
         Row("cut-in-the-payload", BROKEN, "", {"drop_after_bytes": -700}),
@@ -68,7 +74,7 @@ def _disk() -> list[Row]:
         Row("full-boot", "No space|full", GRUB, {full: ("/boot",)}),
         Row("full-run", "/run full", "the lock", {full: ("/run",)}),
         Row("read-only-etc-nova", "nova.conf cannot be written", NOVA, {readonly: ("/etc/nova",)}),
-        Row("read-only-etc-systemd", "cannot", VFS, {readonly: ("/etc/systemd/system",)}),
+        Row("read-only-etc-systemd", "cannot", SCRIPT, {readonly: ("/etc/systemd/system",)}),
         Row("read-only-etc-default", "cannot", GRUB, {readonly: ("/etc/default",)}),
         Row("read-only-var-lib", "cannot write", GRUB, {readonly: ("/var/lib",)}),
         Row("read-only-boot-grub", "Read-only", GRUB, {readonly: ("/boot/grub",)}),

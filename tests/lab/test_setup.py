@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.lab
 
 FIRST, SECOND = PORTS
 OURS = ("intel_iommu=on", "iommu=pt")
+UNITS = ("sriov-vfs-enp1s0", "sriov-vfs-enp2s0")
+UNIT_OF_1_0_0 = Path(__file__).parents[1] / "golden/host-1.0.0/debian/etc/systemd/system/sriov-vfs-eth0.service"
 
 
 # What an operator would look at afterwards; shown beside what `fab` said.
@@ -129,6 +132,46 @@ def test_vfs_are_back_before_nova_compute_after_a_plain_reboot(
     assert max(made) < compute
     assert fab("verify", testbed=single_host_testbed(provisioned, FIRST, SECOND)).returncode == 0
     proved(f"after a plain reboot VFs at {max(made):.1f} s, nova-compute at {compute:.1f} s")
+
+
+def interruptions(guest: Guest) -> list[str]:
+    """What differs once a VF was made again, a oneshot or a service has run again, or the host has booted."""
+    show = "systemctl show -p Id,ActiveState,MainPID,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic"
+    script = (
+        "cat /proc/sys/kernel/random/boot_id; stat -L -c '%n %i' /sys/class/net/enp?s0/device/virtfn*;"
+        "for vf in /sys/class/net/enp?s0/device/virtfn*; do readlink $vf/driver; done;"
+        f"{show} nova-compute nova-scheduler {' '.join(UNITS)}"
+    )
+    return guest.out(script).splitlines()
+
+
+def test_host_of_1_0_0_moves_over_without_an_interruption(
+    provisioned: Guest, fab: Fab, proved: Callable[[str], None]
+) -> None:
+    """Its units hold their script in themselves; they make the VFs of one boot before the run."""
+    script, folder = "/etc/systemd/system/sriov-vfs.sh", "/etc/systemd/system"
+    for unit in UNITS:
+        text = UNIT_OF_1_0_0.read_bytes().replace(b"eth0", unit.rpartition("-")[2].encode())
+        provisioned.write(f"{folder}/{unit}.service", text)
+    provisioned.sh(f"rm {script}")
+    provisioned.reboot()
+    provisioned.settle()
+    assert observe.counts(provisioned) == (7, 7)
+    testbed = single_host_testbed(provisioned, FIRST, SECOND, kernel_arguments=KERNEL_ARGUMENTS)
+    before = interruptions(provisioned)
+    assert fab("setup_all", testbed=testbed).returncode == 0
+    assert interruptions(provisioned) == before
+    for unit in UNITS:
+        line = f"ExecStart=/bin/sh {script} {unit.rpartition('-')[2]} 7"
+        assert line in provisioned.read(f"{folder}/{unit}.service").decode().splitlines()
+        assert observe.is_active(provisioned, unit)
+    assert set(provisioned.out(f"systemctl show --value -p NeedDaemonReload {' '.join(UNITS)}").split()) == {"no"}
+    with observe.untouched(provisioned):
+        assert fab("setup_all", testbed=testbed).returncode == 0
+    assert fab("rollback", f"root@127.0.0.1:{provisioned.login.port}", testbed=testbed).returncode == 0
+    assert interruptions(provisioned) == before
+    assert provisioned.sh(f"test -e {script}", check=False).returncode != 0
+    proved("a host of 1.0.0 gets the script and its new units, and back: same VFs, oneshots, services and boot")
 
 
 def test_count_goes_down_and_up_again(provisioned: Guest, fab: Fab, proved: Callable[[str], None]) -> None:

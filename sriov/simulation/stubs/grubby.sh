@@ -58,7 +58,7 @@ if [ -n "$show" ]; then
             "$(sed -n 's/^title //p' "$file")" "$(basename "$file" .conf)"
         index=$((index + 1))
     done
-    [ $index -gt 0 ] || { echo 'The param '"$show"' is incorrect' >&2; exit 1; }
+    [ "$index" -gt 0 ] || { echo 'The param '"$show"' is incorrect' >&2; exit 1; }
     exit 0
 fi
 [ -n "$kernel" ] || { echo 'grubby: one of --info, --update-kernel is needed' >&2; exit 1; }

@@ -43,7 +43,7 @@ while [ $# -gt 0 ]; do
         *) break ;;
     esac
 done
-if [ $# = 0 ] && [ $checked = run ]; then
+if [ $# = 0 ] && [ "$checked" = run ]; then
     echo 'usage: sudo -h | -K | -k | -V' >&2
     echo 'usage: sudo [-ABbEHnPS] [-p prompt] [-u user] [VAR=value] [command [arg ...]]' >&2
     exit 1
@@ -57,8 +57,8 @@ if [ "$user" != root ]; then
     done </etc/simulated-sudoers
 fi
 if [ "$right" != nopasswd ]; then
-    [ $ask != never ] || fail 'sudo: a password is required'
-    if [ $ask = terminal ]; then
+    [ "$ask" != never ] || fail 'sudo: a password is required'
+    if [ "$ask" = terminal ]; then
         echo 'sudo: a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper' >&2
         fail 'sudo: a password is required'
     fi
@@ -67,18 +67,18 @@ if [ "$right" != nopasswd ]; then
         printf '%s' "$prompt" >&2
         if ! IFS= read -r word; then
             echo >&2
-            [ $tries = 0 ] && fail 'sudo: no password was provided'
-            [ $tries = 1 ] && fail 'sudo: 1 incorrect password attempt'
+            [ "$tries" = 0 ] && fail 'sudo: no password was provided'
+            [ "$tries" = 1 ] && fail 'sudo: 1 incorrect password attempt'
             fail "sudo: $tries incorrect password attempts"
         fi
         [ -z "$secret" ] || [ "$word" != "$secret" ] || break
         tries=$((tries + 1))
-        [ $tries -lt 3 ] || fail 'sudo: 3 incorrect password attempts'
+        [ "$tries" -lt 3 ] || fail 'sudo: 3 incorrect password attempts'
         echo 'Sorry, try again.' >&2
     done
     [ "$right" = password ] || fail "$user is not in the sudoers file.  This incident will be reported."
 fi
-[ $checked = run ] || exit 0
+[ "$checked" = run ] || exit 0
 command -v -- "$1" >/dev/null 2>&1 || fail "sudo: $1: command not found"
 # shellcheck disable=SC2086 # assignments, one word each
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LOGNAME=root \

@@ -71,7 +71,7 @@ HEAD
     for kernel in $(ls /boot | sed -n 's/^vmlinuz-//p' | sort -rV); do
         echo "Found linux image: /boot/vmlinuz-$kernel" >&2
         echo "Found initrd image: /boot/initrd.img-$kernel" >&2
-        if [ $first = 1 ]; then
+        if [ "$first" = 1 ]; then
             entry '' "$os" "gnulinux-simple-$uuid" "$kernel" "$GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT"
             echo "submenu 'Advanced options for $os' \$menuentry_id_option 'gnulinux-advanced-$uuid' {"
             first=0
@@ -89,6 +89,7 @@ HEAD
 
 umask 077
 rm -f "$output.new"
+# shellcheck disable=SC2310 # it looks at what each of its commands gives, and needs no `set -e`
 if ! generate >"$output.new"; then
     rm -f "$output.new"
     exit 1

@@ -135,6 +135,7 @@ def leftovers_of_a_crash(row: Row) -> frozenset[str]:
     crashed = "reboot_at_marker" in row.faults
     staged = (
         "/etc/default/grub.d/.zz-sriov.cfg",
+        "/etc/systemd/system/.sriov-vfs.sh",
         "/etc/systemd/system/.sriov-vfs-eth0.service",
         "/etc/nova/.nova.conf",
     )

@@ -124,7 +124,7 @@ def test_damaged_copy_is_found_before_anything_is_taken_back(bench: Bench, fleet
     bench.write({"damaged": SEVEN})
     bench.converge("damaged", may_reboot=False)
     done = tree(host)
-    host.run(f"echo '# damaged' >>$(echo {RUNS}/*/2)")
+    host.run(f"echo '# damaged' >>$(echo {RUNS}/*/3)")
     back = _back(bench, "damaged")
     assert back.error is not None
     assert "before its first step" in back.error.message

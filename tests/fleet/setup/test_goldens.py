@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 from cloud_stand_in import stand_in
-from conftest import Operator
 from goldens import channel, documents, host_files, words
 from goldens.book import Book
-from goldens.desk import ARGUMENTS, BY_ADDRESS, ETH0, ETH1
+from goldens.desk import ARGUMENTS
 
 from sriov.simulation import Fleet, HostSpec
 
@@ -54,24 +53,3 @@ def test_files_of_a_host_are_as_recorded(tmp_path: Path) -> None:
     with Fleet(host_files.HOSTS) as fleet:
         host_files.tell(fleet, tmp_path, book)
     book.judge()
-
-
-def test_host_set_up_by_1_0_0_is_as_wanted(tmp_path: Path) -> None:
-    """Its files, its next boot, and then nothing is to do: no write, no restart, no reboot, one look."""
-    hosts = (HostSpec("debian"), HostSpec("red", family="rhel", release=18))
-    with Fleet(hosts) as fleet:
-        for host in fleet.hosts:
-            host_files.lay(host)
-            host.reboot()
-            assert {"intel_iommu=on", "iommu=pt"} < set(host.cmdline.split())
-        assert [fleet["debian"].numvfs(name) for name in ("eth0", "eth1")] == [7, 5]
-        assert [fleet["red"].numvfs(name) for name in ("eth0", "eth1")] == [7, 3]
-        operator = Operator(fleet, tmp_path)
-        operator.write({"debian": [ETH0, ETH1], "red": BY_ADDRESS})
-        visit = operator.fab("setup_all")
-    assert visit.code == 0, visit.said
-    assert visit.out.count("as wanted") == len(hosts), visit.said
-    assert not visit.touched
-    assert not any(visit.restarted.values())
-    assert not any(visit.reboots.values())
-    assert set(visit.executions.values()) == {1}

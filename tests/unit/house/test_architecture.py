@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs/architecture.md"
 APART = ("sriov", "sriov.__main__")
 THIRD_PARTIES = {
+    "packaging": ("sriov.planning.host_version",),
     "jinja2": ("sriov.rendering.templates",),
     "yaml": ("sriov.testbed.sources.yaml_source",),
     "paramiko": ("sriov.ssh",),

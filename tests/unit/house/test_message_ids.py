@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from conftest import CHECKOUT
-from message_ids import ID, ids_in_code, ids_in_shell
+from message_ids import ID, ids_in_code, ids_of_hosts
 
 _ENTRY = re.compile(r"^### `([^`]+)`$", re.MULTILINE)
 _PARTS = ("**Meaning.**", "**Cause.**", "**Remedy.**")
@@ -13,13 +13,13 @@ _PARTS = ("**Meaning.**", "**Cause.**", "**Remedy.**")
 
 def test_docs_have_one_entry_for_each_id_of_the_code() -> None:
     documented = _ENTRY.findall((CHECKOUT / "docs" / "errors.md").read_text())
-    used = {**ids_in_code(), **ids_in_shell()}
+    used = {**ids_in_code(), **ids_of_hosts()}
     assert sorted(documented) == sorted(used), {id: used[id] for id in set(used) - set(documented)}
     assert len(used) > 60  # the reader of the source finds them
 
 
 def test_ids_are_lower_case_words_with_hyphens() -> None:
-    assert [id for id in {**ids_in_code(), **ids_in_shell()} if not ID.fullmatch(id)] == []
+    assert [id for id in {**ids_in_code(), **ids_of_hosts()} if not ID.fullmatch(id)] == []
 
 
 def test_each_entry_says_meaning_cause_and_remedy() -> None:

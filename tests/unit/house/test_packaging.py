@@ -109,7 +109,7 @@ def check_library(python: Path | str, folder: Path) -> None:
     names = {line.split()[0] for line in lines[:-1]}
     assert {"small.py", "multi_host.py", "example.yaml"} <= names
     assert "probe.sh" in lines[-1]
-    assert "functions.sh" in lines[-1]
+    assert "file_transaction.sh" in lines[-1]
 
 
 def check_tasks(listing: str) -> None:
@@ -171,7 +171,7 @@ def test_source_distribution_holds_what_a_wheel_is_built_from(checkout: Path, tm
         "setup.py",
         "fabfile/fab1.py",
         "templates/probe.sh",
-        "templates/lib/functions.sh",
+        "templates/lib/common.sh",
         "testbeds/example.yaml",
         "sriov/model.py",
         "LICENSE",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sriov.rendering.plain import text_of
+from sriov.planning.probe import functions
 
 ADDRESS = "0000:01:10.0"
 
@@ -26,7 +26,7 @@ def device(tmp_path: Path) -> Path:
 
 def holder(shell: str, device: Path, opened: str) -> str:
     """What the hosts' own function says, with these open files: `/proc/PID/fd/N TARGET`."""
-    text = f'{text_of("lib/functions.sh")}\nlibvirt= addresses= opened=$3\nvf_holder "$1" "$2"'
+    text = f'{functions()}\nlibvirt= addresses= opened=$3\nvf_holder "$1" "$2"'
     words = [shell, "-c", f"nonce=n\n{text}", "sh", str(device), ADDRESS, opened]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 

@@ -63,7 +63,7 @@ def test_unit_is_that_of_the_golden_text() -> None:
 def test_unit_names_its_port_and_comes_before_whoever_looks_at_vfs() -> None:
     lines = vf_unit.text_of("ens-1", 5).decode().splitlines()
     assert r"BindsTo=sys-subsystem-net-devices-ens\x2d1.device" in lines
-    assert "    ' sriov-vfs ens-1 5" in lines
+    assert "ExecStart=/bin/sh /etc/systemd/system/sriov-vfs.sh ens-1 5" in lines
     before = next(line for line in lines if line.startswith("Before=network-pre.target")).split()
     assert {"nova-compute.service", "openstack-nova-compute.service", "neutron-sriov-agent.service"} < set(before)
     assert "DefaultDependencies=no" in lines

@@ -1,5 +1,10 @@
 {
 nonce=NONCE
+state=/run/sriov
+runs=/var/lib/sriov/runs
+restarts_due=/var/lib/sriov/restarts-due
+net=/sys/class/net
+domains=/run/libvirt/qemu
 set -u
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -13,7 +18,7 @@ value() { v=; [ ! -r "$1" ] || IFS= read -r v 2>/dev/null <"$1" || :; }
 target() { v=; if cd -P -- "$1" 2>/dev/null; then v=${PWD##*/}; cd /; fi; }
 
 vf_holders() {
-    libvirt=$(for f in /run/libvirt/qemu/*.xml; do
+    libvirt=$(for f in "$domains"/*.xml; do
         [ -e "$f" ] || continue
         f_name=${f##*/}
         sed -n "/<source/,/<\/source>/s/.*<address.*domain='0x\(....\)'.*bus='0x\(..\)'.*slot='0x\(..\)'.*function='0x\(.\)'.*/\1:\2:\3.\4/p" "$f" |
@@ -118,12 +123,12 @@ for f in /usr/lib/python*/dist-packages/nova-*-info /usr/lib/python*/site-packag
     /opt/*/lib/python*/site-packages/nova-*-info /var/lib/*/lib/python*/site-packages/nova-*-info; do
     [ ! -e "$f" ] || printf 'nova=%s\n' "${f##*/nova-}"
 done
-for f in /run/libvirt/qemu/*.xml; do
+for f in "$domains"/*.xml; do
     [ ! -e "$f" ] || { f=${f##*/}; printf 'instance=%s\n' "${f%.xml}"; }
 done
 if [ -z "$own_lock" ]; then
-    value /run/sriov/lock
-    [ -z "$v" ] || flock -s -n /run/sriov/lock true || printf 'lock=%s\n' "$v"
+    value "$state/lock"
+    [ -z "$v" ] || flock -s -n "$state/lock" true || printf 'lock=%s\n' "$v"
 fi
 for f in $tools; do
     ! command -v "$f" >/dev/null || printf 'tool=%s\n' "$f"
@@ -138,7 +143,7 @@ for f in $values; do
 done
 
 port() {
-    d=/sys/class/net/$1/device
+    d=$net/$1/device
     [ -e "$d/vendor" ] || return 0
     section "port $1"
     target "$d"
@@ -148,7 +153,7 @@ port() {
         value "$d/$f"
         printf '%s=%s\n' "$f" "$v"
     done
-    value "/sys/class/net/$1/address"
+    value "$net/$1/address"
     printf 'mac=%s\n' "$v"
     value "$d/iommu_group/type"
     printf 'group_type=%s\n' "$v"
@@ -156,7 +161,7 @@ port() {
     printf 'driver=%s\n' "$v"
     [ ! -e "$d/iommu_group" ] || printf 'group=yes\n'
     [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
-    value "/run/sriov/writing.$pci"
+    value "$state/writing.$pci"
     if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi
     count=0
     for f in "$d"/virtfn*; do
@@ -169,14 +174,14 @@ port() {
     done
     [ "$count" = 0 ] || [ "$count" = "$2" ] || vf_holders "$d" | sed 's/^/holder=/'
 }
-[ -z "$all_ports" ] || for f in /sys/class/net/*; do port "${f##*/}" -; done
+[ -z "$all_ports" ] || for f in "$net"/*; do port "${f##*/}" -; done
 set -f
 for named in $ports; do
     set +f
     port "${named%:*}" "${named##*:}"
 done
 set +f
-[ -z "$by_address" ] || for f in /sys/class/net/*; do
+[ -z "$by_address" ] || for f in "$net"/*; do
     target "$f/device"
     pci=$v
     value "$f/address"
@@ -236,12 +241,16 @@ if [ "$#" != 0 ]; then
     systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic "$@"
 fi
 if [ -n "$manifest" ]; then
-    [ "$manifest" != - ] || for f in /var/lib/sriov/runs/*/manifest; do
+    [ "$manifest" != - ] || for f in "$runs"/*/manifest; do
         [ ! -e "$f" ] || [ -e "${f%/manifest}/takes-back" ] || { manifest=${f%/manifest}; manifest=${manifest##*/}; }
     done
     manifest=${manifest#-}
     section run "$manifest"
-    [ -z "$manifest" ] || [ ! -e "/var/lib/sriov/runs/$manifest/manifest" ] || cat "/var/lib/sriov/runs/$manifest/manifest"
+    if [ -n "$manifest" ] && [ -e "$runs/$manifest/manifest" ]; then
+        cat "$runs/$manifest/manifest"
+        section kept
+        grep -s -e '^Description=' -e '^ExecStart=' /dev/null "$runs/$manifest"/[0-9]*
+    fi
 fi
 section end
 

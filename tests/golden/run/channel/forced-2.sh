@@ -1,5 +1,12 @@
 {
 nonce=NONCE
+state=/run/sriov
+runs=/var/lib/sriov/runs
+restarts_due=/var/lib/sriov/restarts-due
+net=/sys/class/net
+domains=/run/libvirt/qemu
+
+run=$runs/RUN
 set -u
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -12,8 +19,27 @@ value() { v=; [ ! -r "$1" ] || IFS= read -r v 2>/dev/null <"$1" || :; }
 
 target() { v=; if cd -P -- "$1" 2>/dev/null; then v=${PWD##*/}; cd /; fi; }
 
+staging=
+
+stop() {
+    section "stopped $1 $staging"
+    shift
+    v=
+    [ -z "$staging" ] || value "$state/output"
+    printf '%s%s\n' "$*" "${v:+ ($v)}"
+    exit 0
+}
+
+fail() {
+    printf '%s\n' "$1" 2>/dev/null >"$state/failure"
+    shift
+    printf '%s\n' "$*"
+    exit 1
+}
+
+
 vf_holders() {
-    libvirt=$(for f in /run/libvirt/qemu/*.xml; do
+    libvirt=$(for f in "$domains"/*.xml; do
         [ -e "$f" ] || continue
         f_name=${f##*/}
         sed -n "/<source/,/<\/source>/s/.*<address.*domain='0x\(....\)'.*bus='0x\(..\)'.*slot='0x\(..\)'.*function='0x\(.\)'.*/\1:\2:\3.\4/p" "$f" |
@@ -90,40 +116,32 @@ $node
     done
 }
 
-state=/run/sriov
-run=/var/lib/sriov/runs/RUN
+
+take_lock() {
+    { { [ -d "$state" ] || mkdir -p "$state"; } && true >>"$state/lock"; } 2>/dev/null ||
+        stop state-unwritable "cannot write in $state: is /run full or read-only?"
+    exec 9>>"$state/lock"
+    if ! flock -w 1 9 9>&9; then
+        section locked
+        head -c 300 "$state/lock"
+        exit 0
+    fi
+    {
+        printf '%s since %s (process %s here)\n' "$1" "$2" "$$" >"$state/lock" &&
+            true >"$state/output" && true >"$state/failure"
+    } 2>/dev/null || stop state-unwritable "cannot write in $state: is /run full?"
+}
+
 nl='
 '
-staging=
-# stop WORDS: before the first step
-stop() {
-    section "stopped $staging"
-    v=
-    [ -z "$staging" ] || value "$state/output"
-    printf '%s%s\n' "$*" "${v:+ ($v)}"
-    exit 0
-}
-{ { [ -d "$state" ] || mkdir -p "$state"; } && true >>"$state/lock"; } 2>/dev/null ||
-    stop "cannot write in $state: is /run full or read-only?"
-exec 9>>"$state/lock"
-# the second is for a probe, which looks at the lock by trying it
-if ! flock -w 1 9; then
-    section locked
-    head -c 300 "$state/lock"
-    exit 0
-fi
-{ printf '%s since %s (process %s here)\n' 'operator@desk (pid PID, run RUN)' 'TIME' "$$" >"$state/lock" && true >"$state/output"; } 2>/dev/null ||
-    stop "cannot write in $state: is /run full?"
-trap '[ -n "$tidied" ] || tidy; true >"$state/lock"' EXIT
-# a shell that is told to end waits for the command that it is at
-trap 'exit 1' PIPE TERM HUP INT
+staged=
+news=$nl
+settled=
+tidied=yes
+cut_off=
 
-fail() { printf '%s\n' "$*"; exit 1; }
-
-# is PATH SUM: whether that is its checksum; `-` for a file that is not there
 is() { if [ -e "$1" ]; then v=$(sha256sum <"$1") && [ "${v%% *}" = "$2" ]; else [ "$2" = - ]; fi; }
 
-# place PATH: $path without links, its $folder, and the name beside it under which $new content waits for its turn
 place() {
     path=$1
     [ ! -L "$path" ] || path=$(readlink -f -- "$path")
@@ -131,58 +149,66 @@ place() {
     new=$folder/.${path##*/}.sriov-new
 }
 
-# stage STEP PATH SUM-FOUND SUM-WANTED: a file that this step will replace, or remove (SUM-WANTED `-`). What stands
-# there goes into this run's folder, with a line in its manifest; $new is ready to be filled.
-staged=
-news=$nl
+begin_attempt() {
+    lines=0
+    [ ! -e "$run/manifest" ] || while read -r kept _; do lines=$((kept + 1)); done <"$run/manifest"
+    first=$lines
+    tidied=
+}
+
 stage() {
     staging=$1
     place "$2"
-    case $news in *"$nl$new$nl"*) stop "$2 is another name of a file that is to be written too: make it a file of its own" ;; esac
-    news="$news$new$nl"
+    case $news in
+        *"$nl$new$nl"*) stop file-twice "$2 is another name of a file that is to be written too: make it a file of its own" ;;
+        *) news="$news$new$nl" ;;
+    esac
     staged="$staged$1 "
     if [ "$3" = - ]; then [ ! -e "$path" ]; else [ -e "$path" ]; fi ||
-        stop "$2 was changed since it was read; nothing was written. Run again"
+        stop file-changed "$2 was changed since it was read; nothing was written. Run again"
     if [ "$3" != - ]; then
-        # false for root too where a file is immutable; and what is mounted on cannot be replaced
-        [ -w "$path" ] || stop "$2 cannot be written: is it immutable (lsattr) or its disk read-only?"
+        [ -w "$path" ] || stop file-unwritable "$2 cannot be written: is it immutable (lsattr) or its disk read-only?"
         while read -r _ _ _ _ f _; do
-            [ "$f" != "$path" ] || stop "$2 cannot be replaced, for something is mounted on it"
+            [ "$f" != "$path" ] || stop file-unwritable "$2 cannot be replaced, for something is mounted on it"
         done </proc/self/mountinfo
     fi
-    [ -d "$run" ] || mkdir -p -- "$run" /var/lib/sriov/restarts-due || stop "cannot write $run"
-    printf '%s\n' "$first" >"$run/attempt" || stop "cannot write $run"
+    open_manifest
     if [ -e "$new" ] || [ -L "$new" ]; then rm -f -- "$new"; fi
     if [ "$4" != - ]; then
         umask 022
-        [ -d "$folder" ] || mkdir -p -- "$folder" || stop "cannot make $folder"
+        [ -d "$folder" ] || mkdir -p -- "$folder" || stop staging-failed "cannot make $folder"
         umask 077
-        true >"$new" || stop "cannot write in $folder"
+        true >"$new" || stop staging-failed "cannot write in $folder"
     fi
     if ! printf '%s %s %s %s\n' "$lines" "$3" "$4" "$2" >>"$run/manifest"; then
         rm -f -- "$new"
-        stop "cannot write $run/manifest"
+        stop staging-failed "cannot write $run/manifest"
     fi
     if [ "$3" != - ]; then
-        [ "$4" = - ] || cp --preserve=all --attributes-only -- "$path" "$new" || stop "cannot copy mode and owner of $2"
-        cp --preserve=all -- "$path" "$run/$lines" || stop "cannot keep a copy of $2"
+        [ "$4" = - ] || cp --preserve=all --attributes-only -- "$path" "$new" ||
+            stop staging-failed "cannot copy mode and owner of $2"
+        cp --preserve=all -- "$path" "$run/$lines" || stop staging-failed "cannot keep a copy of $2"
     fi
     lines=$((lines + 1))
 }
 
-# fill FORMAT: the content, as a format of printf, for that is how a shell by itself writes every byte
-# shellcheck disable=SC2059
-fill() { printf -- "$1" >"$new" || stop "cannot write in $folder: is the disk full?"; }
-
-# fill_from RUN NUMBER SUM-FOUND SUM-WANTED: what run RUN kept of the file just staged
-fill_from() {
-    saved=/var/lib/sriov/runs/$1/$2
-    is "$saved" "$4" || stop "the copy of $path that run $1 kept is missing or damaged"
-    if [ "$3" = - ]; then attributes=mode,ownership; else attributes=; fi
-    cp ${attributes:+--preserve="$attributes"} -- "$saved" "$new" || stop "cannot write in $folder: is the disk full?"
+open_manifest() {
+    [ -d "$run" ] || mkdir -p -- "$run" "$restarts_due" || stop staging-failed "cannot write $run"
+    [ -z "${takes_back+set}" ] || printf '%s\n' "$takes_back" >"$run/takes-back" ||
+        stop staging-failed "cannot write $run"
+    printf '%s\n' "$first" >"$run/attempt" || stop staging-failed "cannot write $run"
 }
 
-# modes MODE PATH...: of files staged that are new; the others have those of what they replace
+fill() { printf -- "$1" >"$new" || stop disk-full "cannot write in $folder: is the disk full?"; }
+
+fill_from() {
+    saved=$runs/$1/$2
+    is "$saved" "$4" || stop copy-damaged "the copy of $path that run $1 kept is missing or damaged"
+    if [ "$3" = - ]; then attributes=mode,ownership; else attributes=; fi
+    cp ${attributes:+--preserve="$attributes"} -- "$saved" "$new" ||
+        stop disk-full "cannot write in $folder: is the disk full?"
+}
+
 modes() {
     mode=$1
     shift
@@ -192,11 +218,9 @@ modes() {
         set -- "$@" "$new"
     done
     shift "$count"
-    chmod "$mode" -- "$@" || stop "cannot set the mode of new files"
+    chmod "$mode" -- "$@" || stop staging-failed "cannot set the mode of new files"
 }
 
-# settle: all that was staged arrived whole and is on the disk, before anything is replaced
-settled=
 settle() {
     staging=
     set -- "$run/manifest" "$run/attempt"
@@ -208,28 +232,38 @@ settle() {
         [ "$after" = - ] || { set -- "$@" "$new"; sums="$sums$after  $new$nl"; }
     done <"$run/manifest"
     printf '%s' "$sums" | sha256sum --check --status || doubt
-    sync -- "$@" || stop "cannot write to the disk"
+    sync -- "$@" || stop disk-failed "cannot write to the disk"
     read -r settled _ </proc/uptime
 }
 
-# doubt: says which of the files staged is not as it should be
 doubt() {
     while read -r kept before after target; do
         [ "$kept" -ge "$first" ] || continue
         staging=${staged%% *}
         staged=${staged#* }
-        is "$target" "$before" || stop "$target was changed since it was read; nothing was written. Run again"
-        [ "$before" = - ] || is "$run/$kept" "$before" || stop "cannot keep a copy of $target: is the disk full?"
+        is "$target" "$before" || stop file-changed "$target was changed since it was read; nothing was written. Run again"
+        [ "$before" = - ] || is "$run/$kept" "$before" ||
+            stop disk-full "cannot keep a copy of $target: is the disk full?"
         place "$target"
-        [ "$after" = - ] || is "$new" "$after" || stop "the new $target did not arrive whole: is the disk full?"
+        [ "$after" = - ] || is "$new" "$after" || stop disk-full "the new $target did not arrive whole: is the disk full?"
     done <"$run/manifest"
-    stop "the new files could not be checked"
+    stop staging-failed "the new files could not be checked"
 }
 
-# tidy: what was staged in this attempt, or in one that was cut off, and not done is no part of its run: such a file
-# of ours still waits, any other is as it was. What was done stays after a power cut.
-tidied=
-cut_off=
+write_file() {
+    place "$1"
+    is "$path" "$2" || fail file-changed "$1 was changed since it was read; it was not written. Run again"
+    read -r now _ </proc/uptime
+    [ "${now%.*}" = "${settled%.*}" ] || touch -c -- "$new" || fail file-unwritable "cannot write $new"
+    mv -f -T -- "$new" "$path" || fail file-unwritable "cannot replace $path"
+    [ "$2" != - ] || ! command -v restorecon >/dev/null || restorecon -- "$path"
+}
+
+remove_file() {
+    is "$1" "$2" || fail file-changed "$1 was changed since it was read; it was not removed. Run again"
+    rm -f -- "$1" || fail file-unwritable "cannot remove $1"
+}
+
 tidy() {
     tidied=yes
     [ -s "$run/attempt" ] && [ -e "$run/manifest" ] || return 0
@@ -260,105 +294,87 @@ tidy() {
     [ ! -e "$run/attempt" ] || true >"$run/attempt"
 }
 
-# another attempt at this run, or another run, may have been cut off on this host
-ours=$run
-cut_off=yes
-for f in /var/lib/sriov/runs/*/attempt; do
-    [ -s "$f" ] || continue
-    run=${f%/attempt}
-    value "$f"
-    first=${v:-0}
-    tidy
-done
-run=$ours
-cut_off=
-tidied=
-# the lines of the manifest before $first are of earlier attempts
-lines=0
-[ ! -e "$run/manifest" ] || while read -r kept _; do lines=$((kept + 1)); done <"$run/manifest"
-first=$lines
-
-# write_file PATH SUM-FOUND: what was staged takes its place. It is as old as that, for who reads it must begin later.
-write_file() {
-    place "$1"
-    is "$path" "$2" || fail "$1 was changed since it was read; it was not written. Run again"
-    read -r now _ </proc/uptime
-    [ "${now%.*}" = "${settled%.*}" ] || touch -c -- "$new" || fail "cannot write $new"
-    mv -f -T -- "$new" "$path" || fail "cannot replace $path"
-    [ "$2" != - ] || ! command -v restorecon >/dev/null || restorecon -- "$path"
+tidy_cut_off() {
+    ours=$run
+    cut_off=yes
+    for f in "$runs"/*/attempt; do
+        [ -s "$f" ] || continue
+        run=${f%/attempt}
+        value "$f"
+        first=${v:-0}
+        tidy
+    done
+    run=$ours
+    cut_off=
 }
 
-# remove_file PATH SUM-FOUND
-remove_file() {
-    is "$1" "$2" || fail "$1 was changed since it was read; it was not removed. Run again"
-    rm -f -- "$1" || fail "cannot remove $1"
-}
 
-# clear_vfs INTERFACE COUNT SECONDS FORCE: the write that may hang is made by a child of its own, which
-# holds neither this session nor the lock; what it wrote last is left for the next probe to see
 clear_vfs() {
-    port=/sys/class/net/$1/device
+    port=$net/$1/device
     target "$port"
     marker=$state/writing.$v
     count=0
     for f in "$port"/virtfn*; do [ ! -e "$f" ] || count=$((count + 1)); done
-    [ "$count" = "$2" ] || fail "$1 has $count virtual functions, not the $2 that were seen. Run again"
-    # this driver takes a 0 while the port is down for done, and does nothing
+    [ "$count" = "$2" ] || fail vf-count-changed "$1 has $count virtual functions, not the $2 that were seen. Run again"
     target "$port/driver"
-    [ "$v" != bnxt_en ] || ip link set dev "$1" up || fail "$1 could not be set up"
+    [ "$v" != bnxt_en ] || ip link set dev "$1" up || fail port-not-up "$1 could not be set up"
     target "$port"
     if [ "$4" != force ]; then
         held=$(vf_holders "$port" | while read -r index vf holder; do
             [ -z "$holder" ] || printf 'VF %s (%s) is in use by %s. ' "$index" "$vf" "$holder"
         done)
-        [ -z "$held" ] || fail "$held"
+        [ -z "$held" ] || fail vf-in-use "$held"
     fi
     rm -f -- "$marker" "$marker.done"
-    # shellcheck disable=SC2016 # for the child to expand
     setsid sh -c 'echo $$ >"$2"; echo 0 >"$1"; echo $? >"$2.done"; rm -f "$2"' \
         sriov-write "$port/sriov_numvfs" "$marker" </dev/null >/dev/null 2>&1 9>&- &
     waited=0
     until [ -e "$marker.done" ]; do
-        [ "$waited" -lt "$(($3 * 10))" ] ||
-            fail "the kernel has not answered a write of 0 to sriov_numvfs of $1 within $3 seconds: somebody still holds a virtual function. The write takes effect when that user ends"
+        [ "$waited" -lt "$(($3 * 10))" ] || fail kernel-not-answering \
+            "the kernel has not answered a write of 0 to sriov_numvfs of $1 within $3 seconds: a virtual function is still in use. The write takes effect when that use ends"
         sleep 0.1
         waited=$((waited + 1))
     done
     value "$marker.done"
     rm -f -- "$marker.done"
-    [ "$v" = 0 ] || fail "the kernel refused to remove the virtual functions of $1"
-    for f in "$port"/virtfn*; do [ ! -e "$f" ] || fail "virtual functions of $1 are still there"; done
+    [ "$v" = 0 ] || fail vf-removal-refused "the kernel refused to remove the virtual functions of $1"
+    for f in "$port"/virtfn*; do
+        [ ! -e "$f" ] || fail vf-removal-refused "virtual functions of $1 are still there"
+    done
 }
 
-# start_unit UNIT INTERFACE: its oneshot makes the virtual functions; its own words if it fails. `enable` loads all unit
-# files anew, as daemon-reload does (systemctl(1)).
+
 start_unit() {
-    systemctl enable -q "$1" || fail "cannot enable $1"
+    enable_unit "$1"
     timeout 240 systemctl restart "$1" && return
     present=0
-    for f in "/sys/class/net/$2/device"/virtfn*; do [ ! -e "$f" ] || present=$((present + 1)); done
+    for f in "$net/$2/device"/virtfn*; do [ ! -e "$f" ] || present=$((present + 1)); done
     ! command -v journalctl >/dev/null || journalctl -q -o cat -n 5 -u "$1" 2>/dev/null
-    fail "$1 failed; $2 has $present virtual functions"
+    fail unit-failed "$1 failed; $2 has $present virtual functions"
 }
 
-# stop_unit UNIT: it will not come back at boot
+enable_unit() { systemctl enable -q "$1" || fail unit-refused "cannot enable $1"; }
+
 stop_unit() {
-    systemctl disable -q "$1" || fail "cannot disable $1"
-    timeout 60 systemctl stop "$1" || fail "cannot stop $1"
+    systemctl disable -q "$1" || fail unit-refused "cannot disable $1"
+    timeout 60 systemctl stop "$1" || fail unit-refused "cannot stop $1"
 }
 
-# restart UNIT
 restart() {
-    timeout 180 systemctl restart "$1" && systemctl is-active -q "$1" && rm -f -- /var/lib/sriov/restarts-due/"$1" && return
-    fail "$1 does not start: $(systemctl show -p ActiveState,SubState,Result,ExecMainStatus "$1" | tr '\n' ' ')"
+    timeout 180 systemctl restart "$1" && systemctl is-active -q "$1" && rm -f -- "$restarts_due/$1" && return
+    fail service-not-starting \
+        "$1 does not start: $(systemctl show -p ActiveState,SubState,Result,ExecMainStatus "$1" | tr '\n' ' ')"
 }
 
-# say LINE: to the log that stays on the host
+failed=
+
 note() { { [ -d "$run" ] || mkdir -p "$run"; } && printf '%s\n' "$1" >>"$run/log.jsonl"; }
 
-# step NUMBER BEGINS LOG COMMAND...: stops the whole at the first that fails. Where nobody listens any more, the
-# pipe ends the script at the first step of the next change (`change`), but never inside of one (`-`).
-failed=
+say_failed() {
+    value "$state/failure"
+    section "failed $number ${v:-step-failed}"
+}
+
 step() {
     [ -z "$failed" ] || return 0
     number=$1
@@ -371,7 +387,7 @@ step() {
     ("$@") </dev/null >"$state/output" 2>&1 || failed=$number
     trap '' PIPE
     if [ -n "$failed" ]; then
-        section "failed $number"
+        say_failed
         tail -c 2000 "$state/output"
     else
         section "done $number"
@@ -380,23 +396,28 @@ step() {
     trap 'exit 1' PIPE
 }
 
-# `command` keeps a shell alive that finds the text cut off
-{ command eval "$(head -c 2163)"; } 2>"$state/output"
-[ -n "$settled" ] || stop "the new files did not arrive whole"
-# for a next run, if this one is cut off before them; where this cannot be written, no file can be replaced either
-[ -d /var/lib/sriov/restarts-due ] || mkdir -p /var/lib/sriov/restarts-due 2>/dev/null
-{ true >/var/lib/sriov/restarts-due/nova-compute; } 2>/dev/null
-step 0 change '' clear_vfs eth0 4 60 force 
-step 1 - '' write_file /etc/systemd/system/sriov-vfs-eth0.service - 
-step 2 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "virtual-functions", "target": "eth0", "found": "4 VFs, no unit", "wanted": "2 VFs, at every boot", "effect": "VF reset", "diff": ["--- /etc/systemd/system/sriov-vfs-eth0.service", "+Description=2 SR-IOV virtual functions on eth0"]}' start_unit sriov-vfs-eth0 eth0 
-step 3 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "services", "target": "nova-compute", "found": "it has not seen the new VFs", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
+
+take_lock 'operator@desk (pid PID, run RUN)' 'TIME'
+trap '[ -n "$tidied" ] || tidy; true >"$state/lock"' EXIT
+trap 'exit 1' PIPE TERM HUP INT
+tidy_cut_off
+begin_attempt
+{ command eval "$(head -c 2799)"; } 2>"$state/output"
+[ -n "$settled" ] || stop cut-off "the new files did not arrive whole"
+[ -d "$restarts_due" ] || mkdir -p "$restarts_due" 2>/dev/null
+{ true >"$restarts_due"/nova-compute; } 2>/dev/null
+step 0 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.5:22222", "resource": "virtual-functions", "target": "/etc/systemd/system/sriov-vfs.sh", "found": "no such file", "wanted": "the script that makes VFs at every boot", "effect": "none", "diff": []}' write_file /etc/systemd/system/sriov-vfs.sh - 
+step 1 change '' clear_vfs eth0 4 60 force 
+step 2 - '' write_file /etc/systemd/system/sriov-vfs-eth0.service - 
+step 3 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.5:22222", "resource": "virtual-functions", "target": "eth0", "found": "4 VFs, no unit", "wanted": "2 VFs, at every boot", "effect": "VF reset", "diff": ["--- /etc/systemd/system/sriov-vfs-eth0.service", "+Description=2 SR-IOV virtual functions on eth0"]}' start_unit sriov-vfs-eth0 eth0 
+step 4 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.5:22222", "resource": "services", "target": "nova-compute", "found": "it has not seen the new VFs", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
 if ! tidy && [ -z "$failed" ]; then
-    section "failed $number"
+    printf 'disk-failed\n' >"$state/failure"
+    say_failed
     printf 'cannot write to the disk\n'
 fi
 true >"$state/output"
-# runs are named by their time: the oldest go
-set -- /var/lib/sriov/runs/*
+set -- "$runs"/*
 while [ "$#" -gt 20 ]; do
     rm -rf -- "$1"
     shift
@@ -405,7 +426,7 @@ all_ports=''
 ports=eth0:2
 by_address=''
 compute=yes
-files='/var/lib/sriov/restarts-due/* /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/loader/entries/*.conf /boot/grub2/grubenv /boot/grub/grubenv /etc/default/grub /etc/default/grub.d/zz-sriov.cfg /var/lib/sriov/rebooted /var/lib/sriov/grubby /etc/systemd/system/sriov-vfs-*.service /etc/nova/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-compute.conf.d/*.conf'
+files='/var/lib/sriov/restarts-due/* /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/loader/entries/*.conf /boot/grub2/grubenv /boot/grub/grubenv /etc/default/grub /etc/default/grub.d/zz-sriov.cfg /var/lib/sriov/rebooted /var/lib/sriov/grubby /etc/systemd/system/sriov-vfs-*.service /etc/systemd/system/sriov-vfs.sh /etc/nova/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-compute.conf.d/*.conf'
 units='nova-compute.service openstack-nova-compute.service'
 own_units='/etc/systemd/system/sriov-vfs-*.service'
 values=/var/lib/sriov/version
@@ -430,12 +451,12 @@ for f in /usr/lib/python*/dist-packages/nova-*-info /usr/lib/python*/site-packag
     /opt/*/lib/python*/site-packages/nova-*-info /var/lib/*/lib/python*/site-packages/nova-*-info; do
     [ ! -e "$f" ] || printf 'nova=%s\n' "${f##*/nova-}"
 done
-for f in /run/libvirt/qemu/*.xml; do
+for f in "$domains"/*.xml; do
     [ ! -e "$f" ] || { f=${f##*/}; printf 'instance=%s\n' "${f%.xml}"; }
 done
 if [ -z "$own_lock" ]; then
-    value /run/sriov/lock
-    [ -z "$v" ] || flock -s -n /run/sriov/lock true || printf 'lock=%s\n' "$v"
+    value "$state/lock"
+    [ -z "$v" ] || flock -s -n "$state/lock" true || printf 'lock=%s\n' "$v"
 fi
 for f in $tools; do
     ! command -v "$f" >/dev/null || printf 'tool=%s\n' "$f"
@@ -450,7 +471,7 @@ for f in $values; do
 done
 
 port() {
-    d=/sys/class/net/$1/device
+    d=$net/$1/device
     [ -e "$d/vendor" ] || return 0
     section "port $1"
     target "$d"
@@ -460,7 +481,7 @@ port() {
         value "$d/$f"
         printf '%s=%s\n' "$f" "$v"
     done
-    value "/sys/class/net/$1/address"
+    value "$net/$1/address"
     printf 'mac=%s\n' "$v"
     value "$d/iommu_group/type"
     printf 'group_type=%s\n' "$v"
@@ -468,7 +489,7 @@ port() {
     printf 'driver=%s\n' "$v"
     [ ! -e "$d/iommu_group" ] || printf 'group=yes\n'
     [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
-    value "/run/sriov/writing.$pci"
+    value "$state/writing.$pci"
     if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi
     count=0
     for f in "$d"/virtfn*; do
@@ -481,14 +502,14 @@ port() {
     done
     [ "$count" = 0 ] || [ "$count" = "$2" ] || vf_holders "$d" | sed 's/^/holder=/'
 }
-[ -z "$all_ports" ] || for f in /sys/class/net/*; do port "${f##*/}" -; done
+[ -z "$all_ports" ] || for f in "$net"/*; do port "${f##*/}" -; done
 set -f
 for named in $ports; do
     set +f
     port "${named%:*}" "${named##*:}"
 done
 set +f
-[ -z "$by_address" ] || for f in /sys/class/net/*; do
+[ -z "$by_address" ] || for f in "$net"/*; do
     target "$f/device"
     pci=$v
     value "$f/address"
@@ -548,12 +569,16 @@ if [ "$#" != 0 ]; then
     systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic "$@"
 fi
 if [ -n "$manifest" ]; then
-    [ "$manifest" != - ] || for f in /var/lib/sriov/runs/*/manifest; do
+    [ "$manifest" != - ] || for f in "$runs"/*/manifest; do
         [ ! -e "$f" ] || [ -e "${f%/manifest}/takes-back" ] || { manifest=${f%/manifest}; manifest=${manifest##*/}; }
     done
     manifest=${manifest#-}
     section run "$manifest"
-    [ -z "$manifest" ] || [ ! -e "/var/lib/sriov/runs/$manifest/manifest" ] || cat "/var/lib/sriov/runs/$manifest/manifest"
+    if [ -n "$manifest" ] && [ -e "$runs/$manifest/manifest" ]; then
+        cat "$runs/$manifest/manifest"
+        section kept
+        grep -s -e '^Description=' -e '^ExecStart=' /dev/null "$runs/$manifest"/[0-9]*
+    fi
 fi
 section end
 

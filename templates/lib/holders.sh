@@ -1,24 +1,11 @@
-# Shared by probe and apply. Reads only. The caller has set $nonce.
-set -u
-LC_ALL=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export LC_ALL PATH
-umask 077
+# Who uses a virtual function. Reads only.
+# Needs: common.sh, $domains. Between the two functions: $libvirt, $opened and $addresses, what the host shows of all VFs.
 
-# section NAME [ARGUMENT]: what follows, up to the line feed before the next such line, belongs to it
-section() { printf '\n@%s %s\n' "$nonce" "$*"; }
-
-# value FILE: $v is its first line, empty where there is none; builtins only, so that sysfs costs no process
-value() { v=; [ ! -r "$1" ] || IFS= read -r v 2>/dev/null <"$1" || :; }
-
-# target LINK: $v is the last name of what it points to, empty where it points nowhere
-target() { v=; if cd -P -- "$1" 2>/dev/null; then v=${PWD##*/}; cd /; fi; }
-
-# vf_holders PF_DEVICE: a line for each VF: index, PCI address, and its holder if somebody uses it.
+# vf_holders PF_DEVICE: a line for each VF: index, PCI address, and its holder if it is in use.
 # libvirt's own state comes first because it names the guest; then open vfio groups and RDMA devices (DPDK uses those
 # of Mellanox cards); then vDPA and network devices.
 vf_holders() {
-    libvirt=$(for f in /run/libvirt/qemu/*.xml; do
+    libvirt=$(for f in "$domains"/*.xml; do
         [ -e "$f" ] || continue
         f_name=${f##*/}
         sed -n "/<source/,/<\/source>/s/.*<address.*domain='0x\(....\)'.*bus='0x\(..\)'.*slot='0x\(..\)'.*function='0x\(.\)'.*/\1:\2:\3.\4/p" "$f" |
@@ -39,8 +26,7 @@ vf_holders() {
     done
 }
 
-# vf_holder VF_DEVICE ADDRESS: who uses it, in words; nothing where nobody does.
-# Needs $libvirt, $opened and $addresses.
+# vf_holder VF_DEVICE ADDRESS: who uses it, in words; nothing where it is free
 vf_holder() {
     guest=$(printf '%s\n' "$libvirt" | grep -m1 -F "$2 ")
     if [ -n "$guest" ]; then printf 'libvirt domain %s' "${guest#* }"; return; fi

@@ -1,0 +1,6 @@
+# Where things stand on a host. The functions name these folders by variables, so that a test can give them others.
+state=/run/sriov
+runs=/var/lib/sriov/runs
+restarts_due=/var/lib/sriov/restarts-due
+net=/sys/class/net
+domains=/run/libvirt/qemu
