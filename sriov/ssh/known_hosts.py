@@ -62,9 +62,8 @@ class KnownHosts:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise UsageError(
-                    "known-hosts-unreadable", f"the known hosts in {path} cannot be read: {error.strerror}"
-                ) from None
+                words = f"the known hosts in {path} cannot be read: {error.strerror}"
+                raise UsageError("known-hosts-unreadable", words, hint="make the file readable for you") from None
         return known
 
     def _read(self, text: str) -> None:

@@ -67,7 +67,8 @@ class Login:
             self._config = Config(ssh_config=paramiko.SSHConfig.from_path(path)) if path else Config()
         except (OSError, paramiko.ConfigParseError) as error:
             words = f"the SSH configuration {path or '~/.ssh/config'} cannot be read: {error}"
-            raise UsageError("ssh-config-unreadable", words) from None
+            hint = "make it readable, or name another one: -S PATH, SRIOV_SSH_CONFIG"
+            raise UsageError("ssh-config-unreadable", words, hint=hint) from None
         self._keys = _load_keys(self.testbed.key_filename)
         self._jumps = JumpHosts(self._dial)
         self._known = KnownHosts.load(self.accept_new_host_keys or self.testbed.accept_new_host_keys)
@@ -122,7 +123,7 @@ class Login:
                 self._dial(connection, self._typed_password(connection, host))
         except RefusedError as error:
             words = f"the login of {connection.user}@{connection.host} was refused: {error}"
-            raise ConnectError(error.id, host.name, words) from None
+            raise ConnectError(error.id, host.name, words, hint="check user and password with `ssh`") from None
         except (JumpError, *TROUBLE) as error:
             raise explained(error, connection, host, self.timeout, self._known) from None
 
@@ -205,5 +206,5 @@ def _load_keys(paths: tuple[str, ...]) -> dict[str, Any]:
             ) from None
         except (OSError, ValueError, paramiko.SSHException) as error:
             words = f"env.key_filename: the key {path} cannot be read: {words_of(error)}"
-            raise UsageError("private-key-unreadable", words) from None
+            raise UsageError("private-key-unreadable", words, hint="name a private key that `ssh -i` accepts") from None
     return keys

@@ -113,7 +113,9 @@ def _num_vfs(entry: Mapping[object, object], at: Keys, faults: FaultList) -> int
         return None
     value, here = entry["VF"], (*at, "VF")
     if isinstance(value, str) and value.strip().isdigit():
-        faults.note("wrong-type", here, f"{shown(value)} is text, not a number", f"write {value.strip()} without quotes")
+        faults.note(
+            "wrong-type", here, f"{shown(value)} is text, not a number", f"write {value.strip()} without quotes"
+        )
     elif not isinstance(value, int) or isinstance(value, bool):
         found = shown(value) if isinstance(value, bool | float | str) else kind(value)
         faults.note(

@@ -58,13 +58,17 @@ def _members(
 def read_host(text: object, at: tuple[object, ...], faults: FaultList) -> HostString | None:
     """A host string, or None after the fault was noted."""
     if not isinstance(text, str):
-        faults.note("wrong-type", at, f"is {kind(text)}, not a host string", "write it as text, such as 'root@10.0.0.1'")
+        faults.note(
+            "wrong-type", at, f"is {kind(text)}, not a host string", "write it as text, such as 'root@10.0.0.1'"
+        )
         return None
     try:
         return host_strings.parse(text)
     except host_strings.HostStringError as reason:
         what = "a host string" if reason.part is host_strings.Part.LOGIN else shown(text)
-        faults.note("invalid-host-string", at, f"{what} {reason}", "write user@host, user@host:port or user@[IPv6]:port")
+        faults.note(
+            "invalid-host-string", at, f"{what} {reason}", "write user@host, user@host:port or user@[IPv6]:port"
+        )
         return None
 
 

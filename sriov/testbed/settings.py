@@ -74,7 +74,9 @@ def read_scheduler_filters(values: Mapping[str, object], faults: FaultList) -> t
     if value is None:
         return None
     if not isinstance(value, list | tuple):
-        faults.note("wrong-type", at, f"is {kind(value)}, not a list", "write ['ComputeFilter', 'PciPassthroughFilter']")
+        faults.note(
+            "wrong-type", at, f"is {kind(value)}, not a list", "write ['ComputeFilter', 'PciPassthroughFilter']"
+        )
         return None
     for index, name in enumerate(value):
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name):
