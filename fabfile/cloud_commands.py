@@ -126,7 +126,7 @@ def _check_writable(path: str) -> None:
             Path(path).touch()
         except OSError as error:
             words = f"--junit {path} cannot be written: {error.strerror}"
-            raise UsageError("output-not-writable", words) from None
+            raise UsageError("output-not-writable", words, hint="name a file that you may write") from None
 
 
 def _asker(bed: Testbed, options: Options) -> smoking.AskHost:

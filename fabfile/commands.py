@@ -107,7 +107,8 @@ def _log(path: str) -> Callable[[str, LogEntry], None]:
     try:
         file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - it stays open for the run
     except OSError as error:
-        raise UsageError("output-not-writable", f"--log {path} cannot be written: {error.strerror}") from None
+        words = f"--log {path} cannot be written: {error.strerror}"
+        raise UsageError("output-not-writable", words, hint="name a file that you may write") from None
     lock = threading.Lock()
     failures: list[OSError] = []
 

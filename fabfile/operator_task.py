@@ -121,8 +121,16 @@ def fail(error: SriovError, *, as_json: bool) -> NoReturn:
 
 
 def on_screen(error: SriovError) -> str:
-    """The error's text with its id, for stderr. FORCE_COLOR asks for styles where no terminal is."""
-    return tagged(str(error), error.id, is_dim=sys.stderr.isatty() or bool(os.environ.get("FORCE_COLOR")))
+    """The error's text with its id, for stderr; that and the ids of a testbed's faults are dim.
+
+    FORCE_COLOR asks for styles where no terminal is, NO_COLOR for none.
+    """
+    text = tagged(str(error), error.id)
+    if os.environ.get("NO_COLOR") or not (sys.stderr.isatty() or os.environ.get("FORCE_COLOR")):
+        return text
+    faults = error.faults if isinstance(error, TestbedError) else ()
+    ids = "|".join({error.id, *(fault.id for fault in faults)})
+    return re.sub(rf" \[(?:{ids})\]$", "\x1b[2m\\g<0>\x1b[22m", text, flags=re.MULTILINE)
 
 
 def _python_signature(signature: Signature) -> inspect.Signature:

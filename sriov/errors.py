@@ -39,11 +39,10 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def tagged(text: str, id: str, *, is_dim: bool = False) -> str:
-    """The text with its id in brackets at the end of the first line; `is_dim` is for terminals that have styles."""
+def tagged(text: str, id: str) -> str:
+    """The text with its id in brackets at the end of the first line."""
     first, feed, rest = text.partition("\n")
-    mark = f"\x1b[2m [{id}]\x1b[22m" if is_dim else f" [{id}]"
-    return f"{first}{mark}{feed}{rest}"
+    return f"{first} [{id}]{feed}{rest}"
 
 
 def nearest(word: object, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -56,9 +56,9 @@ def read_config(path: str) -> Any:
             try:
                 ssh.parse(io.StringIO("\n".join(_lines(file, folder, _EVERYWHERE, 0))))
             except (OSError, ValueError, paramiko.ConfigParseError) as error:
-                raise UsageError(
-                    "ssh-config-unreadable", f"the SSH configuration {place} cannot be read: {error}"
-                ) from None
+                words = f"the SSH configuration {place} cannot be read: {error}"
+                hint = "correct it, or name another one: -S PATH, SRIOV_SSH_CONFIG"
+                raise UsageError("ssh-config-unreadable", words, hint=hint) from None
     return config
 
 

@@ -70,9 +70,8 @@ class KnownHostsFile:
         except (FileNotFoundError, NotADirectoryError):
             return known
         except OSError as error:
-            raise UsageError(
-                "known-hosts-unreadable", f"the known hosts in {path} cannot be read: {error.strerror}"
-            ) from None
+            words = f"the known hosts in {path} cannot be read: {error.strerror}"
+            raise UsageError("known-hosts-unreadable", words, hint="make the file readable for you") from None
         for number, line in enumerate(text.split("\n"), 1):
             known._take(line, number)
         return known

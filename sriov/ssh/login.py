@@ -123,7 +123,7 @@ class Login:
                 self._dial(connection, self._typed_password(connection, host))
         except RefusedError as error:
             words = f"the login of {connection.user}@{connection.host} was refused: {error}"
-            raise ConnectError(error.id, host.name, words) from None
+            raise ConnectError(error.id, host.name, words, hint="check user and password with `ssh`") from None
         except (JumpError, OptionError, UsageError, *TROUBLE) as error:
             raise explained(error, connection, host, self.timeout) from None
 
@@ -213,5 +213,5 @@ def _load_keys(paths: tuple[str, ...]) -> dict[str, Any]:
             ) from None
         except (OSError, ValueError, paramiko.SSHException) as error:
             words = f"env.key_filename: the key {path} cannot be read: {words_of(error)}"
-            raise UsageError("private-key-unreadable", words) from None
+            raise UsageError("private-key-unreadable", words, hint="name a private key that `ssh -i` accepts") from None
     return keys

@@ -184,11 +184,13 @@ def _physnets(
     for name in sorted({name for name in names if names.count(name) > 1}):
         faults.note("duplicate-name", here, f"names {name!r} twice", "name each physical network once")
     if num_vfs and len(names) > num_vfs - excluded:
-        room = counted(num_vfs, "VF") + (f" of which {excluded} excluded" if excluded else "")
+        room = counted(num_vfs, "VF") + (
+            f" of which {excluded} {'is' if excluded == 1 else 'are'} excluded" if excluded else ""
+        )
         faults.note(
             "too-many-physnets",
             here,
-            f"{counted(len(names), 'physical network')} share {room}",
+            f"{counted(len(names), 'physical network')} for {room}",
             "each physical network needs a VF of its own",
         )
     return tuple(names)

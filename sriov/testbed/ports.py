@@ -24,7 +24,7 @@ def read_port(entry: Mapping[object, object], at: Keys, faults: FaultList) -> di
         return {}
     if len(given) > 1:
         faults.note(
-            "port-named-twice", (*at, given[1]), f"both {given[0]!r} and {given[1]!r} name the port", "keep one of them"
+            "conflicting-keys", (*at, given[1]), f"both {given[0]!r} and {given[1]!r} name the port", "keep one of them"
         )
         return {}
     key = given[0]

@@ -181,7 +181,7 @@ from .fab1 import Hosts
 from .operator_task import install, operator_task
 from .options import Options
 
-from sriov.errors import ApplyError
+from sriov.errors import ApplyError, Fault, TestbedError
 
 
 def show(options: Options, task: str) -> None:
@@ -213,7 +213,13 @@ def plan(options: Options) -> int:
 @operator_task()
 def status(options: Options) -> int:
     """Fail, as a host might."""
-    raise ApplyError("root@a", "it did not work", hint="try again")
+    raise ApplyError("step-failed", "root@a", "it did not work", hint="try again")
+
+
+@operator_task()
+def verify(options: Options) -> int:
+    """Fail, as a testbed might."""
+    raise TestbedError("bed.py", (Fault("wrong-type", "bed.py:3", "is a list", "write text"),))
 
 
 install(globals())
@@ -306,7 +312,16 @@ def test_wrong_call_with_json_is_a_document(project: Path) -> None:
 
 def test_error_of_a_task_ends_with_its_message_and_code(project: Path) -> None:
     result = fab(project, "status")
-    assert (result.returncode, result.stderr) == (1, "it did not work\n  -> try again\n")
+    assert (result.returncode, result.stderr) == (1, "it did not work [step-failed]\n  -> try again\n")
+
+
+def test_ids_are_dim_where_there_are_colours(project: Path) -> None:
+    host = fab(project, "status", FORCE_COLOR="1", NO_COLOR="").stderr
+    assert host == "it did not work\x1b[2m [step-failed]\x1b[22m\n  -> try again\n"
+    bed = fab(project, "verify", FORCE_COLOR="1", NO_COLOR="").stderr
+    assert "nothing was touched\x1b[2m [testbed-faults]\x1b[22m\n" in bed
+    assert "is a list\x1b[2m [wrong-type]\x1b[22m\n" in bed
+    assert "\x1b" not in fab(project, "verify", FORCE_COLOR="1", NO_COLOR="1").stderr
 
 
 def test_debug_adds_the_traceback(project: Path) -> None:

@@ -83,7 +83,7 @@ FAULTS: dict[str, tuple[tuple[str, str], ...]] = {
             "write 'wallaby', '2024.1' or nova's number, such as 23",
         ),
         (
-            "env.openstack_release['root@10.0.0.2']: no nova release that is known here: 'walaby'",
+            "env.openstack_release['root@10.0.0.2']: 'walaby' is not a known nova release",
             "did you mean 'wallaby'?",
         ),
         ("env.openstack_release['far']: is not a compute or openstack host of this testbed", ""),
