@@ -108,6 +108,7 @@ FLAGS = (
 )
 PHYSNET = Parameter("physnet", _text, "the physical network that the ports are on")
 COUNT = Parameter("count", _count, "so many direct ports for one VM (1)")
+INTERVAL = Parameter("interval", _count, "read the counters twice, so many seconds apart: rates per second too")
 DRAIN = Parameter(
     "drain", to_bool, "lead instances away by live migration before a reboot (cloud credentials)", is_switch=True
 )
