@@ -151,8 +151,8 @@ def _failure(status: str, said: bytes) -> str:
     words = " ".join(printable(said.decode(errors="replace")).split())[:_SAID]
     if status == "127":
         return "the host has no `ip`"
-    if '"-j"' in words or "invalid option" in words or "unrecognized option" in words:
-        return f"its `ip` does not know -j, for it is too old or BusyBox's: iproute2 is needed ({words})"
+    if '"-j"' in words or "BusyBox" in words:
+        return f"its `ip` does not know -j: it is BusyBox's, or of an iproute2 that is too old ({words})"
     return f"`ip` failed with status {status}: {words or 'it said nothing'}"
 
 

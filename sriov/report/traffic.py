@@ -38,7 +38,7 @@ def _show_host(host: HostTraffic, has_rates: bool, out: Printer) -> None:
         header, rows = _aligned((*_NAMES, *_COUNTS, *rates, "used by"), list(_rows(port, has_rates)))
         out.table(header, rows)
         for note in _notes(port):
-            out.line(("note ", "yellow"), f"{host.host.label} {port.interface}: {note}")
+            out.line(("note ", "yellow"), f"{port.interface}: {note}")
         out.line()
 
 
@@ -64,7 +64,7 @@ def _source(vf: VfTraffic) -> str:
 
 
 def _numbers(traffic: Traffic) -> list[str]:
-    return [_ABSENT if number is None else f"{number:,.0f}" for number in traffic]
+    return [_ABSENT if number is None else f"{round(number):,}" for number in traffic]
 
 
 def _rates(rates: Rates | None, *, received: bool) -> list[Part]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sriov.facts.counters import PortCounters, Source, VfCounters
-from sriov.facts.model import Facts, Port, VirtualFunction
+from sriov.facts.model import Facts, VirtualFunction
 from sriov.model import Host
 from sriov.resources.contract import Request
 from sriov.scheduling.capacity import wanted_shares
