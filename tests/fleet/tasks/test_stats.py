@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from typing import Any
 
 import pytest
 from conftest import Operator, Visit
 
+from sriov.model import Host, Testbed
+from sriov.planning.probe import counters, functions
+from sriov.resources.contract import Request
 from sriov.simulation import HostSpec, Nic
 
 READY = "intel_iommu=on iommu=pt"
@@ -136,3 +141,17 @@ def test_host_that_is_down_has_its_error_and_the_others_their_numbers(busy: Oper
 def test_interval_that_makes_no_sense_is_refused(busy: Operator) -> None:
     assert busy.fab("stats", "--interval", "3601").code == 2
     assert busy.fab("stats", "--interval", "0").code == 2
+
+
+@pytest.mark.parametrize("shell", ["bash", "mksh", "busybox sh"])
+def test_other_shells_read_the_same(busy: Operator, shell: str) -> None:
+    if shutil.which(shell.split()[0]) is None:
+        pytest.skip(f"{shell} is not installed here")
+    host = busy.fleet["compute2"]
+    asked = Request(Host("root@a", "a"), Testbed("", ()), frozenset(), counter_interval=0)
+    host.path("/root/read.sh").write_text(f"nonce=n\n{functions()}{counters(asked)}section end\n")
+    read, usual = (host.run(f"{program} /root/read.sh") for program in (shell, "dash"))
+    times = re.compile(rb"^@n (counted|link) [0-9.]+", re.MULTILINE)
+    assert (read.stderr, usual.stderr) == (b"", b"")
+    assert times.sub(b"", read.stdout) == times.sub(b"", usual.stdout)
+    assert b"netdev=0 eth0v0 rx_bytes 9800" in read.stdout
