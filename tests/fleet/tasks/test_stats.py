@@ -7,7 +7,7 @@ import shutil
 from typing import Any
 
 import pytest
-from conftest import Operator, Visit
+from conftest import CHECKOUT, Operator, Visit
 
 from sriov.model import Host, Testbed
 from sriov.planning.probe import counters, functions
@@ -82,6 +82,13 @@ def test_driver_that_does_not_count_is_never_shown_as_zeros(counted: Visit) -> N
     assert (idle["source"], idle["receive"]["packets"]) == ("netdev", 0)
     [port] = next(each for each in counted.document["hosts"] if each["hostname"] == "compute2")["ports"]
     assert port["notes"] == ["the driver igb gives no counters of its VFs (the kernel answers zeros in their place)"]
+
+
+def test_document_has_the_keys_that_its_page_promises(counted: Visit) -> None:
+    page = (CHECKOUT / "docs/json.md").read_text().partition("## stats")[2]
+    [vf, *_] = vfs(counted, "compute1", "ens1f0")
+    for key in (*counted.document, *counted.document["hosts"][0], *vf, *vf["receive"]):
+        assert f"`{key}`" in page, key
 
 
 def test_look_costs_one_execution_and_touches_nothing(counted: Visit) -> None:
