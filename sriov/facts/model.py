@@ -122,7 +122,7 @@ class Replaced(NamedTuple):
 class Facts(NamedTuple):
     """One look at a host. `files` are taken whole, by path; `changed` says when, in seconds since boot.
     `values` are the files of one line that a capability asked for: path -> line.
-    `lock` says who is changing this host just now, and since when; empty: nobody.
+    `lock` says who is changing this host just now, and since when; empty: no one.
     `counters` are those of VFs, where they were asked for."""
 
     boot_id: str
