@@ -13,7 +13,7 @@ from .cloud_tasks import (  # noqa: F401 - tasks, which install() and fab look f
 )
 from .fab1 import Hosts
 from .operator_task import install, operator_task
-from .options import COUNT, DRAIN, FORCE_VERSION, PHYSNET, RUN, Options
+from .options import COUNT, DRAIN, FORCE_VERSION, INTERVAL, PHYSNET, RUN, Options
 
 # what a wrong call does not need (fabric's transport, jinja2, rich) is imported when a task runs
 
@@ -70,6 +70,14 @@ def status(options: Options) -> int:
 def capacity(options: Options) -> int:
     """VFs by network and host as host, whitelist and cloud have them; who has which; orphans. Example: fab capacity"""
     from .capacity_commands import capacity as run
+
+    return run(options)
+
+
+@operator_task(hosts=Hosts.OPTIONAL, own=(INTERVAL,))
+def stats(options: Options) -> int:
+    """What each VF has received and sent, and who has it. Example: fab stats root@10.0.0.2 --interval 10"""
+    from .stats_commands import stats as run
 
     return run(options)
 

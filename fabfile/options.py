@@ -109,6 +109,7 @@ FLAGS = (
 )
 PHYSNET = Parameter("physnet", _text, "the physical network that the ports are on")
 COUNT = Parameter("count", _count, "so many direct ports for one VM (1)")
+INTERVAL = Parameter("interval", _count, "read the counters twice, so many seconds apart: rates per second too")
 DRAIN = Parameter("drain", to_bool, "live-migrate instances before a reboot (cloud credentials)", is_switch=True)
 FORCE_VERSION = Parameter("force_version", to_bool, "change even hosts that a newer version has set up", is_switch=True)
 RUN = Parameter("run", _text, "the run to take back, as the report named it; else the last one")

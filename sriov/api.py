@@ -36,7 +36,9 @@ if TYPE_CHECKING:  # what a run that changes hosts does not need, it does not lo
     from sriov.cloud.session import Connection
     from sriov.scheduling.capacity import Capacity
     from sriov.scheduling.explain import Explanation
+    from sriov.scheduling.traffic import Statistics
 
+LONGEST_INTERVAL = 3600  # seconds between two readings of counters
 _FILES = 256  # of the program itself, beside the connections to hosts
 
 
@@ -169,6 +171,35 @@ def explain(
     return replace(explanation, unasked=error.message if error else ""), error
 
 
+def statistics(
+    asked: Iterable[Request],
+    interval: int = 0,
+    access: Access = Access(),
+    options: RunOptions = RunOptions(),
+    watch: Watch = lambda label, event: None,
+) -> tuple[Statistics, tuple[Outcome, ...], SriovError | None]:
+    """What each VF has received and sent since it was made (bytes, packets; seen from its user), and who has it.
+
+    `interval`: whole seconds between two readings on the host, for rates per second by the host's own clock; 0: one
+    reading, no rates; UsageError above 3600. Then the outcome of each look, and why the cloud's side is missing (None:
+    it is not; see `is_failure`). A counter that the host does not give is None, never zero.
+    """
+    from sriov.cloud import claims, session
+    from sriov.scheduling.traffic import join
+
+    if not 0 <= interval <= LONGEST_INTERVAL:
+        words = f"an interval of {interval} s between two readings is out of range"
+        raise UsageError("invalid-argument", words, hint=f"write 1 to {LONGEST_INTERVAL} seconds")
+    asked = tuple(request._replace(counter_interval=interval) for request in _with_all_ports(asked))
+    limits = options.limits._replace(probe=options.limits.probe + interval)  # the host is silent between the readings
+    outcomes = look(asked, access, options._replace(limits=limits), watch)
+    testbed = _testbed(asked)
+    view, error = session.ask(testbed, claims.view)
+    seen = [(outcome.request, outcome.facts) for outcome in outcomes]
+    found = join(seen, interval, None if view is None else view.tenants(testbed.hosts))
+    return found._replace(unasked=error.message if error else ""), outcomes, error
+
+
 def is_failure(cloud_error: SriovError | None) -> bool:
     """Whether a cloud should have answered and did not; where there are no credentials none is missing."""
     from sriov.cloud.session import CloudUnavailableError
@@ -285,6 +316,7 @@ __all__ = [
     "open_session",
     "requests",
     "rollback",
+    "statistics",
     "treat_signals_as_interrupt",
     "unlisted_requests",
 ]  # fmt: skip

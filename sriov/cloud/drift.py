@@ -18,6 +18,7 @@ from sriov.scheduling import pci_rules
 from sriov.scheduling.capacity import Orphan
 from sriov.scheduling.host_devices import Offer, offer_of, ports_of
 from sriov.scheduling.pci_rules import Kind
+from sriov.scheduling.traffic import Tenant
 
 _NAMED = 5  # ports that a message names before it counts the rest
 
@@ -76,6 +77,17 @@ class CloudView:
             for claim in self.on(host):
                 ports = found[host.name]
                 ports[claim.pci_address] = ", ".join(filter(None, (ports.get(claim.pci_address), claim.port)))
+        return found
+
+    def tenants(self, hosts: Sequence[Host]) -> dict[str, dict[str, tuple[Tenant, ...]]]:
+        """Host string -> PCI address -> the ports that claim this VF with their VMs, for every host."""
+        found: dict[str, dict[str, tuple[Tenant, ...]]] = {host.name: {} for host in hosts}
+        for host in hosts:
+            for claim in self.on(host):
+                server = self.servers.get(claim.server_id)
+                tenant = Tenant(claim.port, server.name if server else "")
+                mine = found[host.name]
+                mine[claim.pci_address] = (*mine.get(claim.pci_address, ()), tenant)
         return found
 
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from sriov.facts.counters import PortCounters
+
 ABSENT = "-"  # in place of a checksum: no such file
 
 
@@ -124,7 +126,8 @@ class Replaced(NamedTuple):
 class Facts(NamedTuple):
     """One look at a host. `files` are taken whole, by path; `changed` says when, in seconds since boot.
     `values` are the files of one line that a capability asked for: path -> line.
-    `lock` says who is changing this host just now, and since when; empty: no run is."""
+    `lock` says who is changing this host just now, and since when; empty: no run is.
+    `counters` are those of VFs, where they were asked for."""
 
     boot_id: str
     cmdline: str
@@ -144,6 +147,7 @@ class Facts(NamedTuple):
     other_setters: tuple[str, ...] = ()
     run_id: str = ""
     replaced: tuple[Replaced, ...] = ()
+    counters: tuple[PortCounters, ...] = ()
 
     def port(self, *, interface: str = "", pci: str = "", mac: str = "") -> Port | None:
         for port in self.ports:

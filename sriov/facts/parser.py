@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from sriov.errors import HostError, printable
+from sriov.facts.counters import PortCounters
 from sriov.facts.model import Facts, Holder, HolderKind, Port, Replaced, Unit, VirtualFunction
 
 FILE_LIMIT = 8 << 20  # bytes of one file; RDO's nova.conf, all comments, has some 400 KB
@@ -67,6 +68,7 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
     lines = _pairs(_content(found, "host"))
     one = {key: values[0] for key, values in lines.items()}
     unreadable = tuple(argument for name, argument, _ in found if name == "unreadable")
+    ports = tuple(_port(argument, content) for name, argument, content in found if name == "port")
     return Facts(
         boot_id=printable(one["boot_id"]),
         cmdline=printable(one["cmdline"]),
@@ -86,7 +88,7 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         values=_values(lines.get("value", ())),
         tools=frozenset(lines.get("tool", ())),
         missing_tools=tuple(printable(name) for name in lines.get("missing", ())),
-        ports=tuple(_port(argument, content) for name, argument, content in found if name == "port"),
+        ports=ports,
         files={path: content for path, content in _files(found) if path not in unreadable},
         unreadable=unreadable,
         changed=_changed(found),
@@ -96,7 +98,16 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         else (),
         run_id=next((argument for name, argument, _ in found if name == "run"), ""),
         replaced=tuple(_replaced(printable(_content(found, "run")), printable(_content(found, "kept")))),
+        counters=_counters(found, ports),
     )
+
+
+def _counters(found: list[tuple[str, str, bytes]], ports: tuple[Port, ...]) -> tuple[PortCounters, ...]:
+    if not any(name == "kernel" for name, _, _ in found):
+        return ()
+    from sriov.facts import counters_parser  # late: few runs ask for counters
+
+    return counters_parser.parse(found, {port.pci_address: port.driver for port in ports})
 
 
 def _values(lines: Iterable[str]) -> dict[str, str]:

@@ -19,12 +19,19 @@ _LIBRARIES = ("paths", "common", "holders")
 
 def probe_script(request: Request, nonce: str) -> Script:
     """Execution 1: what the host is. `nonce`: hexadecimal digits."""
-    return Script(f"nonce={nonce}\n{functions()}{look(request, own_lock=False)}".encode())
+    return Script(f"nonce={nonce}\n{functions()}{counters(request)}{look(request, own_lock=False)}".encode())
 
 
 def functions() -> str:
     """What the look calls."""
     return "".join(map(library, _LIBRARIES))
+
+
+def counters(request: Request) -> str:
+    """The reading of the VFs' counters, to stand behind `functions` and before `look`, which ends the output."""
+    if request.counter_interval is None:
+        return ""
+    return assignments(interval=request.counter_interval or "") + text_of("vf-counters.sh")
 
 
 def look(request: Request, *, own_lock: bool) -> str:

@@ -127,7 +127,7 @@ def host_document(run: Outcome) -> HostDocument:
         changes=[_change(run, change) for change in run.first_plan.changes],
         problems=[_problem(problem) for problem in run.plan.problems],
         notes=[NoteDocument(id=note.id, message=note.message) for note in run.notes],
-        error=None if error is None else _error(error),
+        error=None if error is None else error_document(error),
         kernel_arguments=_kernel_arguments(run.facts),
         services=_services(run),
         ports=[port_document(pf, run.facts) for pf in run.request.physical_functions],
@@ -146,7 +146,7 @@ def _change(run: Outcome, change: Change) -> ChangeDocument:
     )
 
 
-def _error(error: HostError) -> ErrorDocument:
+def error_document(error: HostError) -> ErrorDocument:
     return ErrorDocument(id=error.id, kind=error.kind, message=error.message, hint=error.hint, step=error.step)
 
 

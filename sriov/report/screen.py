@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, TextIO
 
-from sriov.errors import counted
+from sriov.errors import HostError, counted
 from sriov.model import Secret
 from sriov.planning.reboots import caveat
 from sriov.report.documents import PortDocument, host_document, roles_text
@@ -172,9 +172,13 @@ def show_trouble(runs: Sequence[Outcome], out: Printer) -> None:
         for problem in (*run.plan.impossible, *(run.plan.blocked if run.error is None else ())):
             _message(out, _ERROR, run, problem.id, str(problem), problem.hint)
         if run.error is not None:
-            _message(out, _ERROR, run, run.error.id, run.error.message, run.error.hint)
+            show_error(run, run.error, out)
     if any(run.status is Status.UNTOUCHED or run.stops_all for run in runs):
         out.line(("nothing was touched on any host", "yellow"))
+
+
+def show_error(run: Outcome, error: HostError, out: Printer) -> None:
+    _message(out, _ERROR, run, error.id, error.message, error.hint)
 
 
 _ERROR: Part = ("error ", "bold red")

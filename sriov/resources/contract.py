@@ -140,6 +140,7 @@ class Request(NamedTuple):
     all_ports: bool = False  # every port of the host, not only the testbed's
     ask_holders: bool = False  # who uses each VF, also where no change asks for it
     rollback: str | None = None  # the run to take back; empty: the last one
+    counter_interval: int | None = None  # seconds between two readings of the VFs' counters; 0: one; None: none
 
     @property
     def physical_functions(self) -> tuple[PhysicalFunction, ...]:

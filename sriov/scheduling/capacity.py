@@ -117,7 +117,7 @@ def measure(
 def _port_rows(
     request: Request, facts: Facts, offer: Offer, port: Port, claimed: Mapping[str, str] | None
 ) -> Iterator[Row]:
-    wanted = _wanted(request, facts, port)
+    wanted = wanted_shares(request, facts, port)
     for physnet in dict.fromkeys((*wanted, *offer.physnets)):
         indexes = wanted.get(physnet, ())
         given = {device.address for device in offer.serving(physnet)}
@@ -143,7 +143,7 @@ def _bound(vfs: Sequence[VirtualFunction], claimed: Mapping[str, str]) -> tuple[
     return tuple(BoundVf(vf.index, vf.pci_address, claimed[vf.pci_address]) for vf in vfs if vf.pci_address in claimed)
 
 
-def _wanted(request: Request, facts: Facts, port: Port) -> dict[str, tuple[int, ...]]:
+def wanted_shares(request: Request, facts: Facts, port: Port) -> dict[str, tuple[int, ...]]:
     """Physical network -> indexes of the VFs that the testbed gives it on this port."""
     pf = _entry_of(request, facts, port)
     return dict(pf.shares()) if pf and pf.num_vfs else {}

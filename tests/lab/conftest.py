@@ -27,6 +27,7 @@ GUEST = pytest.StashKey[Guest]()
 ORDER = (
     *("test_nested_vms.py", "test_setup.py", "test_holders.py", "test_nova_services.py", "test_power_loss.py"),
     *("test_boot_loader.py", "test_fleet.py", "test_logins.py", "test_boot.py", "test_kernel_table.py"),
+    "test_counters.py",
 )
 # Scenarios that start from what one of them made share its worker.
 TOGETHER = {

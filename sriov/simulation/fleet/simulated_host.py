@@ -6,6 +6,7 @@ import contextlib
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,10 @@ class SimulatedHost:
     def release_vf(self, interface: str, index: int, name: str = "instance-00000001") -> None:
         """The holder ends. A write of sriov_numvfs that slept for it takes effect."""
         self._call("release", interface=interface, index=index, name=name)
+
+    def count(self, interface: str, index: int, per_second: Mapping[str, int] | None = None, **counted: int) -> None:
+        """A VF has received and sent so much: `rx_bytes=1500`, names as in `sysfs.traffic`; and goes on so."""
+        self._call("count", interface=interface, index=index, counted=counted, per_second=per_second or {})
 
     @property
     def faults(self) -> Faults:

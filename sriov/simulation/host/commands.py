@@ -28,7 +28,7 @@ class Commands:
             case "systemctl":
                 return await self._systemctl.answer(words, uid)
             case "ip":
-                return ip.answer(self._machine.sysfs.netdevs.by_name, words, uid)
+                return ip.answer(self._machine.sysfs, words, uid)
             case "virsh":
                 return virsh.answer(self._machine.disk("/run/libvirt/qemu"), words)
             case "dpkg-query":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from ...errors import UsageError
 from ..machine.machine import Machine
@@ -32,6 +33,10 @@ class Holders:
         if port is None or index >= port.count:
             raise UsageError("simulation-call", f"{self._machine.spec.name} has no VF {index} of {interface}")
         return port
+
+    def count(self, interface: str, index: int, counted: Mapping[str, int], per_second: Mapping[str, int]) -> None:
+        """A VF has received and sent so much. Raises UsageError for no such VF."""
+        self._port(interface, index).traffic[index].set(counted, per_second)
 
     async def hold(self, interface: str, index: int, kind: str, name: str) -> None:
         """`libvirt`: a guest, with its status XML and its process; `vfio`: the process alone; `domain`: the XML alone.
@@ -104,4 +109,5 @@ class Holders:
             return
         pci = vf_address(port.nic, index)
         sysfs.bus.bind(pci, port.nic.vf_driver)
-        sysfs.netdevs.add(f"{port.nic.interface}v{index}", "02:00:00:00:00:01", pci)
+        name = f"{port.nic.interface}v{index}"
+        sysfs.netdevs.add(name, "02:00:00:00:00:01", pci, traffic=port.traffic[index])

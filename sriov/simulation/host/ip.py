@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..machine.answer import Answer
 from ..sysfs.netdevs import Netdev
+from ..sysfs.sysfs import Sysfs
+from . import ip_json
 
 WORDS = ("show", "list", "set", "dev", "up", "down")  # of the grammar of `ip link`; any other is an interface
 
 
-def answer(netdevs: Mapping[str, Netdev], words: Sequence[str], uid: int) -> Answer:
+def answer(sysfs: Sysfs, words: Sequence[str], uid: int) -> Answer:
     """The answer to the words after `ip`; `set NAME up` or `down` changes the interface."""
+    netdevs = sysfs.netdevs.by_name
     bare = [word for word in words if not word.startswith("-")]
     if bare and bare[0] in ("addr", "address", "a"):
         return 0, "".join(_address(netdev) for netdev in netdevs.values()), ""
@@ -29,6 +32,8 @@ def answer(netdevs: Mapping[str, Netdev], words: Sequence[str], uid: int) -> Ans
         return 0, "", ""
     one_line = any(word.startswith("-") and "o" in word for word in words)
     chosen = [netdevs[name] for name in names] or [netdev for netdev in netdevs.values() if netdev.visible]
+    if "-j" in words or "-json" in words:
+        return 0, ip_json.links(chosen, sysfs.ports, has_counters="-s" in words), ""
     return 0, "".join(_link(netdev, "\\" if one_line else "\n") for netdev in chosen), ""
 
 

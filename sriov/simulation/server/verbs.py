@@ -25,6 +25,10 @@ async def call(host: Host, daemon: Daemon, verb: str, arguments: Mapping[str, An
             await host.holders.hold(arguments["interface"], arguments["index"], arguments["kind"], arguments["name"])
         case "release":
             await host.holders.release(arguments["interface"], arguments["index"], arguments["name"])
+        case "count":
+            host.holders.count(
+                arguments["interface"], arguments["index"], arguments["counted"], arguments["per_second"]
+            )
         case "reboot":
             host.spawn(host.reboot())
         case "host_key":

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from ..tree.nodes import Attribute, Directory, Link, failure
+from .traffic import NAMES, Traffic
 
 
 @dataclass(slots=True)
@@ -21,6 +22,7 @@ class Netdev:
     master: str = ""
     address: str = ""  # of IP, with its prefix
     visible: bool = True
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 class Netdevs:
@@ -35,9 +37,9 @@ class Netdevs:
         """The interfaces of a device."""
         return [netdev for netdev in self.by_name.values() if netdev.pci == pci]
 
-    def add(self, name: str, mac: str, pci: str, *, up: bool = False) -> None:
+    def add(self, name: str, mac: str, pci: str, *, up: bool = False, traffic: Traffic | None = None) -> None:
         """A new interface of the device `pci`; '' is none, as for a bridge."""
-        netdev = Netdev(name, mac, pci, len(self.by_name) + 1, up)
+        netdev = Netdev(name, mac, pci, len(self.by_name) + 1, up, traffic=traffic or Traffic())
         self.by_name[name] = netdev
         self.show(netdev)
 
@@ -56,6 +58,8 @@ class Netdevs:
         folder.entries["flags"] = Attribute(lambda: "0x1003\n" if netdev.up else "0x1002\n")
         folder.entries["operstate"] = Attribute(lambda: f"{_operstate(netdev)}\n")
         folder.entries["carrier"] = Attribute(lambda: _carrier(netdev))
+        for name, shown in _STATISTICS.items():
+            folder.make("statistics").entries[name] = Attribute(_counter(netdev.traffic, shown))
         if netdev.pci:
             folder.entries["device"] = Link(f"../../../{netdev.pci}")
         if netdev.master:
@@ -72,6 +76,14 @@ class Netdevs:
         # the folder stays for an interface that is in another namespace, and is seen empty from here
         if not nets.entries and netdev.name not in self.by_name:
             del parent.entries["net"]
+
+
+# /sys/class/net/*/statistics: `multicast` is of received frames, and there is none of broadcasts
+_STATISTICS = {name: name for name in NAMES if not name.endswith("cast")} | {"multicast": "rx_multicast"}
+
+
+def _counter(traffic: Traffic, name: str) -> Callable[[], str]:
+    return lambda: f"{traffic.of(name)}\n"
 
 
 def _operstate(netdev: Netdev) -> str:

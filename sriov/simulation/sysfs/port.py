@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..spec import Nic
+from .traffic import Traffic
 
 
 @dataclass(slots=True)
 class Port:
-    """`held` are the indexes of VFs that a guest has open, `stuck` the count that a sleeping write wants."""
+    """`held` are the indexes of VFs that a guest has open, `stuck` the count that a sleeping write wants.
+
+    `traffic` is that of each VF, by index.
+    """
 
     nic: Nic
     count: int = 0
@@ -19,6 +23,7 @@ class Port:
     hangs: bool = False
     stuck: int | None = None
     wakeups: list[Callable[[], None]] = field(default_factory=list)
+    traffic: dict[int, Traffic] = field(default_factory=dict)
 
     def wake(self) -> None:
         """All calls that sleep for this port go on."""

@@ -12,6 +12,7 @@ from ..tree.nodes import Attribute, BlockedError, Link, failure
 from .netdevs import Netdev, Netdevs
 from .pci_bus import PciBus
 from .port import Port, vf_address
+from .traffic import Traffic
 
 Later = Callable[[float, Callable[[], None]], None]
 
@@ -111,6 +112,7 @@ class Vfs:
         for index in range(port.count):
             self._remove(port, index)
         port.held.clear()
+        port.traffic.clear()
         port.count = wanted if port.nic.driver_limit is None else min(wanted, port.nic.driver_limit)
         count = port.count
         if count:
@@ -122,6 +124,7 @@ class Vfs:
         nic = port.nic
         driver = nic.vf_driver if port.autoprobe else ""
         for index in range(count):
+            port.traffic[index] = Traffic()
             pci = vf_address(nic, index)
             folder = self._bus.add(pci, vendor=nic.vendor, device=nic.vf_device, driver=driver, numa_node=nic.numa_node)
             folder.entries["physfn"] = Link(f"../{nic.pci}")
@@ -134,8 +137,11 @@ class Vfs:
         for index in range(count if port.count == count else 0):
             pci = vf_address(nic, index)
             if self._bus.driver(pci) == nic.vf_driver:
+                traffic = port.traffic[index]
                 tail = f"{int(nic.mac[-5:-3], 16):02x}:{index:02x}"
-                self._netdevs.add(f"{nic.interface}v{index}", f"02:00:{nic.mac[9:11]}:{nic.mac[-2:]}:{tail}", pci)
+                self._netdevs.add(
+                    f"{nic.interface}v{index}", f"02:00:{nic.mac[9:11]}:{nic.mac[-2:]}:{tail}", pci, traffic=traffic
+                )
 
     def _remove(self, port: Port, index: int) -> None:
         if self._bus.device(port.nic.pci).entries.pop(f"virtfn{index}", None):

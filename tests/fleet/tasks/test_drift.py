@@ -114,6 +114,14 @@ def test_sides_that_agree_have_no_orphans(cloud: Cloud, guest: str) -> None:
     assert visit.executions == {"compute1": 1, "compute2": 1, "openstack1": 1}
 
 
+def test_counters_name_the_port_and_the_vm_that_have_the_vf(cloud: Cloud, guest: str) -> None:
+    cloud.bind("port1", VFS[0])
+    document = cloud.fab("stats", "--json").document
+    [vf, *_] = next(each for each in document["hosts"] if each["hostname"] == "compute1")["ports"][0]["vfs"]
+    assert (vf["holder"], vf["ports"]) == (guest, [{"name": "port1", "vm": "vm-of-port1"}])
+    assert document["cloud"] == {"asked": True, "reason": ""}
+
+
 def test_vf_of_a_vm_that_is_shut_off_is_not_free(cloud: Cloud) -> None:
     """The host shows nobody with it; neutron keeps it bound."""
     cloud.bind("port1", VFS[1])

@@ -14,7 +14,7 @@ import pytest
 from sriov import layout
 from sriov.facts.parser import sections
 from sriov.model import Host, PhysicalFunction, Role, Testbed
-from sriov.planning.probe import functions, look
+from sriov.planning.probe import counters, functions, look, probe_script
 from sriov.rendering.plain import assignments, text_of
 from sriov.resources.contract import Request
 
@@ -65,6 +65,17 @@ def test_header_of_a_discovery_asks_for_ports_alone() -> None:
 def test_rollback_names_its_run_or_the_last_one() -> None:
     assert header(COMPUTE._replace(rollback=""))["manifest"] == "-"
     assert header(COMPUTE._replace(rollback="20261128-0210"))["manifest"] == "20261128-0210"
+
+
+@pytest.mark.parametrize(("interval", "line"), [(0, "interval=\n"), (5, "interval=5\n")])
+def test_counters_are_read_before_the_look_if_they_are_asked_for(interval: int, line: str) -> None:
+    asked = COMPUTE._replace(counter_interval=interval)
+    assert counters(asked) == line.replace("=\n", "=''\n") + text_of("vf-counters.sh")
+    [named] = re.findall(r"^#   (\w+) ", (layout.templates() / "vf-counters.sh").read_text(), re.MULTILINE)
+    assert named == "interval"
+    text = probe_script(asked, "0").text.decode()
+    assert text.index(text_of("vf-counters.sh")) < text.index(text_of("probe.sh"))
+    assert counters(COMPUTE) == ""
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])

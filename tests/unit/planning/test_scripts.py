@@ -60,6 +60,9 @@ SCRIPTS = {
     "probe": probe_script(Request(HOST, BED, BOTH), "0" * 32),
     "probe of one role": probe_script(Request(HOST, BED, frozenset({Role.OPENSTACK})), "0" * 32),
     "probe of all ports": probe_script(Request(HOST, BED, frozenset(), all_ports=True), "0" * 32),
+    "probe of counters": probe_script(
+        Request(HOST, BED, BOTH, all_ports=True, ask_holders=True, counter_interval=5), "0" * 32
+    ),
     "apply": script.apply(Request(HOST, BED, BOTH), PLAN, "0" * 32, run_id="r", who="o'neill@desk", may_reboot=False),
     "apply and reboot": script.apply(
         Request(HOST, BED, BOTH), PLAN, "0" * 32, run_id="r", who="me@desk", may_reboot=True
