@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sriov.errors import ApplyError, HostError, LockedError
 from sriov.planning import host_failures
-from sriov.planning.host_failures import Failure, Reach
+from sriov.planning.host_failures import HostFailure, Reach
 from sriov.planning.plan import Plan
 
 LOCK = "the lock"  # the step of a run that finds the host locked
@@ -19,7 +19,7 @@ def read(host: str, output: bytes, nonce: str, plan: Plan) -> HostError | None:
     return None if failure is None else _error(host, failure, plan)
 
 
-def _error(host: str, failure: Failure, plan: Plan) -> HostError:
+def _error(host: str, failure: HostFailure, plan: Plan) -> HostError:
     if failure.reach is Reach.LOCK:
         return _locked(host, failure.words)
     where = _subject(plan, failure.step)

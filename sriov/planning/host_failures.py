@@ -43,7 +43,7 @@ class Reach(enum.Enum):
     STEP = "step"  # what was done before stands
 
 
-class Failure(NamedTuple):
+class HostFailure(NamedTuple):
     """`id`: one of `IDS`. `step`: the number of the plan's step; None where no step is to blame."""
 
     id: str
@@ -52,20 +52,20 @@ class Failure(NamedTuple):
     words: str
 
 
-def read(output: bytes, nonce: str) -> Failure | None:
+def read(output: bytes, nonce: str) -> HostFailure | None:
     """The first failure that the output of a change tells of: `locked`, `stopped ID [STEP]` or `failed STEP ID`."""
     for name, argument, content in sections(output, nonce):
         words = " ".join(printable(content.decode(errors="replace")).split())
         if name == "locked":
-            return Failure("host-locked", Reach.LOCK, None, words)
+            return HostFailure("host-locked", Reach.LOCK, None, words)
         if name == "stopped":
             said, _, step = argument.partition(" ")
             id = _known(said)
-            return Failure(id, Reach.STAGING, int(step) if step else None, words)
+            return HostFailure(id, Reach.STAGING, int(step) if step else None, words)
         if name == "failed":
             step, _, said = argument.partition(" ")
             id = _known(said)
-            return Failure(id, Reach.STEP, int(step), words)
+            return HostFailure(id, Reach.STEP, int(step), words)
     return None
 
 

@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -301,8 +302,10 @@ def test_login_that_stays_open_is_named_with_its_process() -> None:
         try:
             fleet = BenchFleet(1)
             fleet.hosts = (BenchHost("host1", "127.0.0.1", host.pid, ""),)
-            while fleet.hosts[0].is_idle():
-                pass
+            deadline = time.monotonic() + 30
+            while not any("sleep 47" in words for words in fleet.hosts[0].open_processes()):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
             with pytest.raises(RuntimeError, match=r"(?s)stay open on the hosts after 0 s:.host1: \d+ sleep 47$"):
                 fleet.wait_idle(1, 0)
         finally:

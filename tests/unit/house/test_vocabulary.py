@@ -143,7 +143,7 @@ def hits(path: Path, shown: str = "") -> list[Hit]:
 
 
 _NUMBER = re.compile(r"\blen\(|\bsum\(|count|number|num_|total|\b(added|free|left|present|removed|vfs)\b")
-_PLURAL = re.compile(r" (?:[a-z]+ )?((?!this\b|has\b|is\b|was\b|less\b)[a-z]{2,}s|[A-Z]{2,}s)\b")
+_PLURAL = re.compile(r" (?:[a-z]+ )?((?!gives\b|this\b|has\b|is\b|was\b|less\b)[a-z]{2,}s|[A-Z]{2,}s)\b")
 
 
 def disagreements(source: str) -> Iterator[Text]:

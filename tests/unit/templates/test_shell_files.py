@@ -14,7 +14,7 @@ import pytest
 from shells import NONCE, SHELLS, run
 
 from sriov.planning import host_failures
-from sriov.planning.host_failures import Failure, Reach
+from sriov.planning.host_failures import HostFailure, Reach
 
 LIBRARIES = ("common", "failures", "file_transaction")
 EVERY_BYTE = bytes(range(256)) + b"\n-n %s %% \\n \\0 it's $HOME `id`\r\n\n"
@@ -46,7 +46,7 @@ def attempt(
     return run(shell, root, LIBRARIES, script + after.encode())
 
 
-def refusal(ended: subprocess.CompletedProcess[bytes]) -> Failure:
+def refusal(ended: subprocess.CompletedProcess[bytes]) -> HostFailure:
     failure = host_failures.read(ended.stdout, NONCE)
     assert failure is not None, ended
     assert failure.reach is Reach.STAGING

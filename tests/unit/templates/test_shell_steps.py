@@ -12,7 +12,7 @@ from shells import LIB, NONCE, SHELLS, fake, run
 
 from sriov.facts.parser import sections
 from sriov.planning import host_failures
-from sriov.planning.host_failures import IDS, STEP_FAILED, Failure, Reach
+from sriov.planning.host_failures import IDS, STEP_FAILED, HostFailure, Reach
 from sriov.resources.contract import RESTARTS_DUE
 
 TRAPS = "mkdir -p $state; true >$state/failure\n"
@@ -43,7 +43,7 @@ def test_ids_that_the_shell_says_are_those_with_a_meaning() -> None:
 
 def test_failure_of_an_unknown_id_is_a_failed_step() -> None:
     output = f"\n@{NONCE} failed 2 <script>\nwords\n".encode()
-    assert host_failures.read(output, NONCE) == Failure(STEP_FAILED, Reach.STEP, 2, "words")
+    assert host_failures.read(output, NONCE) == HostFailure(STEP_FAILED, Reach.STEP, 2, "words")
 
 
 def test_folder_of_restarts_has_one_name() -> None:
@@ -65,14 +65,14 @@ def test_failed_step_is_the_last_and_carries_its_id(shell: str, tmp_path: Path) 
     script = "broken() { echo before; fail disk-full 'no   room'; }\nstep 0 change log broken\nstep 1 change log true\n"
     output = steps(shell, tmp_path, script)
     assert said(output) == [("begin", "0", ""), ("failed", "0 disk-full", "before\nno   room")]
-    assert host_failures.read(output, NONCE) == Failure("disk-full", Reach.STEP, 0, "before no room")
+    assert host_failures.read(output, NONCE) == HostFailure("disk-full", Reach.STEP, 0, "before no room")
     assert not (tmp_path / "runs").exists()
 
 
 @each_shell
 def test_command_that_fails_without_a_word_of_ours_is_a_failed_step(shell: str, tmp_path: Path) -> None:
     failure = host_failures.read(steps(shell, tmp_path, "step 4 change '' false\n"), NONCE)
-    assert failure == Failure(STEP_FAILED, Reach.STEP, 4, "")
+    assert failure == HostFailure(STEP_FAILED, Reach.STEP, 4, "")
 
 
 # --- the lock ---
@@ -97,7 +97,7 @@ def test_lock_of_another_run_ends_the_script_with_its_owner(shell: str, tmp_path
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
         ended = run(shell, tmp_path, ("common", "failures", "lock"), TAKE)
-    assert host_failures.read(ended.stdout, NONCE) == Failure("host-locked", Reach.LOCK, None, "you since then")
+    assert host_failures.read(ended.stdout, NONCE) == HostFailure("host-locked", Reach.LOCK, None, "you since then")
 
 
 @each_shell
@@ -130,7 +130,7 @@ def port(tmp_path: Path) -> Path:
     return device
 
 
-def clear(shell: str, root: Path, count: int = 2, seconds: int = 1, force: str = "free") -> Failure | None:
+def clear(shell: str, root: Path, count: int = 2, seconds: int = 1, force: str = "free") -> HostFailure | None:
     return host_failures.read(steps(shell, root, f"step 0 change '' clear_vfs eth0 {count} {seconds} {force}\n"), NONCE)
 
 
@@ -223,7 +223,7 @@ def test_refusal_of_systemd_is_told_with_its_id(
     fake(tmp_path, "systemctl", f"{show}; [ $1 != {refused} ]")
     fake(tmp_path, "journalctl", ":")
     failure = host_failures.read(steps(shell, tmp_path, f"step 0 change '' {command}\n"), NONCE)
-    assert failure == Failure(known, Reach.STEP, 0, words)
+    assert failure == HostFailure(known, Reach.STEP, 0, words)
 
 
 @each_shell
