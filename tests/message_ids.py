@@ -70,6 +70,8 @@ def _ids(tree: ast.Module, takers: set[str], path: Path) -> Iterator[tuple[int, 
             yield from _returned(node)
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
             yield from _assigned(node, node.value)
+        if isinstance(node, ast.ClassDef):
+            yield from _of_class(node)
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
@@ -88,6 +90,14 @@ def _returned(function: ast.FunctionDef) -> Iterator[tuple[int, str]]:
             first = node.value.elts[0]
             if isinstance(first, ast.Constant) and first.value:
                 yield node.lineno, str(first.value)
+
+
+def _of_class(node: ast.ClassDef) -> Iterator[tuple[int, str]]:
+    """Of an error whose class has the id: `id = "..."`."""
+    for found in node.body:
+        if isinstance(found, ast.Assign) and isinstance(found.value, ast.Constant):
+            if any(isinstance(target, ast.Name) and target.id == "id" for target in found.targets):
+                yield found.lineno, str(found.value.value)
 
 
 def _assigned(node: ast.Assign, values: ast.Tuple) -> Iterator[tuple[int, str]]:
