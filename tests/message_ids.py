@@ -95,9 +95,9 @@ def _returned(function: ast.FunctionDef) -> Iterator[tuple[int, str]]:
 def _of_class(node: ast.ClassDef) -> Iterator[tuple[int, str]]:
     """Of an error whose class has the id: `id = "..."`."""
     for found in node.body:
-        if isinstance(found, ast.Assign) and isinstance(found.value, ast.Constant):
-            if any(isinstance(target, ast.Name) and target.id == "id" for target in found.targets):
-                yield found.lineno, str(found.value.value)
+        names = [getattr(target, "id", "") for target in found.targets] if isinstance(found, ast.Assign) else []
+        if "id" in names and isinstance(found, ast.Assign) and isinstance(found.value, ast.Constant):
+            yield found.lineno, str(found.value.value)
 
 
 def _assigned(node: ast.Assign, values: ast.Tuple) -> Iterator[tuple[int, str]]:

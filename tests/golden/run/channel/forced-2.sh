@@ -406,11 +406,11 @@ begin_attempt
 [ -n "$settled" ] || stop cut-off "the new files did not arrive whole"
 [ -d "$restarts_due" ] || mkdir -p "$restarts_due" 2>/dev/null
 { true >"$restarts_due"/nova-compute; } 2>/dev/null
-step 0 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.5:22222", "resource": "virtual-functions", "target": "/etc/systemd/system/sriov-vfs.sh", "found": "no such file", "wanted": "the script that makes VFs at every boot", "effect": "none", "diff": []}' write_file /etc/systemd/system/sriov-vfs.sh - 
+step 0 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "virtual-functions", "target": "/etc/systemd/system/sriov-vfs.sh", "found": "no such file", "wanted": "the script that makes VFs at every boot", "effect": "none", "diff": []}' write_file /etc/systemd/system/sriov-vfs.sh - 
 step 1 change '' clear_vfs eth0 4 60 force 
 step 2 - '' write_file /etc/systemd/system/sriov-vfs-eth0.service - 
-step 3 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.5:22222", "resource": "virtual-functions", "target": "eth0", "found": "4 VFs, no unit", "wanted": "2 VFs, at every boot", "effect": "VF reset", "diff": ["--- /etc/systemd/system/sriov-vfs-eth0.service", "+Description=2 SR-IOV virtual functions on eth0"]}' start_unit sriov-vfs-eth0 eth0 
-step 4 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.5:22222", "resource": "services", "target": "nova-compute", "found": "it has not seen the new VFs", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
+step 3 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "virtual-functions", "target": "eth0", "found": "4 VFs, no unit", "wanted": "2 VFs, at every boot", "effect": "VF reset", "diff": ["--- /etc/systemd/system/sriov-vfs-eth0.service", "+Description=2 SR-IOV virtual functions on eth0"]}' start_unit sriov-vfs-eth0 eth0 
+step 4 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "services", "target": "nova-compute", "found": "it has not seen the new VFs", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
 if ! tidy && [ -z "$failed" ]; then
     printf 'disk-failed\n' >"$state/failure"
     say_failed

@@ -406,8 +406,11 @@ begin_attempt
 [ -n "$settled" ] || stop cut-off "the new files did not arrive whole"
 [ -d "$restarts_due" ] || mkdir -p "$restarts_due" 2>/dev/null
 { true >"$restarts_due"/nova-scheduler; } 2>/dev/null
-step 0 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.6:22222", "resource": "nova-options", "target": "/etc/nova/nova.conf", "found": "", "wanted": "1 lines to add, 0 to take out", "effect": "service restart", "diff": ["--- /etc/nova/nova.conf", "+++ /etc/nova/nova.conf", "+# BEGIN sriov-fab filters: managed, edits inside are overwritten", "+enabled_filters = ComputeFilter,ComputeCapabilitiesFilter,ImagePropertiesFilter,ServerGroupAntiAffinityFilter,ServerGroupAffinityFilter,PciPassthroughFilter", "+# END sriov-fab filters f4f69d14"]}' write_file /etc/nova/nova.conf 4d75f8ff33cc0e7c5053f5f346d558d30f91ee13e59cf0ab863a6f4fa1ca7a4e 
-step 1 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.6:22222", "resource": "services", "target": "nova-scheduler", "found": "it has not read the new /etc/nova/nova.conf", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-scheduler 
+{ { [ -d "${run%/*/*}" ] || mkdir -p "${run%/*/*}"; } && printf '%s\n' VERSION >/var/lib/sriov/version-new &&
+    sync -- /var/lib/sriov/version-new && mv -f -T -- /var/lib/sriov/version-new /var/lib/sriov/version; } 2>"$state/output" ||
+    stop state-unwritable "cannot write /var/lib/sriov/version: is the disk full or read-only?"
+step 0 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.6:22222", "resource": "nova-options", "target": "/etc/nova/nova.conf", "found": "", "wanted": "1 line to add, 0 to remove", "effect": "service restart", "diff": ["--- /etc/nova/nova.conf", "+++ /etc/nova/nova.conf", "+# BEGIN sriov-fab filters: managed, edits inside are overwritten", "+enabled_filters = ComputeFilter,ComputeCapabilitiesFilter,ImagePropertiesFilter,ServerGroupAntiAffinityFilter,ServerGroupAffinityFilter,PciPassthroughFilter", "+# END sriov-fab filters f4f69d14"]}' write_file /etc/nova/nova.conf 4d75f8ff33cc0e7c5053f5f346d558d30f91ee13e59cf0ab863a6f4fa1ca7a4e 
+step 1 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.6:22222", "resource": "services", "target": "nova-scheduler", "found": "it has not read the new /etc/nova/nova.conf", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-scheduler 
 if ! tidy && [ -z "$failed" ]; then
     printf 'disk-failed\n' >"$state/failure"
     say_failed

@@ -407,17 +407,17 @@ begin_attempt
 [ -n "$settled" ] || stop cut-off "the new files did not arrive whole"
 [ -d "$restarts_due" ] || mkdir -p "$restarts_due" 2>/dev/null
 { true >"$restarts_due"/nova-compute; } 2>/dev/null
-step 0 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/nova/nova.conf", "found": "as run RUN left it", "wanted": "as before the run", "effect": "none", "diff": []}' write_file /etc/nova/nova.conf c0664d7a637014cbeeee367fb3d22607562e1e620cfa7a10382a896113c78bcf 
+step 0 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/nova/nova.conf", "found": "as run RUN left it", "wanted": "as before the run", "effect": "none", "diff": []}' write_file /etc/nova/nova.conf c0664d7a637014cbeeee367fb3d22607562e1e620cfa7a10382a896113c78bcf 
 step 1 change '' stop_unit sriov-vfs-eth1 
 step 2 - '' clear_vfs eth1 3 60 free 
 step 3 - '' remove_file /etc/systemd/system/sriov-vfs-eth1.service 9a0708719d3be7884139ce429ee3d50b003d3d8ee81ebc5b709e167bde43123c 
-step 4 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/systemd/system/sriov-vfs-eth1.service", "found": "as run RUN left it", "wanted": "removed, with its VFs", "effect": "VF reset", "diff": []}' systemctl daemon-reload 
+step 4 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/systemd/system/sriov-vfs-eth1.service", "found": "as run RUN left it", "wanted": "removed, with its VFs", "effect": "VF reset", "diff": []}' systemctl daemon-reload 
 step 5 change '' stop_unit sriov-vfs-eth0 
 step 6 - '' clear_vfs eth0 7 60 free 
 step 7 - '' remove_file /etc/systemd/system/sriov-vfs-eth0.service a23125e7a70741036271ddbc59f7032eded4e60ea6115de781e83d5ccf9b1ef7 
-step 8 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/systemd/system/sriov-vfs-eth0.service", "found": "as run RUN left it", "wanted": "removed, with its VFs", "effect": "VF reset", "diff": []}' systemctl daemon-reload 
-step 9 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/systemd/system/sriov-vfs.sh", "found": "as run RUN left it", "wanted": "removed", "effect": "none", "diff": []}' remove_file /etc/systemd/system/sriov-vfs.sh 715152646001a4cf820d53bf2f22609fa622648c1d1fde4a8d439e96c64d147d 
-step 10 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "host": "root@127.77.0.4:22222", "resource": "services", "target": "nova-compute", "found": "it has not read the new /etc/nova/nova.conf", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
+step 8 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/systemd/system/sriov-vfs-eth0.service", "found": "as run RUN left it", "wanted": "removed, with its VFs", "effect": "VF reset", "diff": []}' systemctl daemon-reload 
+step 9 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.4:22222", "resource": "rollback", "target": "/etc/systemd/system/sriov-vfs.sh", "found": "as run RUN left it", "wanted": "removed", "effect": "none", "diff": []}' remove_file /etc/systemd/system/sriov-vfs.sh 715152646001a4cf820d53bf2f22609fa622648c1d1fde4a8d439e96c64d147d 
+step 10 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.4:22222", "resource": "services", "target": "nova-compute", "found": "it has not read the new /etc/nova/nova.conf", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
 if ! tidy && [ -z "$failed" ]; then
     printf 'disk-failed\n' >"$state/failure"
     say_failed
