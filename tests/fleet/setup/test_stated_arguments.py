@@ -130,10 +130,20 @@ def test_argument_of_ours_that_gives_way_is_told() -> None:
 @pytest.mark.parametrize(
     ("words", "pools", "target", "message"),
     [
-        (LISTED, {"_1048576": "48"}, "hugepagesz=1G", "the kernel has 48 huge pages of that size, it was told 64"),
+        (
+            LISTED,
+            {"_1048576": "48"},
+            "hugepagesz=1G",
+            "the kernel has 48 huge pages of that size, its command line asks for 64",
+        ),
         (LISTED, {"_2048": "0"}, "hugepagesz=1G", "this kernel has no huge pages of that size"),
         (("hugepages=512",), {"_2048": "100"}, "hugepagesz=2M", "the kernel has 100 huge pages"),
-        (("hugepagesz=2M", "hugepages=0:300,1:212"), {"_2048": "511"}, "hugepagesz=2M", "it was told 512"),
+        (
+            ("hugepagesz=2M", "hugepages=0:300,1:212"),
+            {"_2048": "511"},
+            "hugepagesz=2M",
+            "its command line asks for 512",
+        ),
     ],
 )
 def test_huge_pages_that_the_kernel_has_not_are_told(
@@ -204,5 +214,5 @@ def test_host_with_too_little_memory_fails_and_is_not_rebooted_again(
     for boots in (2, 2):
         outcome = bench.converge("small1", limits=SHORT._replace(settle=1))["small1"]
         assert outcome.status is Status.FAILED
-        assert "the kernel has 14 huge pages of that size, it was told 16" in str(outcome.error)
+        assert "the kernel has 14 huge pages of that size, its command line asks for 16" in str(outcome.error)
         assert len(fleet["small1"].boots) == boots

@@ -76,7 +76,7 @@ def test_damaged_mark_is_told_and_nothing_more(operator: Operator, fleet: Fleet)
     host.path(MARK).write_bytes(b"\x1b[2J\xff\x00 no version\n")
     visit = operator.fab("setup_all")
     assert visit.code == 0, visit.said
-    assert "it holds no version" in visit.said
+    assert "it does not hold a version" in visit.said
     assert "\x1b[2J" not in visit.said
     assert host.path(MARK).read_text() == f"{__version__}\n"
 

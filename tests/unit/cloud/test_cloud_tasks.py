@@ -229,6 +229,6 @@ def test_without_openstacksdk_the_task_says_what_to_install(caller: Caller, tmp_
     hidden = tmp_path / "hidden"
     hidden.mkdir()
     (hidden / "openstack.py").write_text("raise ModuleNotFoundError('openstack')\n")
-    answer = caller.fab(NETWORK, PYTHONPATH=str(hidden))
+    answer = caller.fab(NETWORK, PYTHONPATH=str(hidden), OS_AUTH_URL="http://127.0.0.1:9/v3")
     assert answer.returncode == 2
     assert "pip install openstacksdk" in answer.stderr

@@ -110,7 +110,7 @@ def test_way_back_leaves_the_script_to_a_unit_that_must_stay() -> None:
         (UNIT.removeprefix("/etc/systemd/system/sriov-vfs-").removesuffix(".service"), Severity.BLOCKED),
         (PATH, Severity.WARNING),
     ]
-    assert back.problems[1].message == "it stays, for sriov-vfs-eth0 calls it"
+    assert back.problems[1].message == "it stays, because sriov-vfs-eth0 calls it"
 
 
 def test_way_back_leaves_the_script_to_a_unit_of_a_later_run() -> None:

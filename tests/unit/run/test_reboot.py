@@ -119,7 +119,7 @@ def test_host_that_comes_back_is_proven() -> None:
 def test_request_to_stop_that_comes_before_the_word_leaves_the_host_up() -> None:
     told, there = Told("rebooting"), There(NEW)
     outcome = story(there, told, lambda ctx: ctx.stop.set())
-    assert error_of(outcome) == "interrupted before its reboot; all that comes before it is done"
+    assert error_of(outcome) == "interrupted before its reboot; everything before it is done"
     assert (told.heard, there.logins) == ([], 0)
 
 
@@ -127,7 +127,7 @@ def test_request_to_stop_that_comes_before_the_answer_ends_the_wait() -> None:
     found: list[RunContext] = []
     told, there = Told(silent=True, then=lambda: found[0].stop.set()), There(NEW)
     outcome = story(there, told, found.append)
-    assert error_of(outcome) == "interrupted while its reboot was waited for"
+    assert error_of(outcome) == "interrupted while waiting for its reboot"
     assert told.heard == [b"reboot mark\n"]
     assert there.logins == 0
 
