@@ -108,7 +108,7 @@ STRICTER = {
     "signed by a CA": ("", "@cert-authority {at},judged {ca}", "known_hosts:1 trusts a certificate authority for it"),
     "no checking": ("StrictHostKeyChecking no", "", "StrictHostKeyChecking no of the SSH .* does not make"),
     "off": ("StrictHostKeyChecking off", "", "StrictHostKeyChecking off of the SSH"),
-    "new ones": ("StrictHostKeyChecking accept-new", "", "StrictHostKeyChecking accept-new of the SSH .* does not make"),
+    "new ones": ("StrictHostKeyChecking accept-new", "", "accept-new of the SSH .* does not make"),
     "address": ("CheckHostIP yes", "{at} {ed25519}", "CheckHostIP yes of the SSH configuration is not supported"),
     "command": ("KnownHostsCommand /bin/echo {at} {ed25519}", "", "KnownHostsCommand .* is not supported"),
     "revoked file": ("RevokedHostKeys {folder}/revoked", "{at} {ed25519}", "RevokedHostKeys .* is not supported"),
