@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from ..errors import SriovError, UsageError
+from ..errors import SriovError, UsageError, tagged
 from . import demo
 from .fleet.fleet import Fleet
 from .spec import Cpu, Family, HostSpec
 
 HOSTS = "openstack1,compute1,compute2,compute3"
+RELEASES = range(14, 35)  # nova's major numbers that a host can have
 
 
 def spec_of(name: str, *, release: int = 26, family: Family = "debian", cpu: Cpu = "intel") -> HostSpec:
@@ -53,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     command = verbs.add_parser("up", help="run simulated hosts until SIGTERM or Ctrl-C")
     command.add_argument("--hosts", default=HOSTS, help="names; the role is how a name begins (default: %(default)s)")
     command.add_argument("--directory", type=Path, required=True, help="where testbed.py, known_hosts and keys go")
-    command.add_argument("--release", type=int, default=26, help="nova's major number, 14 to 34")
+    command.add_argument("--release", type=int, choices=RELEASES, default=26, metavar="N", help="nova's, 14 to 34")
     command.add_argument("--family", choices=("debian", "rhel"), default="debian")
     command.add_argument("--cpu", choices=("intel", "amd", "arm"), default="intel")
     command.set_defaults(run=up)
@@ -66,7 +67,7 @@ def main() -> int:
     try:
         return int(arguments.run(arguments))
     except SriovError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(tagged(f"error: {error}", error.id), file=sys.stderr)
         return error.exit_code
 
 

@@ -46,6 +46,8 @@ def read_cloud_login(values: Mapping[str, object], hosts: tuple[Host, ...], faul
 def _texts(keystone: Mapping[object, object], faults: FaultList) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in keystone.items():
+        if value is None:  # such as os.getenv() of a variable that is not set
+            continue
         at = ("keystone", key)
         name, text = read_text(key, at, faults), read_text(value, at, faults)
         if name is not None and text is not None:

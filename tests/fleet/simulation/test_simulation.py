@@ -15,6 +15,7 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from conftest import CHECKOUT
 
 from sriov.errors import SriovError, UsageError
 from sriov.simulation import Fleet, HostSpec, Nic, SimulatedHost, User
@@ -659,6 +660,14 @@ def test_fleet_command_line_runs_until_sigterm(tmp_path: Path) -> None:
     assert fleet.returncode == 0
     assert "compute1: [" in (tmp_path / "testbed.py").read_text()
     assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize(("words", "told"), [("--hosts control1", "[simulation-call]"), ("--release 99", "--release")])
+def test_fleet_command_line_refuses_what_it_cannot_simulate(tmp_path: Path, words: str, told: str) -> None:
+    call = [sys.executable, "-m", "sriov.simulation", "up", "--directory", str(tmp_path / "fleet"), *words.split()]
+    answer = subprocess.run(call, capture_output=True, text=True, cwd=CHECKOUT, timeout=60)
+    assert (answer.returncode, told in answer.stderr) == (2, True), answer.stderr
+    assert not (tmp_path / "fleet").exists()
 
 
 def test_two_fleets_run_side_by_side(fleet: Fleet) -> None:
