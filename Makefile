@@ -8,7 +8,7 @@ CONSTRAINTS ?= constraints.txt
 SHELL_FILES = $(wildcard templates/*.sh templates/lib/*.sh sriov/simulation/stubs/*.sh tests/bench/host_commands/*) \
     $(shell find tests -path tests/golden -prune -o -name '*.sh' -print)
 
-.PHONY: demo test quick coverage lint shellcheck docs dist lab lab-slow nova cloud bench bench-against clean system
+.PHONY: demo test quick coverage lint shellcheck docs dist lab lab-slow nova cloud bench bench-against clean system system-for-tests
 
 $(VENV)/.ready: setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,22 +19,25 @@ $(VENV)/.ready: setup.py pyproject.toml constraints.txt
 system:
 	@sh tests/system.sh
 
+system-for-tests:
+	@sh tests/system.sh tests
+
 demo: system $(VENV)/.ready
 	@$(BIN)/python -m sriov.simulation demo
 
 # two modules at a time: each has its hosts to itself. In the order of the folders, so that what takes long begins first
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
-test: system $(VENV)/.ready lint docs
+test: system-for-tests $(VENV)/.ready lint docs
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not lab" $(PYTEST_ARGS)
 
 # what takes long or needs more than the checkout is left out
-quick: system $(VENV)/.ready lint
+quick: system-for-tests $(VENV)/.ready lint
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not lab and not nova and not slow" $(PYTEST_ARGS)
 
 # lines of sriov/ that the tests reach, but for the simulation; below 92 % it fails. As slow as `make test` and no part
 # of CI. Processes that are killed on purpose leave no record.
-coverage: system $(VENV)/.ready
+coverage: system-for-tests $(VENV)/.ready
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(SIDE_BY_SIDE) -m "not lab and not nova" $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet

@@ -1,14 +1,16 @@
 #!/bin/sh
-# What the simulated hosts and their tests need from the system: an SSH client and server, namespaces,
-# and the shells in which the functions of templates/lib run. Installs it where it may.
+# What simulated hosts need from the system: an SSH client and server, namespaces; with `tests` as its argument also the
+# shells in which the tests run the functions of templates/lib. Installs it where it may.
 set -eu
 missing=
 command -v ssh >/dev/null || missing="$missing openssh-client"
 [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
 command -v nsenter >/dev/null || missing="$missing util-linux"
-for shell in dash bash busybox mksh; do
-    command -v "$shell" >/dev/null || missing="$missing $shell"
-done
+if [ "${1:-}" = tests ]; then
+    for shell in dash bash busybox mksh; do
+        command -v "$shell" >/dev/null || missing="$missing $shell"
+    done
+fi
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "please install these packages first:$missing" >&2
