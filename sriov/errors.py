@@ -40,9 +40,9 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def tagged(text: str, id: str) -> str:
-    """The text with its id in brackets at the end of the first line."""
+    """The text with its id, if it has one, in brackets at the end of the first line."""
     first, feed, rest = text.partition("\n")
-    return f"{first} [{id}]{feed}{rest}"
+    return f"{first} [{id}]{feed}{rest}" if id else text
 
 
 def nearest(word: object, known: Iterable[str], cutoff: float = 0.6) -> str:

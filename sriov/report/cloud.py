@@ -7,10 +7,9 @@ from dataclasses import asdict
 
 from sriov.cloud.binding import BindingRow
 from sriov.cloud.checks import Check, Result
-from sriov.errors import counted
+from sriov.errors import counted, tagged
 from sriov.model import Role
 from sriov.report.heading import heading
-from sriov.report.printer import first_line, tag, text_of
 from sriov.scheduling.explain import Explained, Explanation
 
 Suites = Sequence[tuple[str, Sequence[Check]]]
@@ -27,12 +26,8 @@ def binding_document(name: str, rows: Sequence[BindingRow]) -> dict[str, object]
 
 def binding_words(rows: Sequence[BindingRow]) -> str:
     return "\n".join(
-        f"{row.verdict.value:8}{row.name}: {row.value}{_tag(row.id)}\n        {row.meaning}" for row in rows
+        tagged(f"{row.verdict.value:8}{row.name}: {row.value}\n        {row.meaning}", row.id) for row in rows
     )
-
-
-def _tag(id: str) -> str:
-    return text_of(tag(id)) if id else ""
 
 
 def smoke_document(image: str, flavor: str, suites: Suites) -> dict[str, object]:
@@ -51,7 +46,7 @@ def _smoke_lines(suites: Suites) -> Iterator[str]:
     for physnet, checks in suites:
         yield physnet
         for check in checks:
-            yield f"  {check.outcome.value:9} {check.name}{_tag(check.id)}\n            {check.words}"
+            yield tagged(f"  {check.outcome.value:9} {check.name}\n            {check.words}", check.id)
         counts = {result: sum(check.outcome is result for check in checks) for result in Result}
         yield "  " + ", ".join(f"{count} {result.value}" for result, count in counts.items())
 
@@ -69,5 +64,4 @@ def _failing(host: Explained) -> str:
     if step is None:
         free = counted(host.free, "free VF")
         return f"nothing is wrong, {free}" if host.role is Role.COMPUTE else "nothing is wrong"
-    first, rest = first_line(f"{step.name}: {step.found}")
-    return f"{first}{_tag(step.id)}{rest}" + (f"\n      -> {step.remedy}" if step.remedy else "")
+    return tagged(f"{step.name}: {step.found}", step.id) + (f"\n      -> {step.remedy}" if step.remedy else "")
