@@ -58,7 +58,7 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
         elif port:
             if port.interface in named:
                 message = "two entries of the testbed mean this port"
-                yield Problem("port-named-twice", _NAME, port.interface, message, "keep one of them")
+                yield Problem("duplicate-port", _NAME, port.interface, message, "keep one of them")
             named.add(port.interface)
             yield VfCount(port.interface, pf.num_vfs)
     for path in facts.files:
