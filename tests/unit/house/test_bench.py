@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import random
 import signal
 import socket
@@ -303,7 +304,7 @@ def test_login_that_stays_open_is_named_with_its_process() -> None:
             fleet = BenchFleet(1)
             fleet.hosts = (BenchHost("host1", "127.0.0.1", host.pid, ""),)
             deadline = time.monotonic() + 30
-            while not any("sleep 47" in words for words in fleet.hosts[0].open_processes()):
+            while not any(re.fullmatch(r"\d+ sleep 47", words) for words in fleet.hosts[0].open_processes()):
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             with pytest.raises(RuntimeError, match=r"(?s)stay open on the hosts after 0 s:.host1: \d+ sleep 47$"):
