@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import random
+import re
 import signal
 import socket
 import struct
