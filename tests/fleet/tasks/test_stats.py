@@ -14,6 +14,8 @@ from sriov.planning.probe import counters, functions
 from sriov.resources.contract import Request
 from sriov.simulation import HostSpec, Nic
 
+pytestmark = pytest.mark.slow
+
 READY = "intel_iommu=on iommu=pt"
 SRIOV = {
     "compute1": [{"interface": "ens1f0", "VF": 3, "physnets": ["physnet1", "physnet2"]}],
