@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("mkdocs")
-pytest.importorskip("material")
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
