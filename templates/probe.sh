@@ -1,8 +1,9 @@
 # What a host is: read only, one pass, few processes. The text is fixed; sriov/facts/parser.py reads the sections, and
 # sriov/planning/probe.py sets these variables before. Words of a list are parted by blanks; empty means no.
 #   all_ports   every port
-#   ports       INTERFACE:VFS, ports to look at. Where another number of VFs stands than VFS, also who holds each
-#   by_address  ADDRESS=VFS, the same by PCI or MAC address
+#   ports       ports to look at, by interface
+#   by_address  the same by PCI or MAC address
+#   holders     also who holds each VF; else those alone that the host itself uses
 #   compute     a compute host: also who else sets numbers of VFs
 #   files       globs of files to read whole
 #   units       names of systemd units
@@ -50,7 +51,7 @@ for f in $values; do
     printf 'value=%s %s\n' "$f" "$v"
 done
 
-# port INTERFACE VFS: where another number of VFs stands than VFS, also who holds each
+# port INTERFACE
 port() {
     d=$net/$1/device
     [ -e "$d/vendor" ] || return 0
@@ -82,14 +83,14 @@ port() {
         count=$((count + 1))
     done
     # sriov_numvfs itself is not read: while a write to it hangs, reading it hangs as well
-    [ "$count" = 0 ] || [ "$count" = "$2" ] || vf_holders "$d" | sed 's/^/holder=/'
+    [ "$count" = 0 ] || { if [ -n "$holders" ]; then vf_holders "$d"; else host_users "$d"; fi; }
 }
-[ -z "$all_ports" ] || for f in "$net"/*; do port "${f##*/}" -; done
+[ -z "$all_ports" ] || for f in "$net"/*; do port "${f##*/}"; done
 # a name may look like a glob
 set -f
 for named in $ports; do
     set +f
-    port "${named%:*}" "${named##*:}"
+    port "$named"
 done
 set +f
 [ -z "$by_address" ] || for f in "$net"/*; do
@@ -97,7 +98,7 @@ set +f
     pci=$v
     value "$f/address"
     for named in $by_address; do
-        case ${named%=*} in "$pci" | "$v") port "${f##*/}" "${named##*=}"; break ;; esac
+        case $named in "$pci" | "$v") port "${f##*/}"; break ;; esac
     done
 done
 # a port that the testbed no longer names
@@ -105,9 +106,9 @@ done
     [ -e "$f" ] || continue
     while IFS= read -r line; do
         case $line in '# interface '*)
-            case " $ports" in
-                *" ${line#\# interface }:"*) ;;
-                *) [ -z "${line#\# interface }" ] || port "${line#\# interface }" 0 ;;
+            case " $ports " in
+                *" ${line#\# interface } "*) ;;
+                *) [ -z "${line#\# interface }" ] || port "${line#\# interface }" ;;
             esac
             break
             ;;

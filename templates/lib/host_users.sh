@@ -1,0 +1,89 @@
+# Which virtual functions the host itself uses. Reads only, and costs a process only where one of them is up.
+# Needs: common.sh, $proc. Sets: $holder, who uses one of them, and $named, each interface with an address of more than
+# the link's scope, or a route. $claims, $above and $unseen are those of holders.sh, which looks for guests too.
+nl='
+'
+claims=
+above=
+unseen=
+named=
+
+# host_users PF_DEVICE: the same lines, of VFs that the host uses
+host_users() {
+    for link in "$1"/virtfn*; do
+        [ -d "$link/net" ] || continue
+        holder=
+        network_user "$link" up
+        [ -z "$holder" ] || { target "$link" && printf 'holder=%s %s %s\n' "${link##*/virtfn}" "$v" "$holder"; }
+    done
+}
+
+# cannot_see WORDS: the first reason is the one to tell
+cannot_see() { [ -n "$unseen" ] || unseen=$1; }
+
+# has PROGRAM
+has() { command -v "$1" >/dev/null || { cannot_see "this host has no $1" && return 1; }; }
+
+# found KEY LINES: $holder is what LINES say behind that key
+found() {
+    case $2 in *"$nl$1 "*) ;; *) return 1 ;; esac
+    holder=${2#*"$nl$1 "}
+    holder=${holder%%"$nl"*}
+}
+
+# network_user VF_DEVICE UP: its use by the host's network, or by a driver for a program of the host. UP: an address
+# counts only on a device that is up; it is not looked for elsewhere.
+network_user() {
+    target "$1/driver"
+    case $v in
+        '' | vfio-pci | pci-stub) return 0 ;;
+        igb_uio | uio_pci_generic | pciback | xen-pciback) holder="user-space driver $v" && return ;;
+    esac
+    for netdev in "$1"/net/*; do
+        if [ ! -e "$netdev" ]; then
+            # a network driver without a device here: sysfs shows a device only in its own namespace
+            [ ! -d "$1/net" ] || holder="another network namespace"
+            return 0
+        fi
+        words="network device ${netdev##*/}"
+        ! found "dev:${netdev##*/}" "$claims" || return 0
+        for f in "$netdev"/master "$netdev"/upper_*; do
+            [ -e "$f" ] || continue
+            target "$f"
+            [ "$f" = "$netdev/master" ] && holder="$words, part of $v" || holder="$words, which carries $v"
+            return
+        done
+        value "$netdev/ifindex"
+        ! found "$v" "$above" || { holder="$words, which carries $holder" && return; }
+        value "$netdev/flags"
+        # the last bit is IFF_UP
+        case $v in *[13579bdfBDF]) up=yes ;; *) up= ;; esac
+        [ -n "$up" ] || [ -z "$2" ] || continue
+        [ -n "$named" ] || see_names
+        case $named in
+            *" ${netdev##*/} an address "*) holder="$words, which has an address" && return ;;
+            *" ${netdev##*/} a route "*) holder="$words, which has a route" && return ;;
+        esac
+        [ -n "$up" ] || continue
+        value "$netdev/statistics/tx_packets"
+        # a link that comes up sends a few by itself
+        [ "${v:-0}" -lt 50 ] || holder="host traffic on ${netdev##*/}"
+    done
+}
+
+# see_names: fills $named
+see_names() {
+    named=' '
+    if has ip; then
+        f=$(ip -o addr show 2>&1) || cannot_see "ip addr: ${f##*"$nl"}"
+        while read -r _ line f; do
+            case $f in *'scope link'* | '') ;; *) named="$named$line an address " ;; esac
+        done <<END
+$f
+END
+    fi
+    while read -r line f; do named="$named$line a route "; done <"$proc/net/route"
+    [ ! -r "$proc/net/ipv6_route" ] || while read -r f _ _ _ _ _ _ _ _ line; do
+        case $f in fe80* | ff*) ;; *) named="$named$line a route " ;; esac
+    done <"$proc/net/ipv6_route"
+} 2>/dev/null
