@@ -8,7 +8,7 @@ them is `sriov.resources.registry`. So two capabilities never write one file twi
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from sriov.facts.model import Facts
@@ -88,7 +88,11 @@ Step = WriteFile | RemoveFile | RestoreFile | Command
 
 
 class Change(NamedTuple):
-    """One difference and how it is put right. `diff` holds lines of ours only, ready to print."""
+    """One difference and how it is put right. `diff` holds lines of ours only, ready to print.
+
+    `is_leftover`: it takes away what the testbed does not ask for any more. A plan sets such changes apart unless the
+    call removes (`Request.removes`), so their owner says them either way.
+    """
 
     resource: str
     target: str
@@ -97,6 +101,7 @@ class Change(NamedTuple):
     steps: tuple[Step, ...]
     effect: Effect = Effect.NONE
     diff: tuple[str, ...] = ()
+    is_leftover: bool = False
 
     def __str__(self) -> str:
         return f"{self.resource} {self.target}: {self.summary}"
@@ -115,7 +120,10 @@ class Severity(enum.Enum):
 
 
 class Problem(NamedTuple):
-    """Something that no step of ours can or may put right. `id`: see `sriov.errors`."""
+    """Something that no step of ours can or may put right. `id`: see `sriov.errors`.
+
+    `holds`: the port whose VFs stay as they are for it; all that rests on them waits (see `stays`).
+    """
 
     id: str
     resource: str
@@ -123,6 +131,7 @@ class Problem(NamedTuple):
     message: str
     hint: str = ""
     severity: Severity = Severity.IMPOSSIBLE
+    holds: str = ""
 
     def __str__(self) -> str:
         return f"{self.resource} {self.target}: {self.message}"
@@ -141,6 +150,8 @@ class Request(NamedTuple):
     ask_holders: bool = False  # who uses each VF, also where no change asks for it
     rollback: str | None = None  # the run to take back; empty: the last one
     counter_interval: int | None = None  # seconds between two readings of the VFs' counters; 0: one; None: none
+    removes: bool = False  # what the testbed does not ask for any more goes; else it stays, and is told
+    held: frozenset[str] = frozenset()  # ports whose VFs stay as they are; the plan finds them, no caller says them
 
     @property
     def physical_functions(self) -> tuple[PhysicalFunction, ...]:
@@ -149,6 +160,17 @@ class Request(NamedTuple):
     @property
     def wants_vfs(self) -> bool:
         return any(pf.num_vfs for pf in self.physical_functions)
+
+    def asked_ports(self, facts: Facts) -> frozenset[str]:
+        """The ports that the testbed asks something of, by their names on the host."""
+        found = (facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac) for pf in self.physical_functions)
+        return frozenset(port.interface for port in found if port)
+
+    def stays(self, interface: str, asked: Collection[str]) -> bool:
+        """Whether all of ours that rests on this port stays as it is: lines, unit, VFs. What belongs together waits
+        together: a guest holds one of its VFs, or the testbed does not ask for the port any more (`asked`: the ports
+        that it does ask for) and this call takes nothing away."""
+        return interface in self.held or (interface not in asked and not self.removes)
 
 
 class Reads(NamedTuple):

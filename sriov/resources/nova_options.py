@@ -7,17 +7,29 @@ that would say too much (several physical networks, VFs that the host keeps) or 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sriov.errors import FormatError, SriovError
 from sriov.facts.model import Facts, checksum
+from sriov.formats.nova import ours
 from sriov.formats.nova.edit import NovaWanted, diff, edit, reports_in_placement
-from sriov.formats.nova.releases import release_number
+from sriov.formats.nova.releases import release_number, removed_filters
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
-from sriov.resources.contract import Capability, Change, Effect, Item, Problem, Reads, Request, WriteFile
+from sriov.resources.contract import (
+    Capability,
+    Change,
+    Effect,
+    Item,
+    Problem,
+    Reads,
+    Request,
+    Severity,
+    WriteFile,
+)
+from sriov.resources.nova_staying import with_staying
 
 NOVA_CONF = "/etc/nova/nova.conf"
 COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
@@ -31,10 +43,17 @@ _FILTER = "PciPassthroughFilter"
 
 
 class NovaOptions(NamedTuple):
-    """What nova must read; see `sriov.formats.nova.edit`."""
+    """What nova must read; see `sriov.formats.nova.edit`.
 
-    wanted: NovaWanted
+    `asked`: by the testbed, and what rests on ports that are held. `kept`: that, and what of ours nothing asks for any
+    more. `free`: what would be asked if no port were held. `is_asked`: the testbed asks something here at all.
+    """
+
+    asked: NovaWanted
+    kept: NovaWanted
+    free: NovaWanted
     release: int
+    is_asked: bool = True
 
 
 def _readers(roles: frozenset[Role]) -> tuple[str, ...]:
@@ -77,17 +96,31 @@ def config_files(request: Request, facts: Facts) -> tuple[ConfigFile, ...]:
 
 
 def is_concerned(request: Request, facts: Facts, role: Role) -> bool:
-    """Whether this host has SR-IOV to do in this role, or still has lines of ours from when it had."""
+    """Whether this host has SR-IOV to do in this role, or lines of ours that are to go."""
     if role not in request.roles:
         return False
     wants = request.wants_vfs if role is Role.COMPUTE else request.testbed.has_sriov
+    goes = request.removes or bool(request.physical_functions if role is Role.COMPUTE else ())
+    return wants or (goes and _has_lines(facts, role))
+
+
+def _has_lines(facts: Facts, role: Role) -> bool:
     mark = b"BEGIN sriov-fab"
-    return wants or any(mark in content and read_by(READERS[role], path) for path, content in facts.files.items())
+    return any(mark in content and read_by(READERS[role], path) for path, content in facts.files.items())
 
 
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
-    if not any(is_concerned(request, facts, role) for role in request.roles):
-        return
+    if any(is_concerned(request, facts, role) for role in request.roles):
+        yield from _wanted(request, facts)
+    elif any(_has_lines(facts, role) for role in request.roles):
+        release = release_of(request, facts)
+        if isinstance(release, Problem):
+            yield release._replace(severity=Severity.WARNING)  # nothing is asked of this host
+        else:
+            yield _options(request, facts, release)._replace(is_asked=False)
+
+
+def _wanted(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for path in facts.unreadable:
         if any(read_by(reader, path) for reader in _readers(request.roles)):
             yield Problem(
@@ -108,14 +141,37 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     if isinstance(release, Problem):
         yield release
         return
-    specs = filters = None
-    if is_concerned(request, facts, Role.COMPUTE):
-        by_address = _refuses_devname(config_files(request, facts), release)
+    yield _options(request, facts, release)
+
+
+def _options(request: Request, facts: Facts, release: int) -> NovaOptions:
+    """A side that nothing is asked of stays whole."""
+    files = config_files(request, facts)
+    asked = kept = free = NovaWanted()
+    removing = request._replace(removes=True)
+    if is_concerned(removing, facts, Role.COMPUTE):
+        by_address = _refuses_devname(files, release)
         specs = tuple(spec for pf in request.physical_functions for spec in _specs(pf, facts, by_address))
-    if is_concerned(request, facts, Role.OPENSTACK):
-        filters = (_FILTER,) if request.testbed.has_sriov else ()
-    exact = request.testbed.scheduler_filters if filters else None
-    yield NovaOptions(NovaWanted(specs, filters, exact), release)
+        free = free._replace(device_specs=specs)
+        asked = asked._replace(device_specs=with_staying(removing, facts, files, specs))
+        if is_concerned(request._replace(removes=False), facts, Role.COMPUTE):
+            kept = kept._replace(device_specs=with_staying(request._replace(removes=False), facts, files, specs))
+    if is_concerned(removing, facts, Role.OPENSTACK):
+        filters, exact = ((_FILTER,), request.testbed.scheduler_filters) if request.testbed.has_sriov else ((), None)
+        free, asked = (one._replace(filters=filters, exact_filters=exact) for one in (free, asked))
+        if filters:
+            kept = kept._replace(filters=filters, exact_filters=exact or _stated_before(files, release))
+    return NovaOptions(asked, kept, free, release)
+
+
+def _stated_before(files: tuple[ConfigFile, ...], release: int) -> tuple[str, ...] | None:
+    """The list of filters that `env.scheduler_filters` once said, which says none now; without what nova has lost."""
+    try:
+        stated = ours.stated_filters(files)
+    except FormatError:
+        return None
+    gone = removed_filters(release)
+    return tuple(dict.fromkeys((*(name for name in stated if name not in gone), _FILTER))) if stated else None
 
 
 def _refuses_devname(files: tuple[ConfigFile, ...], release: int) -> bool:
@@ -170,9 +226,8 @@ def _changes(
     for item in items:
         if not isinstance(item, NovaOptions):
             continue
-        files = config_files(request, facts)
         try:
-            edited = edit(files, item.release, item.wanted)
+            yield from _edits(config_files(request, facts), item, request)
         except FormatError as error:
             yield Problem(
                 error.id,
@@ -180,13 +235,61 @@ def _changes(
                 f"{error.path}:{error.line}",
                 error.reason,
                 error.hint or "nova itself would refuse this file: correct this line and run again",
+                Severity.IMPOSSIBLE if item.is_asked else Severity.WARNING,
             )
-            return
-        for problem in edited.problems:
-            yield Problem("nova-options-refused", _NAME, "nova's files", problem, "correct this line and run again")
-        for before, after in zip(files, edited.files, strict=True):
-            if before.text != after.text:
-                yield file_change(_NAME, before, after, diff(before, after))
+
+
+def _edits(files: tuple[ConfigFile, ...], item: NovaOptions, request: Request) -> Iterator[Change | Problem]:
+    asked = edit(files, item.release, item.asked)
+    kept = asked if item.kept == item.asked else edit(files, item.release, item.kept)
+    problems = (asked if request.removes else kept).problems
+    for problem in problems:
+        severity = Severity.IMPOSSIBLE if item.is_asked else Severity.WARNING
+        hint = "correct this line and run again"
+        yield Problem("nova-options-refused", _NAME, "nova's files", problem, hint, severity)
+    if problems:
+        return
+    yield from file_changes(request, _NAME, Versions(files, kept.files, asked.files), diff)
+    if request.held:
+        yield from waiting(request, _NAME, asked.files, edit(files, item.release, item.free).files)
+
+
+class Versions(NamedTuple):
+    """Configuration files as they are, as they are to be, and as they are to be without what nothing asks for."""
+
+    present: tuple[ConfigFile, ...]
+    kept: tuple[ConfigFile, ...]
+    asked: tuple[ConfigFile, ...]
+
+
+def file_changes(
+    request: Request, resource: str, files: Versions, diff: Callable[[ConfigFile, ConfigFile], tuple[str, ...]]
+) -> Iterator[Change]:
+    """The changes of configuration files, and apart from them those that would take away what nothing asks for."""
+    for before, kept, asked in zip(*files, strict=True):
+        has_leftovers = kept.text != asked.text
+        after = asked if request.removes else kept
+        if before.text != after.text:
+            change = file_change(resource, before, after, diff(before, after))
+            yield change._replace(is_leftover=request.removes and has_leftovers)
+        if has_leftovers and not request.removes:
+            yield file_change(resource, kept, asked, diff(kept, asked))._replace(is_leftover=True)
+
+
+def waiting(
+    request: Request, resource: str, files: tuple[ConfigFile, ...], free: tuple[ConfigFile, ...]
+) -> Iterator[Problem]:
+    """Which files hold lines that wait for the VFs of a port."""
+    for file, wanted in zip(files, free, strict=True):
+        if file.text != wanted.text:
+            yield Problem(
+                "waits-for-vfs",
+                resource,
+                file.path,
+                f"its lines for {', '.join(sorted(request.held))} stay as they are, because the VFs do",
+                "they change together: free these VFs and run again",
+                Severity.BLOCKED,
+            )
 
 
 def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tuple[str, ...]) -> Change:

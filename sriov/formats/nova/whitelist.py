@@ -29,6 +29,7 @@ class DeviceSpec(NamedTuple):
     `interface` is the port's kernel name where the entry goes by address; it tells entries by devname apart.
     `covers` are the PCI addresses of the port and of its VFs, `ids` their `vendor:product` (`8086:10ca`) where
     known: by them entries of others are found that match the same devices. `trusted` None leaves that tag out.
+    `written`: the entry as it stands in the file, where it stays as it is.
     """
 
     physical_network: str
@@ -38,6 +39,7 @@ class DeviceSpec(NamedTuple):
     covers: tuple[str, ...] = ()
     interface: str = ""
     ids: tuple[str, ...] = ()
+    written: str = ""
 
     @property
     def label(self) -> str:
@@ -51,6 +53,11 @@ def value_of(spec: DeviceSpec) -> str:
     if spec.trusted is not None:
         entry["trusted"] = "true" if spec.trusted else "false"
     return json.dumps(entry)
+
+
+def written(spec: DeviceSpec) -> str:
+    """The same as the file holds it."""
+    return spec.written or _written(value_of(spec))
 
 
 def _written(text: str) -> str:
@@ -74,7 +81,7 @@ def apply(
     edited = tuple(_without_entries_for(specs, document, names, release) for document in documents)
     if not specs:
         return edited, ()
-    body = tuple(_line(names[0], _written(value_of(spec))) for spec in specs)
+    body = tuple(_line(names[0], written(spec)) for spec in specs)
     edited = (blocks.insert(edited[0], blocks.WHITELIST, names[0].section, body), *edited[1:])
     return edited, _earlier_matches(edited, names, release, specs) + _names_refused(edited, names, release)
 

@@ -1,0 +1,65 @@
+"""What our blocks in nova's files say now, so that it can stay: entries of the whitelist, and a list of filters."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sriov.formats.nova import releases
+from sriov.formats.oslo import blocks
+from sriov.formats.oslo.document import Option, read, split_lines, unescape
+from sriov.formats.oslo.options import ConfigFile, items
+
+
+class OurEntry(NamedTuple):
+    """An entry of ours: `written` is its JSON as it stands in the file, the others what it says of a device."""
+
+    written: str
+    physical_network: str
+    devname: str = ""
+    address: str = ""
+
+
+def entries(files: tuple[ConfigFile, ...]) -> tuple[OurEntry, ...]:
+    """Those of the whitelist, in their order. Lines in a block that are no entry are left out, as are those that stand
+    for a list of another writer's; FormatError for a block that is damaged."""
+    return tuple(_entries(files))
+
+
+def _entries(files: tuple[ConfigFile, ...]) -> Iterator[OurEntry]:
+    for block in _blocks(files, blocks.WHITELIST):
+        for value in () if block.was else _values(block):
+            with contextlib.suppress(ValueError):
+                entry = json.loads(unescape(value))
+                if isinstance(entry, dict):
+                    network, *device = (str(entry.get(key) or "") for key in ("physical_network", "devname", "address"))
+                    yield OurEntry(value, network, *device)
+
+
+def stated_filters(files: tuple[ConfigFile, ...]) -> tuple[str, ...]:
+    """The list of filters in our block where an operator stated it; empty where we extended what was there, or what
+    some release has by default."""
+    for block in _blocks(files, blocks.FILTERS):
+        lists = [items(value) for value in _values(block)]
+        replaced = [items(option.value) for option in _options(block.was)]
+        extended = [*replaced, *map(releases.default_filters, range(releases.OLDEST, releases.NEWEST + 1))]
+        if lists and all(tuple(dict.fromkeys((*base, releases.PCI_FILTER))) != lists[-1] for base in extended):
+            return lists[-1]
+    return ()
+
+
+def _blocks(files: tuple[ConfigFile, ...], topic: str) -> Iterator[blocks.Block]:
+    for file in files:
+        if f"BEGIN sriov-fab {topic}".encode() in file.text:
+            yield from (block for block in blocks.find(file.path, split_lines(file.text)) if block.topic == topic)
+
+
+def _values(block: blocks.Block) -> list[str]:
+    return [option.value for option in _options(block.body)]
+
+
+def _options(lines: tuple[bytes, ...]) -> Iterator[Option]:
+    head = () if lines and lines[0].startswith(b"[") else (b"[block]\n",)
+    yield from read("", b"".join((*head, *lines)), any_bytes=True).options
