@@ -25,12 +25,14 @@ class HolderKind(enum.Enum):
     """What uses a VF; the values are the words in front of its name."""
 
     GUEST = "libvirt domain"
-    BOUND_PORT = "port bound in neutron"  # a guest that is shut off keeps its VF; the host does not show it
+    SHUT_OFF = "shut-off domain"  # keeps its VF: it starts with it, or not at all
+    BOUND_PORT = "port bound in neutron"  # of a guest that the host itself does not show
     PROCESS = "process"
     VDPA = "vDPA device"
     DRIVER = "user-space driver"
     NETWORK_DEVICE = "network device"
     NAMESPACE = "another network namespace"
+    UNKNOWN = "cannot be determined:"  # what is needed to look is missing, or cannot be read; the name says what
     OTHER = ""
 
 
@@ -48,16 +50,19 @@ class Holder(NamedTuple):
     @property
     def is_guest(self) -> bool:
         """Whether nova, too, knows of it."""
-        return self.kind in (HolderKind.GUEST, HolderKind.BOUND_PORT)
+        return self.kind in (HolderKind.GUEST, HolderKind.SHUT_OFF, HolderKind.BOUND_PORT)
 
 
 class VirtualFunction(NamedTuple):
-    """A VF as seen. `holder` is None if it is not in use, or if that was not asked."""
+    """A VF as seen. `holder` is None if it is not in use, or if that was not asked.
+
+    `traffic`: the network device of the host that sends over it, though nothing else tells of a use."""
 
     index: int  # type: ignore[assignment] # hides the method of tuples
     pci_address: str
     driver: str = ""
     holder: Holder | None = None
+    traffic: str = ""
 
 
 class Port(NamedTuple):

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sriov.errors import counted
-from sriov.facts.model import Facts, Port, VirtualFunction, checksum
+from sriov.facts.model import Facts, Port, checksum
 from sriov.model import PhysicalFunction, Role
-from sriov.resources import vf_script, vf_unit
+from sriov.resources import vf_script, vf_unit, vf_users
 from sriov.resources.contract import (
     Capability,
     Change,
@@ -29,6 +29,7 @@ from sriov.resources.contract import (
 )
 
 _NAME = "virtual-functions"
+_MAKE_SECONDS = 240  # 65 s for 125 VFs of an i40e; as long as a unit of ours may take (templates/lib/units.sh)
 _RELOAD = Command(("systemctl", "daemon-reload"))  # `enable` does it as well (systemctl(1))
 
 
@@ -65,6 +66,7 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
                 yield Problem("duplicate-port", _NAME, port.interface, message, "keep one of them")
             named.add(port.interface)
             yield VfCount(port.interface, pf.num_vfs)
+            yield from vf_users.used_by_host(pf, facts, _NAME)
     for path in facts.files:
         interface = vf_unit.interface_of(path, facts)
         if interface and interface not in named:
@@ -177,12 +179,15 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
         if blocked_by:
             yield blocked_by
             return
-        for vf, holder in () if only_told else _users(request, port):
-            message = f"VF {vf.index} ({vf.pci_address}) will be taken from {holder}"
+        for user in () if only_told else vf_users.users(request, port):
+            whose = user.words if user.is_known else f"a user that cannot be determined: {user.words}"
+            message = f"VF {user.vf.index} ({user.vf.pci_address}) will be taken from {whose}"
             hint = "--force-vf-reset was given"
             yield Problem("vf-taken", _NAME, port.interface, message, hint, Severity.WARNING)
         effect = Effect.VF_RESET
         steps.append(_clear_command(request, port))
+        if item.num_vfs:
+            steps.append(_make_command(port, item.num_vfs, facts))
     if after is None:
         if before is not None:
             steps += [Command(("stop_unit", unit)), RemoveFile(path, checksum(before)), _RELOAD]
@@ -215,13 +220,13 @@ def _clear_command(request: Request, port: Port) -> Command:
     return Command(("clear_vfs", port.interface, str(port.num_vfs), str(request.clear_seconds), force))
 
 
-def _users(request: Request, port: Port) -> list[tuple[VirtualFunction, str]]:
-    """The VFs in use and by whom; those that the testbed leaves to the host itself are in use by it."""
-    pfs = request.physical_functions
-    own = next((p for p in pfs if p.label in (port.interface, port.pci_address, port.mac)), None)
-    kept = own.exclude_vfs if own else ()
-    host = "the host itself (exclude_vfs)"
-    return [(vf, str(vf.holder or host)) for vf in port.vfs if vf.holder or vf.index in kept]
+def _make_command(port: Port, num_vfs: int, facts: Facts) -> Command:
+    """Makes so many VFs on a port that has just lost its own; if the driver refuses, as many as before, by their unit
+    where there is one."""
+    unit, text = vf_unit.name_of(port.interface), facts.text(vf_unit.path_of(port.interface))
+    by_unit = facts.unit(unit) is not None and vf_unit.num_vfs_of(text) == port.num_vfs
+    made_before = str(port.num_vfs), unit if by_unit else "-"
+    return Command(("make_vfs", port.interface, str(num_vfs), str(_MAKE_SECONDS), *made_before))
 
 
 def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
@@ -237,19 +242,8 @@ def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
             Severity.BLOCKED,
             holds=port.interface,
         )
-    used = _users(request, port)
-    if not used or request.force_vf_reset:
-        return None
-    lines = "; ".join(f"VF {vf.index} ({vf.pci_address}) is in use by {holder}" for vf, holder in used)
-    return Problem(
-        "vf-in-use",
-        _NAME,
-        port.interface,
-        f"{counted(port.num_vfs, 'VF')} cannot become {wanted}, because the kernel removes all of them first: {lines}",
-        "free these VFs (shut down or migrate the guest), or pass --force-vf-reset to remove them all the same",
-        Severity.BLOCKED,
-        holds=port.interface,
-    )
+    what = f"{counted(port.num_vfs, 'VF')} cannot become {wanted}, because the kernel removes all of them first"
+    return vf_users.holding(request, port, what, _NAME)
 
 
 def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:
@@ -269,16 +263,24 @@ def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | P
     if isinstance(back.steps[0], RemoveFile):
         steps: tuple[Step, ...] = (Command(("stop_unit", unit)), *clear, *back.steps, _RELOAD)
         return back._replace(wanted="removed, with its VFs", steps=steps, effect=effect)
+    port = facts.port(interface=interface)
     # a card that is gone has nothing to start; its unit waits for it
-    start = () if facts.port(interface=interface) is None else (Command(("start_unit", unit, interface)),)
-    return back._replace(steps=(*clear, *back.steps, *start), effect=effect)
+    start = () if port is None else (Command(("start_unit", unit, interface)),)
+    kept = _kept_count(facts, back.target)
+    make = (_make_command(port, kept, facts),) if port and clear and kept and vf_script.PATH in facts.files else ()
+    return back._replace(steps=(*clear, *make, *back.steps, *start), effect=effect)
+
+
+def _kept_count(facts: Facts, path: str) -> int | None:
+    """How many VFs the unit makes that comes back."""
+    return next((vf_unit.num_vfs_of(file.kept) for file in facts.replaced if file.path == path), None)
 
 
 def _is_only_text(facts: Facts, path: str) -> bool:
     """Whether the unit that comes back makes as many VFs as the present one, and these stand."""
     interface = vf_unit.interface_of(path, facts)
     port, unit = facts.port(interface=interface), facts.unit(vf_unit.name_of(interface))
-    kept = next((vf_unit.num_vfs_of(file.kept) for file in facts.replaced if file.path == path), None)
+    kept = _kept_count(facts, path)
     has_run = unit is not None and unit.is_active and unit.file_state == "enabled"
     return port is not None and not port.hung_writer and has_run and port.num_vfs == kept != 0
 
