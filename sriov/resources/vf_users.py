@@ -15,7 +15,6 @@ from sriov.model import PhysicalFunction
 from sriov.resources.contract import Problem, Request, Severity
 
 _OF_THE_HOST = (HolderKind.NETWORK_DEVICE, HolderKind.NAMESPACE, HolderKind.DRIVER)
-_FREE_THEM = "free these VFs (shut down or migrate the guest), or pass --force-vf-reset to go on all the same"
 
 
 class User(NamedTuple):
@@ -44,16 +43,16 @@ def _users(port: Port, kept: Collection[int]) -> Iterator[User]:
             yield User(vf, vf.holder.name, is_known=False)
 
 
-def holding(request: Request, port: Port, what: str, resource: str) -> Problem | None:
-    """Why that must not be done to the VFs of this port; None if no one uses them, or the operator insists."""
+def holding(request: Request, port: Port, what: str, act: str, resource: str) -> Problem | None:
+    """Why `what` is refused for the VFs of this port (`act`: the verb for it); None if no one uses them or
+    the operator insists."""
     used = users(request, port)
     if not used or request.force_vf_reset:
         return None
     known = [user for user in used if user.is_known]
-    id, hint = "vf-in-use", _FREE_THEM
-    if not known:
-        id = "vf-users-unknown"
-        hint = "correct what is named, and run again; --force-vf-reset goes on without knowing"
+    id = "vf-in-use" if known else "vf-users-unknown"
+    remedy = "free these VFs (shut down or migrate the guest)" if known else "correct what is named and run again"
+    hint = f"{remedy}, or pass --force-vf-reset to {act} them all the same"
     message = f"{what}: {in_words(used)}"
     return Problem(id, resource, port.interface, message, hint, Severity.BLOCKED, holds=port.interface)
 

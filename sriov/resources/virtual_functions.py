@@ -243,7 +243,7 @@ def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
             holds=port.interface,
         )
     what = f"{counted(port.num_vfs, 'VF')} cannot become {wanted}, because the kernel removes all of them first"
-    return vf_users.holding(request, port, what, _NAME)
+    return vf_users.holding(request, port, what, "remove", _NAME)
 
 
 def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:

@@ -154,7 +154,7 @@ see_namespaces() {
         [ -n "$space" ] || continue
         visited="$visited $space"
         f=$(nsenter --net="$place" ip -o -d link show 2>&1) || {
-            [ ! -e "$place" ] || cannot_see "network namespace $place: ${f##*"$nl"}"
+            if [ -e "$place" ] || [ -L "$place" ]; then cannot_see "network namespace $place: ${f##*"$nl"}"; fi
             continue
         }
         case $place in "$proc"/*) place=${place#"$proc"/} place="of process ${place%%/*}" ;; *) place=${place##*/} ;; esac

@@ -1,12 +1,12 @@
 # Which virtual functions the host itself uses. Reads only, and costs a process only where one of them is up.
-# Needs: common.sh, $proc. Sets: $holder, who uses one of them, and $named, each interface with an address of more than
+# Needs: common.sh, $proc. Sets: $holder, who uses one of them, and $reached, each interface with an address of more than
 # the link's scope, or a route. $claims, $above and $unseen are those of holders.sh, which looks for guests too.
 nl='
 '
 claims=
 above=
 unseen=
-named=
+reached=
 
 # host_users PF_DEVICE: the same lines, of VFs that the host uses
 host_users() {
@@ -59,8 +59,8 @@ network_user() {
         # the last bit is IFF_UP
         case $v in *[13579bdfBDF]) up=yes ;; *) up= ;; esac
         [ -n "$up" ] || [ -z "$2" ] || continue
-        [ -n "$named" ] || see_names
-        case $named in
+        [ -n "$reached" ] || see_names
+        case $reached in
             *" ${netdev##*/} an address "*) holder="$words, which has an address" && return ;;
             *" ${netdev##*/} a route "*) holder="$words, which has a route" && return ;;
         esac
@@ -71,19 +71,19 @@ network_user() {
     done
 }
 
-# see_names: fills $named
+# see_names: fills $reached
 see_names() {
-    named=' '
+    reached=' '
     if has ip; then
         f=$(ip -o addr show 2>&1) || cannot_see "ip addr: ${f##*"$nl"}"
         while read -r _ line f; do
-            case $f in *'scope link'* | '') ;; *) named="$named$line an address " ;; esac
+            case $f in *'scope link'* | '') ;; *) reached="$reached$line an address " ;; esac
         done <<END
 $f
 END
     fi
-    while read -r line f; do named="$named$line a route "; done <"$proc/net/route"
+    while read -r line f; do reached="$reached$line a route "; done <"$proc/net/route"
     [ ! -r "$proc/net/ipv6_route" ] || while read -r f _ _ _ _ _ _ _ _ line; do
-        case $f in fe80* | ff*) ;; *) named="$named$line a route " ;; esac
+        case $f in fe80* | ff*) ;; *) reached="$reached$line a route " ;; esac
     done <"$proc/net/ipv6_route"
 } 2>/dev/null
