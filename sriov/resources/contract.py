@@ -26,13 +26,15 @@ def is_restart_due(facts: Facts, names: Iterable[str]) -> bool:
 class FreshService(NamedTuple):
     """A service that must run, and must have begun after its files and the VFs became what they are.
 
-    `at_boot`: it must be enabled too.
+    `at_boot`: it must be enabled too. `only_running`: nothing is asked of it here any more, so one that does not run,
+    or is not there, needs nothing.
     """
 
     names: tuple[str, ...]
     reads: tuple[str, ...]
     watches_vfs: bool = False
     at_boot: bool = False
+    only_running: bool = False
 
 
 Item = tuple[object, ...]

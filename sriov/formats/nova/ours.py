@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sriov.formats.nova import releases
 from sriov.formats.oslo import blocks
-from sriov.formats.oslo.document import Option, read, split_lines, unescape
+from sriov.formats.oslo.document import split_lines, unescape
 from sriov.formats.oslo.options import ConfigFile, items
 
 
@@ -30,7 +30,7 @@ def entries(files: tuple[ConfigFile, ...]) -> tuple[OurEntry, ...]:
 
 def _entries(files: tuple[ConfigFile, ...]) -> Iterator[OurEntry]:
     for block in _blocks(files, blocks.WHITELIST):
-        for value in () if block.was else _values(block):
+        for value in () if block.was else blocks.values(block.body):
             with contextlib.suppress(ValueError):
                 entry = json.loads(unescape(value))
                 if isinstance(entry, dict):
@@ -42,8 +42,8 @@ def stated_filters(files: tuple[ConfigFile, ...]) -> tuple[str, ...]:
     """The list of filters in our block where an operator stated it; empty where we extended what was there, or what
     some release has by default."""
     for block in _blocks(files, blocks.FILTERS):
-        lists = [items(value) for value in _values(block)]
-        replaced = [items(option.value) for option in _options(block.was)]
+        lists = [items(value) for value in blocks.values(block.body)]
+        replaced = [items(value) for value in blocks.values(block.was)]
         extended = [*replaced, *map(releases.default_filters, range(releases.OLDEST, releases.NEWEST + 1))]
         if lists and all(tuple(dict.fromkeys((*base, releases.PCI_FILTER))) != lists[-1] for base in extended):
             return lists[-1]
@@ -54,12 +54,3 @@ def _blocks(files: tuple[ConfigFile, ...], topic: str) -> Iterator[blocks.Block]
     for file in files:
         if f"BEGIN sriov-fab {topic}".encode() in file.text:
             yield from (block for block in blocks.find(file.path, split_lines(file.text)) if block.topic == topic)
-
-
-def _values(block: blocks.Block) -> list[str]:
-    return [option.value for option in _options(block.body)]
-
-
-def _options(lines: tuple[bytes, ...]) -> Iterator[Option]:
-    head = () if lines and lines[0].startswith(b"[") else (b"[block]\n",)
-    yield from read("", b"".join((*head, *lines)), any_bytes=True).options
