@@ -90,8 +90,10 @@ def _made(request: Request, facts: Facts) -> Plan:
     reboot = Reboot(RebootState.NOT_NEEDED, "")
     for capability in CAPABILITIES:
         for answer in capability.changes(request, facts, wanted, tuple(changes)):
-            if isinstance(answer, Change):
-                (leftovers if answer.is_leftover and not request.removes else changes).append(answer)
+            if isinstance(answer, Change) and answer.is_leftover and not request.removes:
+                leftovers.append(answer._replace(steps=()))
+            elif isinstance(answer, Change):
+                changes.append(answer)
             elif isinstance(answer, Problem):
                 problems.append(answer)
             else:

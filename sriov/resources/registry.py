@@ -8,6 +8,7 @@ from sriov.resources import (
     ml2_options,
     nova_options,
     nova_services,
+    own_state,
     services,
     stated_arguments,
     virtual_functions,
@@ -23,6 +24,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     ml2_options.CAPABILITY,
     nova_services.CAPABILITY,
     services.CAPABILITY,
+    own_state.CAPABILITY,
 )
 
 

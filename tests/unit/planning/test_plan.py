@@ -101,5 +101,7 @@ def test_ledger_of_grubby_goes_last() -> None:
     entry = {"/boot/loader/entries/a.conf": b"title a\nlinux /vmlinuz\noptions root=x intel_iommu=on iommu=pt\n"}
     ledger = {"/var/lib/sriov/grubby": b"intel_iommu=on iommu=pt\n\n"}
     found = BARE._replace(tools=frozenset({"grubby"}), files={NOVA_CONF: b"", **entry, **ledger})
-    (change,) = (change for change in plan.make(request(removes=True), found).changes if change.target == "boot entries")
+    (change,) = (
+        change for change in plan.make(request(removes=True), found).changes if change.target == "boot entries"
+    )
     assert [type(step) for step in change.steps] == [Command, RemoveFile]
