@@ -1,4 +1,4 @@
-"""What hosts have of ours that the testbed does not ask for any more, as one line for all hosts that are alike in it."""
+"""What hosts have of ours that the testbed does not ask for any more, one line for all hosts that are alike in it."""
 
 from __future__ import annotations
 

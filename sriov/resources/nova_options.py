@@ -29,7 +29,7 @@ from sriov.resources.contract import (
     Severity,
     WriteFile,
 )
-from sriov.resources.nova_staying import with_staying
+from sriov.resources.nova_staying import our_entries, with_staying
 
 NOVA_CONF = "/etc/nova/nova.conf"
 COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
@@ -40,6 +40,7 @@ UNITS = {  # Debian's name, RDO's name
 }
 _NAME = "nova-options"
 _FILTER = "PciPassthroughFilter"
+_LENIENT = 20  # a release that reads any bytes: our blocks go from a file alike, whatever reads it
 
 
 class NovaOptions(NamedTuple):
@@ -100,7 +101,7 @@ def is_concerned(request: Request, facts: Facts, role: Role) -> bool:
     if role not in request.roles:
         return False
     wants = request.wants_vfs if role is Role.COMPUTE else request.testbed.has_sriov
-    goes = request.removes or bool(request.physical_functions if role is Role.COMPUTE else ())
+    goes = request.removes or (role is Role.COMPUTE and _asks(request, role))
     return wants or (goes and _has_lines(facts, role))
 
 
@@ -109,15 +110,18 @@ def _has_lines(facts: Facts, role: Role) -> bool:
     return any(mark in content and read_by(READERS[role], path) for path, content in facts.files.items())
 
 
+def _asks(request: Request, role: Role) -> bool:
+    """Whether the testbed says anything for this host in this role, were it that it is to have no VFs."""
+    return bool(request.physical_functions) if role is Role.COMPUTE else request.testbed.has_sriov
+
+
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
-    if any(is_concerned(request, facts, role) for role in request.roles):
+    if any(_asks(request, role) and is_concerned(request, facts, role) for role in request.roles):
         yield from _wanted(request, facts)
     elif any(_has_lines(facts, role) for role in request.roles):
         release = release_of(request, facts)
-        if isinstance(release, Problem):
-            yield release._replace(severity=Severity.WARNING)  # nothing is asked of this host
-        else:
-            yield _options(request, facts, release)._replace(is_asked=False)
+        any_release = release if isinstance(release, int) else _LENIENT
+        yield _options(request, facts, any_release)._replace(is_asked=request.removes)
 
 
 def _wanted(request: Request, facts: Facts) -> Iterator[Item | Problem]:
@@ -148,14 +152,15 @@ def _options(request: Request, facts: Facts, release: int) -> NovaOptions:
     """A side that nothing is asked of stays whole."""
     files = config_files(request, facts)
     asked = kept = free = NovaWanted()
-    removing = request._replace(removes=True)
+    keeping, removing = (request._replace(removes=removes) for removes in (False, True))
     if is_concerned(removing, facts, Role.COMPUTE):
         by_address = _refuses_devname(files, release)
         specs = tuple(spec for pf in request.physical_functions for spec in _specs(pf, facts, by_address))
+        present = our_entries(files)
         free = free._replace(device_specs=specs)
-        asked = asked._replace(device_specs=with_staying(removing, facts, files, specs))
-        if is_concerned(request._replace(removes=False), facts, Role.COMPUTE):
-            kept = kept._replace(device_specs=with_staying(request._replace(removes=False), facts, files, specs))
+        asked = asked._replace(device_specs=with_staying(removing, facts, present, specs))
+        if is_concerned(keeping, facts, Role.COMPUTE):
+            kept = kept._replace(device_specs=with_staying(keeping, facts, present, specs))
     if is_concerned(removing, facts, Role.OPENSTACK):
         filters, exact = ((_FILTER,), request.testbed.scheduler_filters) if request.testbed.has_sriov else ((), None)
         free, asked = (one._replace(filters=filters, exact_filters=exact) for one in (free, asked))

@@ -12,14 +12,18 @@ from sriov.formats.oslo.order import in_place
 from sriov.resources.contract import Request
 
 
+def our_entries(files: tuple[ConfigFile, ...]) -> tuple[OurEntry, ...]:
+    """Those of these files; none where a block is damaged, for `changes` says which line is broken."""
+    try:
+        return ours.entries(files)
+    except FormatError:
+        return ()
+
+
 def with_staying(
-    request: Request, facts: Facts, files: tuple[ConfigFile, ...], asked: tuple[DeviceSpec, ...]
+    request: Request, facts: Facts, present: tuple[OurEntry, ...], asked: tuple[DeviceSpec, ...]
 ) -> tuple[DeviceSpec, ...]:
     """What the whitelist has to hold: `asked` without the ports that are held, and what stays, in its place."""
-    try:
-        present = ours.entries(files)
-    except FormatError:
-        return asked  # `changes` says which line is broken
     ports = request.asked_ports(facts)
     staying = {entry.written: _spec(entry, facts) for entry in present if request.stays(_port(entry, facts), ports)}
     moving = {written(spec): spec for spec in asked if spec.interface not in request.held}

@@ -1,4 +1,4 @@
-"""Owner of what runs have kept on the host: copies of files for `rollback`, logs, marks. It goes only if it is asked to.
+"""Owner of what runs have kept on the host: copies of files for `rollback`, logs, marks. It goes only if asked to.
 
 It comes last, and not while anything of ours has to stay: a port that a guest holds, for one.
 """
