@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sriov.facts.model import Facts
-from sriov.planning import host_version
+from sriov.planning import host_version, own_state
 from sriov.resources.contract import Change, Effect, Item, Problem, Reboot, RebootState, Request, Severity, Step
 from sriov.resources.registry import CAPABILITIES
 
@@ -98,6 +98,7 @@ def _made(request: Request, facts: Facts) -> Plan:
                 problems.append(answer)
             else:
                 reboot = answer
+    changes += own_state.removal(request, facts, tuple(changes))
     if changes:
         problems += missing_tools(facts)
     version = host_version.mark_due(facts)

@@ -10,17 +10,16 @@ from sriov.resources.contract import Change
 from sriov.run.outcome import Outcome
 
 _NAMED = 5  # hosts that a line names before it leaves the rest out
-ID = "left-over"
-HINT = "the testbed does not ask for it any more: --remove takes it away; to keep it, write it into the testbed again"
+_HINT = "the testbed does not ask for it any more: --remove takes it away; to keep it, write it into the testbed again"
 
 
 def show(runs: Sequence[Outcome], out: Printer) -> None:
     """What stays, and the next act."""
     lines = list(_lines((run.label, run.plan.leftovers) for run in runs))
     for line in lines:
-        out.line(("left over ", "yellow"), line, tag(ID))
+        out.line(("left over ", "yellow"), line, tag("left-over"))
     if lines:
-        out.line(f"    -> {HINT}")
+        out.line(f"    -> {_HINT}")
 
 
 def announced(runs: Sequence[Outcome]) -> list[str]:

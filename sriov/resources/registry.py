@@ -8,7 +8,6 @@ from sriov.resources import (
     ml2_options,
     nova_options,
     nova_services,
-    own_state,
     services,
     stated_arguments,
     virtual_functions,
@@ -24,7 +23,6 @@ CAPABILITIES: tuple[Capability, ...] = (
     ml2_options.CAPABILITY,
     nova_services.CAPABILITY,
     services.CAPABILITY,
-    own_state.CAPABILITY,
 )
 
 

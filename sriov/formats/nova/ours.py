@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sriov.formats.nova import releases
+from sriov.formats.nova.whitelist import DeviceSpec, line_value
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import split_lines, unescape
 from sriov.formats.oslo.options import ConfigFile, items
+from sriov.formats.oslo.order import in_place
 
 
 class OurEntry(NamedTuple):
@@ -36,6 +38,34 @@ def _entries(files: tuple[ConfigFile, ...]) -> Iterator[OurEntry]:
                 if isinstance(entry, dict):
                     network, *device = (str(entry.get(key) or "") for key in ("physical_network", "devname", "address"))
                     yield OurEntry(value, network, *device)
+
+
+class Seen(NamedTuple):
+    """A port that the host has: its name, its address and those of its VFs, and what they are (`8086:10ca`)."""
+
+    interface: str
+    covers: tuple[str, ...]
+    ids: tuple[str, ...]
+
+
+def with_staying(
+    present: tuple[OurEntry, ...],
+    asked: tuple[DeviceSpec, ...],
+    seen: Callable[[OurEntry], Seen | None],
+    stays: Callable[[str], bool],
+) -> tuple[DeviceSpec, ...]:
+    """`asked`, and between them, in their places, the entries whose port stays. `seen`: the port of an entry; one that
+    the host has not goes by the name that the entry has for it."""
+    staying = {}
+    for entry in present:
+        port = seen(entry)
+        if stays(port.interface if port else entry.devname or entry.address):
+            # as what it was written by; so what it has taken the place of stays replaced
+            spec = DeviceSpec(entry.physical_network, entry.devname, entry.address, written=entry.written)
+            staying[entry.written] = spec._replace(**port._asdict()) if port else spec
+    moving = {line_value(spec): spec for spec in asked}
+    order = in_place(tuple(moving), tuple(staying), tuple(entry.written for entry in present))
+    return tuple((moving | staying)[text] for text in order)
 
 
 def stated_filters(files: tuple[ConfigFile, ...]) -> tuple[str, ...]:
