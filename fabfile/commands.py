@@ -11,7 +11,7 @@ from sriov import api
 from sriov.api import Access, LogEntry, Outcome, Request, RunOptions
 from sriov.errors import UsageError
 from sriov.model import Role, Testbed
-from sriov.report import documents, screen
+from sriov.report import documents, leftovers, screen
 from sriov.report.printer import Printer
 
 from .options import Options
@@ -31,6 +31,16 @@ def rollback(options: Options) -> int:
     return _change("rollback", options, bed, api.rollback(requests(bed, options), options.run))
 
 
+def remove(options: Options) -> int:
+    """Everything of ours off these hosts, whether or not the testbed names them; or only what that would be."""
+    bed = load(options) if options.testbed_path.exists() else Testbed(path="", hosts=())
+    purges = bool(options.own.get("purge"))
+    asked = _as_called(api.removal(bed, options.hosts, purges=purges), options)
+    if options.own.get("plan"):
+        return _finish("remove", options, "", look_at(asked, options, keeps_files=False), _show_plan)
+    return _change("remove", options, bed, asked)
+
+
 def _change(task: str, options: Options, bed: Testbed, asked: tuple[Request, ...]) -> int:
     log, run_id, allowed = _log(options.log), api.new_run_id(), run_options(options)
     api.treat_signals_as_interrupt()
@@ -40,7 +50,12 @@ def _change(task: str, options: Options, bed: Testbed, asked: tuple[Request, ...
         # so a login that fails is told before anything is touched
         allowed = allowed._replace(drain=nova_drain.NovaDrain(session.login(bed), run_id))
     with screen.Progress(quiet=options.json) as progress:
-        run = api.converge(asked, _access(options, progress), allowed, progress.told, log, run_id=run_id)
+
+        def announce(outcomes: tuple[Outcome, ...]) -> None:
+            progress.say(leftovers.announced(outcomes))
+
+        reach = _access(options, progress)
+        run = api.converge(asked, reach, allowed, progress.told, log, run_id=run_id, announce=announce)
     return _finish(task, options, run.id, run.outcomes, screen.show_outcome)
 
 
@@ -126,7 +141,11 @@ def _log(path: str) -> Callable[[str, LogEntry], None]:
 
 def requests(bed: Testbed, options: Options, only: Role | None = None) -> tuple[Request, ...]:
     """The hosts of the call, each with the roles that the call is about."""
-    asked = api.requests(bed, options.hosts, only)
+    removes = bool(options.own.get("remove"))
+    return tuple(one._replace(removes=removes) for one in _as_called(api.requests(bed, options.hosts, only), options))
+
+
+def _as_called(asked: tuple[Request, ...], options: Options) -> tuple[Request, ...]:
     return tuple(
         request._replace(force_vf_reset=options.force_vf_reset, force_version=options.force_version)
         for request in asked

@@ -25,7 +25,7 @@ from sriov.resources.contract import Request
 from sriov.run import converge as run_core
 from sriov.run import lock_owner
 from sriov.run.context import Event, Log, LogEntry, Watch
-from sriov.run.converge import RunOptions
+from sriov.run.converge import Announce, RunOptions
 from sriov.run.outcome import Outcome
 from sriov.signals import treat_signals_as_interrupt
 from sriov.testbed import host_strings
@@ -113,14 +113,17 @@ def converge(
     log: Log = lambda host, entry: None,
     *,
     run_id: str = "",
+    announce: Announce = lambda outcomes: None,
 ) -> Run:
-    """Brings every host to what is asked, or says why not.
+    """Brings every host to what is asked, or says why not. `announce` is given what was found, before the first change.
 
+    What the testbed does not ask for any more stays, and is told in `Outcome.plan.leftovers`, unless a request says
+    `removes`.
     Ctrl-C ends it early, with the outcomes so far: each host finishes the change that it is at.
     """
     asked, id = tuple(asked), run_id or new_run_id()
     with _reaching(asked, access, options) as (connect, reaching):
-        outcomes = run_core.converge(asked, connect, reaching, watch, id, str(lock_owner.here(id)), log)
+        outcomes = run_core.converge(asked, connect, reaching, watch, id, str(lock_owner.here(id)), log, announce)
     return Run(id, outcomes)
 
 
@@ -220,6 +223,17 @@ def rollback(asked: Iterable[Request], run_id: str = "") -> tuple[Request, ...]:
     return tuple(request._replace(rollback=run_id, all_ports=True) for request in asked)
 
 
+def removal(testbed: Testbed, hosts: Iterable[str], *, purges: bool = False) -> tuple[Request, ...]:
+    """These hosts, which the testbed need not name, asked to have nothing of ours; for `look` and `converge`.
+
+    `purges`: nor the copies that `rollback` needs. UsageError if a string is no host.
+    """
+    bare = tuple(host._replace(physical_functions=(), settings=()) for host in testbed.hosts)
+    left = testbed._replace(hosts=bare, scheduler_filters=None)
+    found = dict.fromkeys(left.find(name) or _unlisted_host(name) for name in hosts)
+    return tuple(Request(host, left, frozenset(Role), removes=True, purges=purges) for host in found)
+
+
 def new_run_id() -> str:
     """By its time, so that runs sort: `20260101T000000Z-a1b2c3`."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
@@ -314,6 +328,7 @@ __all__ = [
     "look",
     "new_run_id",
     "open_session",
+    "removal",
     "requests",
     "rollback",
     "statistics",

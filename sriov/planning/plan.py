@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sriov.facts.model import Facts
-from sriov.planning import host_version
+from sriov.planning import host_version, own_state
 from sriov.resources.contract import Change, Effect, Item, Problem, Reboot, RebootState, Request, Severity, Step
 from sriov.resources.registry import CAPABILITIES
 
@@ -90,12 +90,15 @@ def _made(request: Request, facts: Facts) -> Plan:
     reboot = Reboot(RebootState.NOT_NEEDED, "")
     for capability in CAPABILITIES:
         for answer in capability.changes(request, facts, wanted, tuple(changes)):
-            if isinstance(answer, Change):
-                (leftovers if answer.is_leftover and not request.removes else changes).append(answer)
+            if isinstance(answer, Change) and answer.is_leftover and not request.removes:
+                leftovers.append(answer._replace(steps=()))
+            elif isinstance(answer, Change):
+                changes.append(answer)
             elif isinstance(answer, Problem):
                 problems.append(answer)
             else:
                 reboot = answer
+    changes += own_state.removal(request, facts, tuple(changes))
     if changes:
         problems += missing_tools(facts)
     version = host_version.mark_due(facts)

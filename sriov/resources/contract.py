@@ -16,6 +16,8 @@ from sriov.model import Host, PhysicalFunction, Role, Testbed
 
 RESTARTS_DUE = "/var/lib/sriov/restarts-due"  # on the host: a file for each unit that a run under way will restart
 
+PURGE = "purge_state"  # the function of `templates/lib/` behind whose step nothing may be written on the host
+
 
 def is_restart_due(facts: Facts, names: Iterable[str]) -> bool:
     """Whether a run that was cut off left one of these units with a restart to come: nothing else may tell, where
@@ -26,13 +28,15 @@ def is_restart_due(facts: Facts, names: Iterable[str]) -> bool:
 class FreshService(NamedTuple):
     """A service that must run, and must have begun after its files and the VFs became what they are.
 
-    `at_boot`: it must be enabled too.
+    `at_boot`: it must be enabled too. `only_running`: nothing is asked of it here any more, so one that does not run,
+    or is not there, needs nothing.
     """
 
     names: tuple[str, ...]
     reads: tuple[str, ...]
     watches_vfs: bool = False
     at_boot: bool = False
+    only_running: bool = False
 
 
 Item = tuple[object, ...]
@@ -151,6 +155,7 @@ class Request(NamedTuple):
     rollback: str | None = None  # the run to take back; empty: the last one
     counter_interval: int | None = None  # seconds between two readings of the VFs' counters; 0: one; None: none
     removes: bool = False  # what the testbed does not ask for any more goes; else it stays, and is told
+    purges: bool = False  # so do the copies that runs have kept on the host; `rollback` has nothing to put back then
     held: frozenset[str] = frozenset()  # ports whose VFs stay as they are; the plan finds them, no caller says them
 
     @property

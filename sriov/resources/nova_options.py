@@ -7,13 +7,15 @@ that would say too much (several physical networks, VFs that the host keeps) or 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sriov.errors import FormatError, SriovError
-from sriov.facts.model import Facts, checksum
+from sriov.facts.model import Facts, Port, checksum
 from sriov.formats.nova import ours
 from sriov.formats.nova.edit import NovaWanted, diff, edit, reports_in_placement
+from sriov.formats.nova.ours import OurEntry
 from sriov.formats.nova.releases import release_number, removed_filters
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo.options import ConfigFile
@@ -29,7 +31,6 @@ from sriov.resources.contract import (
     Severity,
     WriteFile,
 )
-from sriov.resources.nova_staying import with_staying
 
 NOVA_CONF = "/etc/nova/nova.conf"
 COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
@@ -40,6 +41,7 @@ UNITS = {  # Debian's name, RDO's name
 }
 _NAME = "nova-options"
 _FILTER = "PciPassthroughFilter"
+_LENIENT = 20  # a release that reads any bytes: our blocks go from a file alike, whatever reads it
 
 
 class NovaOptions(NamedTuple):
@@ -100,7 +102,7 @@ def is_concerned(request: Request, facts: Facts, role: Role) -> bool:
     if role not in request.roles:
         return False
     wants = request.wants_vfs if role is Role.COMPUTE else request.testbed.has_sriov
-    goes = request.removes or bool(request.physical_functions if role is Role.COMPUTE else ())
+    goes = request.removes or (role is Role.COMPUTE and _asks(request, role))
     return wants or (goes and _has_lines(facts, role))
 
 
@@ -109,15 +111,18 @@ def _has_lines(facts: Facts, role: Role) -> bool:
     return any(mark in content and read_by(READERS[role], path) for path, content in facts.files.items())
 
 
+def _asks(request: Request, role: Role) -> bool:
+    """Whether the testbed says anything for this host in this role, were it that it is to have no VFs."""
+    return bool(request.physical_functions) if role is Role.COMPUTE else request.testbed.has_sriov
+
+
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
-    if any(is_concerned(request, facts, role) for role in request.roles):
+    if any(_asks(request, role) and is_concerned(request, facts, role) for role in request.roles):
         yield from _wanted(request, facts)
     elif any(_has_lines(facts, role) for role in request.roles):
         release = release_of(request, facts)
-        if isinstance(release, Problem):
-            yield release._replace(severity=Severity.WARNING)  # nothing is asked of this host
-        else:
-            yield _options(request, facts, release)._replace(is_asked=False)
+        any_release = release if isinstance(release, int) else _LENIENT
+        yield _options(request, facts, any_release)._replace(is_asked=request.removes)
 
 
 def _wanted(request: Request, facts: Facts) -> Iterator[Item | Problem]:
@@ -148,20 +153,53 @@ def _options(request: Request, facts: Facts, release: int) -> NovaOptions:
     """A side that nothing is asked of stays whole."""
     files = config_files(request, facts)
     asked = kept = free = NovaWanted()
-    removing = request._replace(removes=True)
+    keeping, removing = (request._replace(removes=removes) for removes in (False, True))
     if is_concerned(removing, facts, Role.COMPUTE):
         by_address = _refuses_devname(files, release)
         specs = tuple(spec for pf in request.physical_functions for spec in _specs(pf, facts, by_address))
+        present = _our_entries(files)
         free = free._replace(device_specs=specs)
-        asked = asked._replace(device_specs=with_staying(removing, facts, files, specs))
-        if is_concerned(request._replace(removes=False), facts, Role.COMPUTE):
-            kept = kept._replace(device_specs=with_staying(request._replace(removes=False), facts, files, specs))
+        asked = asked._replace(device_specs=_with_staying(removing, facts, present, specs))
+        if is_concerned(keeping, facts, Role.COMPUTE):
+            kept = kept._replace(device_specs=_with_staying(keeping, facts, present, specs))
     if is_concerned(removing, facts, Role.OPENSTACK):
         filters, exact = ((_FILTER,), request.testbed.scheduler_filters) if request.testbed.has_sriov else ((), None)
         free, asked = (one._replace(filters=filters, exact_filters=exact) for one in (free, asked))
         if filters:
             kept = kept._replace(filters=filters, exact_filters=exact or _stated_before(files, release))
     return NovaOptions(asked, kept, free, release)
+
+
+def _our_entries(files: tuple[ConfigFile, ...]) -> tuple[OurEntry, ...]:
+    try:
+        return ours.entries(files)
+    except FormatError:
+        return ()  # `changes` says which line is broken
+
+
+def _with_staying(
+    request: Request, facts: Facts, present: tuple[OurEntry, ...], specs: tuple[DeviceSpec, ...]
+) -> tuple[DeviceSpec, ...]:
+    """What the whitelist has to hold: the entries that are asked for, but for ports that are held, and what stays."""
+    ports = request.asked_ports(facts)
+    moving = tuple(spec for spec in specs if spec.interface not in request.held)
+    seen = functools.partial(_port_of, facts)
+    return ours.with_staying(present, moving, seen, lambda interface: request.stays(interface, ports))
+
+
+def _port_of(facts: Facts, entry: OurEntry) -> ours.Seen | None:
+    for port in facts.ports:
+        count = max(port.total_vfs or 0, port.num_vfs) if entry.address else 0
+        if port.is_virtual_function:
+            continue
+        if entry.devname == port.interface or entry.address in (port.pci_address, *map(port.vf_address, range(count))):
+            covers = (port.pci_address, *(vf.pci_address for vf in port.vfs))
+            return ours.Seen(interface=port.interface, covers=covers, ids=_ids(port))
+    return None
+
+
+def _ids(port: Port) -> tuple[str, ...]:
+    return f"{port.vendor}:{port.device}", f"{port.vendor}:{port.vf_device}"
 
 
 def _stated_before(files: tuple[ConfigFile, ...], release: int) -> tuple[str, ...] | None:
@@ -210,7 +248,7 @@ def _specs(pf: PhysicalFunction, facts: Facts, by_address: bool) -> Iterator[Dev
         trusted=pf.trusted,
         covers=(port.pci_address, *(port.vf_address(index) for index in range(pf.num_vfs))),
         interface=port.interface,
-        ids=(f"{port.vendor}:{port.device}", f"{port.vendor}:{port.vf_device}"),
+        ids=_ids(port),
     )
     if len(pf.physnets) == 1 and not pf.exclude_vfs and not by_address:
         yield whole

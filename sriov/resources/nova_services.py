@@ -27,7 +27,8 @@ def _fresh(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[
         names = UNITS[role]
         reads = tuple(path for path in (*facts.files, *touched) if read_by(reader, path))
         if is_concerned(request, facts, role) or is_restart_due(facts, names) or touched & {*reads}:
-            yield FreshService(names, reads, watches_vfs=role is Role.COMPUTE)
+            asks = request.physical_functions if role is Role.COMPUTE else request.testbed.has_sriov
+            yield FreshService(names, reads, watches_vfs=role is Role.COMPUTE, only_running=not asks)
 
 
 CAPABILITY = Capability("nova-services", desired=_desired, after_rollback=_after_rollback)

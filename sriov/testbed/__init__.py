@@ -12,6 +12,7 @@ network         `env.network_backend`, `env.vlan_ranges`
 kernel_arguments   `env.kernel_arguments`
 settings        keys, release, filters, places of hosts in a Dask cluster, user and port for all hosts
 cloud_login     the cloud's administrator
+spelling        keys that are a known one, mistyped
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sriov.testbed.entries import read_sriov
 from sriov.testbed.passwords import read_passwords
 from sriov.testbed.readers import read_flag
 from sriov.testbed.sources.source import FaultList, Source, whole_file_error
+from sriov.testbed.spelling import refuse_mistyped_keys
 from sriov.testbed.wording import as_text, kind
 
 READ_KEYS = frozenset(
@@ -65,6 +67,7 @@ def _read(path: Path) -> Source:
 
 def _assemble(source: Source) -> Testbed:
     values, faults = source.values, FaultList(source)
+    refuse_mistyped_keys(values, READ_KEYS, faults)
     hosts = _read_hosts(values, faults)
     testbed = Testbed(
         path=source.path,

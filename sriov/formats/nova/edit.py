@@ -92,9 +92,11 @@ def _apply(
     program: str, documents: tuple[Document, ...], release: int, wanted: NovaWanted
 ) -> tuple[tuple[Document, ...], tuple[str, ...]]:
     if program == COMPUTE:
-        if wanted.device_specs and not documents:
+        if not wanted.device_specs:
+            return documents, ()
+        if not documents:
             return (), ("no configuration file that nova-compute reads",)
-        return whitelist.apply(documents, release, wanted.device_specs or ())
+        return whitelist.apply(documents, release, wanted.device_specs)
     if not wanted.filters:
         return documents, ()
     if not documents:

@@ -55,7 +55,7 @@ def value_of(spec: DeviceSpec) -> str:
     return json.dumps(entry)
 
 
-def written(spec: DeviceSpec) -> str:
+def line_value(spec: DeviceSpec) -> str:
     """The same as the file holds it."""
     return spec.written or _written(value_of(spec))
 
@@ -81,7 +81,7 @@ def apply(
     edited = tuple(_without_entries_for(specs, document, names, release) for document in documents)
     if not specs:
         return edited, ()
-    body = tuple(_line(names[0], written(spec)) for spec in specs)
+    body = tuple(_line(names[0], line_value(spec)) for spec in specs)
     edited = (blocks.insert(edited[0], blocks.WHITELIST, names[0].section, body), *edited[1:])
     return edited, _earlier_matches(edited, names, release, specs) + _names_refused(edited, names, release)
 

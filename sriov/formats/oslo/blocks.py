@@ -123,6 +123,12 @@ def without(
     return document
 
 
+def values(lines: tuple[bytes, ...]) -> tuple[str, ...]:
+    """The values of the options in a part of a block, `body` or `was`."""
+    head = () if lines[:1] and lines[0].startswith(b"[") else (b"[block]\n",)
+    return tuple(option.value for option in read("", b"".join((*head, *lines)), any_bytes=True).options)
+
+
 def list_without(block: Block, item: str) -> tuple[bytes, ...] | None:
     """What an edited block of a list option leaves when it is taken away: its list without our item.
 
