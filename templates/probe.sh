@@ -164,9 +164,11 @@ if [ -n "$manifest" ]; then
     section run "$manifest"
     if [ -n "$manifest" ] && [ -e "$runs/$manifest/manifest" ]; then
         cat "$runs/$manifest/manifest"
-        # of units that would come back: how many virtual functions they make, and how
+        # of files that would come back, what rests on virtual functions: how many a unit makes, and how; entries for them
         section kept
-        grep -s -e '^Description=' -e '^ExecStart=' /dev/null "$runs/$manifest"/[0-9]*
+        grep -s -e '^Description=' -e '^ExecStart=' -e '^[[:blank:]]*\(pci_\)\{0,1\}passthrough_whitelist[[:blank:]]*[=:]' \
+            -e '^[[:blank:]]*device_spec[[:blank:]]*[=:]' -e '^[[:blank:]]*physical_device_mappings[[:blank:]]*[=:]' \
+            -e '^[[:blank:]]*exclude_devices[[:blank:]]*[=:]' /dev/null "$runs/$manifest"/[0-9]*
     fi
 fi
 section end

@@ -118,7 +118,8 @@ class Unit(NamedTuple):
 class Replaced(NamedTuple):
     """A file that a run replaced, and the number under which it kept the old one. `-`: there was or is none.
 
-    `kept`: the lines `Description=` and `ExecStart=` of the old one, where it is a unit.
+    `kept`: of the old one, the lines that rest on VFs: `Description=` and `ExecStart=` where it is a unit, the entries
+    for devices where it is a file of nova's or neutron's.
     """
 
     number: str

@@ -102,6 +102,29 @@ def our_devices(files: tuple[ConfigFile, ...], *, any_bytes: bool = False) -> fr
     return frozenset(found)
 
 
+class AgentReads(NamedTuple):
+    """What the agent reads: `physnet1:eth0`, and `eth0:0000:01:10.0;0000:01:10.2`."""
+
+    mappings: Items
+    excluded: Items
+
+    def networks(self, device: str) -> frozenset[str]:
+        """The physical networks of a device."""
+        return frozenset(item.partition(":")[0].strip() for item in self.mappings if _mapped(item) == device)
+
+    def leaves_alone(self, device: str, address: str) -> bool:
+        """Whether the agent keeps off that VF of the device."""
+        found = (item.partition(":")[2] for item in self.excluded if _excluded(item) == device)
+        return any(address in addresses.split(";") for addresses in found)
+
+
+def agent_reads(files: tuple[ConfigFile, ...], *, any_bytes: bool = False) -> AgentReads:
+    """From the files of the agent, in their order; FormatError as for `edit_agent`."""
+    documents = tuple(read(file.path, file.text, any_bytes=any_bytes) for file in files)
+    settings = [winning(documents, (name,)) for name in (MAPPINGS, EXCLUDED)]
+    return AgentReads(*(items(setting.option.value) if setting else () for setting in settings))
+
+
 def _mapped(item: str) -> str:
     return item.partition(":")[2].strip()
 

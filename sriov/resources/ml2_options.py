@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from sriov.errors import FormatError
-from sriov.facts.model import Facts
-from sriov.formats.neutron import AgentWanted, ServerWanted, diff, edit_agent, edit_server, our_devices
+from sriov.facts.model import Facts, Port, VirtualFunction
+from sriov.formats.neutron import AgentWanted, ServerWanted, agent_reads, diff, edit_agent, edit_server, our_devices
 from sriov.formats.nova.releases import reads_any_bytes
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import ML2, Role
+from sriov.resources import vf_lines
 from sriov.resources.contract import (
     Capability,
     Change,
@@ -221,15 +222,46 @@ def _changes(
 
     try:
         kept, asked = edited(side.kept for side in sides), edited(side.asked for side in sides)
-        free = edited(side.free for side in sides) if request.held else asked
+        asks_guests = bool(request.held) or vf_lines.has_guests(facts)
+        free = edited(side.free for side in sides) if asks_guests else asked
+        held = tuple(_held(request, facts, present, free)) if asks_guests else ()
     except FormatError as error:
         hint = error.hint or "neutron itself would refuse this file: correct this line and run again"
         is_asked = any(side.kept is not None for side in sides)
         severity = Severity.IMPOSSIBLE if is_asked or request.removes else Severity.WARNING
         yield Problem(error.id, _NAME, f"{error.path}:{error.line}", error.reason, hint, severity)
         return
+    yield from held
     yield from file_changes(request, _NAME, Versions(present, kept, asked), diff)
-    yield from waiting(request, _NAME, asked, free)
+    if request.held:
+        yield from waiting(request, _NAME, asked, free)
+
+
+def _held(
+    request: Request, facts: Facts, present: tuple[ConfigFile, ...], free: tuple[ConfigFile, ...]
+) -> Iterator[Problem]:
+    """A further network for the same port takes nothing from a guest."""
+    paths = _paths(Role.COMPUTE, facts)
+    any_bytes = _any_bytes(request, facts)
+    now, then = (
+        agent_reads(tuple(file for path in paths for file in files if file.path == path), any_bytes=any_bytes)
+        for files in (present, free)
+    )
+
+    def before(port: Port, vf: VirtualFunction) -> object:
+        networks = now.networks(port.interface)
+        return (networks, now.leaves_alone(port.interface, vf.pci_address)) if networks else None
+
+    def after(port: Port, vf: VirtualFunction) -> object:
+        networks = now.networks(port.interface) & then.networks(port.interface)
+        return networks, then.leaves_alone(port.interface, vf.pci_address)
+
+    yield from vf_lines.held_by_guests(request, facts, _NAME, before, after)
+
+
+def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:
+    is_read = back.target in _paths(Role.COMPUTE, facts) and Role.COMPUTE in request.roles
+    return vf_lines.around_rollback(request, facts, _NAME, back) if is_read else back
 
 
 def _edit(files: tuple[ConfigFile, ...], wanted: ServerWanted | AgentWanted, any_bytes: bool) -> tuple[ConfigFile, ...]:
@@ -238,4 +270,4 @@ def _edit(files: tuple[ConfigFile, ...], wanted: ServerWanted | AgentWanted, any
     return edit_agent(files, _AGENT_CONF, wanted, any_bytes=any_bytes)
 
 
-CAPABILITY = Capability(_NAME, _reads, _desired, _changes, after_rollback=_after_rollback)
+CAPABILITY = Capability(_NAME, _reads, _desired, _changes, _around_rollback, _after_rollback)

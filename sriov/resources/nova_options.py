@@ -20,6 +20,7 @@ from sriov.formats.nova.releases import release_number, removed_filters
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
+from sriov.resources import vf_lines
 from sriov.resources.contract import (
     Capability,
     Change,
@@ -265,7 +266,7 @@ def _changes(
         if not isinstance(item, NovaOptions):
             continue
         try:
-            yield from _edits(config_files(request, facts), item, request)
+            yield from _edits(config_files(request, facts), item, request, facts)
         except FormatError as error:
             yield Problem(
                 error.id,
@@ -277,7 +278,9 @@ def _changes(
             )
 
 
-def _edits(files: tuple[ConfigFile, ...], item: NovaOptions, request: Request) -> Iterator[Change | Problem]:
+def _edits(
+    files: tuple[ConfigFile, ...], item: NovaOptions, request: Request, facts: Facts
+) -> Iterator[Change | Problem]:
     asked = edit(files, item.release, item.asked)
     kept = asked if item.kept == item.asked else edit(files, item.release, item.kept)
     problems = (asked if request.removes else kept).problems
@@ -288,8 +291,17 @@ def _edits(files: tuple[ConfigFile, ...], item: NovaOptions, request: Request) -
     if problems:
         return
     yield from file_changes(request, _NAME, Versions(files, kept.files, asked.files), diff)
-    if request.held:
-        yield from waiting(request, _NAME, asked.files, edit(files, item.release, item.free).files)
+    if request.held or vf_lines.has_guests(facts):
+        free = edit(files, item.release, item.free).files
+        before, after = (vf_lines.whitelist(one, item.release) for one in (files, free))
+        yield from vf_lines.held_by_guests(request, facts, _NAME, before, after)
+        if request.held:
+            yield from waiting(request, _NAME, asked.files, free)
+
+
+def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:
+    is_read = any(read_by(reader, back.target) for reader in _readers(request.roles))
+    return vf_lines.around_rollback(request, facts, _NAME, back) if is_read else back
 
 
 class Versions(NamedTuple):
@@ -345,4 +357,4 @@ def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tupl
     )
 
 
-CAPABILITY = Capability(_NAME, _reads, _desired, _changes)
+CAPABILITY = Capability(_NAME, _reads, _desired, _changes, _around_rollback)

@@ -43,18 +43,26 @@ def _users(port: Port, kept: Collection[int]) -> Iterator[User]:
             yield User(vf, vf.holder.name, is_known=False)
 
 
-def holding(request: Request, port: Port, what: str, act: str, resource: str) -> Problem | None:
-    """Why `what` is refused for the VFs of this port (`act`: the verb for it); None if no one uses them or
-    the operator insists."""
+def holding(request: Request, port: Port, what: str, resource: str) -> Problem | None:
+    """Why the VFs of this port must not be removed for `what`; None if no one uses them, or the operator insists."""
     used = users(request, port)
     if not used or request.force_vf_reset:
         return None
-    known = [user for user in used if user.is_known]
-    id = "vf-in-use" if known else "vf-users-unknown"
-    remedy = "free these VFs (shut down or migrate the guest)" if known else "correct what is named and run again"
+    return refusal(port, f"{what}: {in_words(used)}", used, "remove", resource)
+
+
+def refusal(port: Port, message: str, used: Sequence[User], act: str, resource: str) -> Problem:
+    """What belongs to this port waits for these users; `act` is what the operator could insist on."""
+    is_known = any(user.is_known for user in used)
+    remedy = "free these VFs (shut down or migrate the guest)" if is_known else "correct what is named and run again"
     hint = f"{remedy}, or pass --force-vf-reset to {act} them all the same"
-    message = f"{what}: {in_words(used)}"
+    id = "vf-in-use" if is_known else "vf-users-unknown"
     return Problem(id, resource, port.interface, message, hint, Severity.BLOCKED, holds=port.interface)
+
+
+def guests(port: Port) -> tuple[User, ...]:
+    """The VFs that a guest holds, or may hold: what the host itself uses waits for no guest to end."""
+    return tuple(user for user in _users(port, ()) if user.vf.holder and not _is_of_the_host(user.vf.holder))
 
 
 def in_words(used: Sequence[User]) -> str:

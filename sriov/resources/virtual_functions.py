@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sriov.errors import counted
 from sriov.facts.model import Facts, Port, checksum
 from sriov.model import PhysicalFunction, Role
-from sriov.resources import vf_script, vf_unit, vf_users
+from sriov.resources import vf_lines, vf_script, vf_unit, vf_users
 from sriov.resources.contract import (
     Capability,
     Change,
@@ -243,7 +243,7 @@ def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
             holds=port.interface,
         )
     what = f"{counted(port.num_vfs, 'VF')} cannot become {wanted}, because the kernel removes all of them first"
-    return vf_users.holding(request, port, what, "remove", _NAME)
+    return vf_users.holding(request, port, what, _NAME)
 
 
 def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:
@@ -259,6 +259,8 @@ def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | P
     clear = _cleared(request, facts, interface)
     if isinstance(clear, Problem):
         return clear
+    if interface in request.held:
+        return vf_lines.waiting(_NAME, back.target, interface)
     effect = Effect.VF_RESET if clear else Effect.NONE
     if isinstance(back.steps[0], RemoveFile):
         steps: tuple[Step, ...] = (Command(("stop_unit", unit)), *clear, *back.steps, _RELOAD)
@@ -300,7 +302,8 @@ def _script_back(request: Request, facts: Facts, back: Change) -> Change | Probl
         if not interface:
             continue
         text, file = facts.text(path), replaced.get(path)
-        is_free = _is_only_text(facts, path) or not isinstance(_cleared(request, facts, interface), Problem)
+        waits = interface in request.held or isinstance(_cleared(request, facts, interface), Problem)
+        is_free = _is_only_text(facts, path) or not waits
         if file and file.after == checksum(facts.files.get(path)) and is_free:
             text = file.kept
         if vf_unit.calls_script(text):
