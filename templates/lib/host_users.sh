@@ -32,7 +32,7 @@ found() {
 }
 
 # network_user VF_DEVICE UP: its use by the host's network, or by a driver for a program of the host. UP: an address
-# counts only on a device that is up; it is not looked for elsewhere.
+# counts only on a device that is up; of others it is not asked.
 network_user() {
     target "$1/driver"
     case $v in
