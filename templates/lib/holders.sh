@@ -128,8 +128,8 @@ see_processes() {
                 *) spaces="$spaces${line##* } ${line%% *}$nl" ;;
             esac ;;
             "$proc"/*/fd/*\ /dev/*) opened="$opened$line$nl" ;;
-            # a process that has ended meanwhile
-            "$proc"/*/ns/net\ | *'No such file or directory' | *'No such process') ;;
+            # a process that has ended meanwhile: find had begun its line, and goes on with it behind the error
+            '' | ' ' | "$proc"/*/ns/net\ | *'No such file or directory' | *'No such process') ;;
             *) cannot_see "$line" ;;
         esac
     done <<END

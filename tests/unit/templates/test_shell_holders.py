@@ -330,6 +330,15 @@ def test_processes_that_cannot_be_seen_make_no_vf_free(shell: str, tmp_path: Pat
     assert said(shell, tmp_path) == ["cannot be determined: find: '/proc/9/fd': Permission denied"] * 2
 
 
+@no_applets
+def test_process_that_ends_meanwhile_hides_nothing(shell: str, tmp_path: Path, port: Path) -> None:
+    broken = (
+        "/proc/9/ns/netfind: '/proc/9/ns/net': No such file or directory\\n \\nfind: '/proc/9/fd': No such process\\n"
+    )
+    fake(tmp_path, "find", f'/usr/bin/find "$@"; printf "{broken}" >&2')
+    assert said(shell, tmp_path) == ["", ""]
+
+
 @each_shell
 def test_user_that_is_found_is_named_though_others_cannot_be_seen(shell: str, tmp_path: Path, port: Path) -> None:
     upper(tmp_path, 0, "master", "bond0")
