@@ -32,11 +32,14 @@ def announced(runs: Sequence[Outcome]) -> list[str]:
 def _lines(
     found: Iterable[tuple[str, Iterable[Change]]], verb: str = "would lose", verb_of_one: str = "would lose"
 ) -> Iterator[str]:
-    hosts: dict[tuple[str, str, str], list[str]] = {}
+    hosts: dict[tuple[str, str], list[str]] = {}
+    summaries: dict[tuple[str, str], set[str]] = {}
     for label, changes in found:
         for change in changes:
-            hosts.setdefault((change.resource, change.target, change.summary), []).append(label)
-    for (resource, target, summary), labels in hosts.items():
+            hosts.setdefault((change.resource, change.target), []).append(label)
+            summaries.setdefault((change.resource, change.target), set()).add(change.summary)
+    for (resource, target), labels in hosts.items():
+        summary = " or ".join(sorted(summaries[resource, target])[:2]) + " ..." * (len(summaries[resource, target]) > 2)
         named = ", ".join(labels[:_NAMED]) + (" ..." if len(labels) > _NAMED else "")
         losing = verb_of_one if len(labels) == 1 else verb
         yield f"{counted(len(labels), 'host')} {losing} {resource} {target} ({summary}): {named}"

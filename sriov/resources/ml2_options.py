@@ -1,7 +1,7 @@
 """Owner of neutron's files where ML2 is the network side: which drivers and VLANs, which device serves which network.
 
 Nothing here happens unless the testbed says `env.network_backend = 'ml2'`; under Contrail its plugin does all this. A
-host of Contrail is looked at only for what a testbed once asked for that said so.
+call that removes looks for what a testbed once asked for that said so.
 """
 
 from __future__ import annotations
@@ -63,30 +63,26 @@ def _is_ml2(request: Request) -> bool:
     return request.testbed.network_backend == ML2
 
 
-def _is_ours(request: Request) -> bool:
-    """Whether neutron's files are for us to change in this run."""
-    return _is_ml2(request) or request.removes
-
-
 def _roles(request: Request) -> tuple[Role, ...]:
-    return tuple(role for role in _HOMES if role in request.roles)
+    """The roles of a request for which neutron's files matter; none under Contrail, where nothing is to be removed."""
+    is_concerned = _is_ml2(request) or request.removes
+    return tuple(role for role in _HOMES if role in request.roles and is_concerned)
 
 
 def _named_files(request: Request) -> tuple[str, ...]:
-    homes = tuple(_HOMES[role] for role in _roles(request))
-    return (_NEUTRON_CONF, *homes) if homes and _is_ours(request) else homes
+    found = _roles(request)
+    return (_NEUTRON_CONF, *(_HOMES[role] for role in found)) if found else ()
 
 
 def _folders(request: Request) -> tuple[str, ...]:
-    roles = _roles(request) if _is_ours(request) else ()
-    return tuple(dict.fromkeys(folder for role in roles for folder in _FOLDERS[role]))
+    return tuple(dict.fromkeys(folder for role in _roles(request) for folder in _FOLDERS[role]))
 
 
 def _reads(request: Request) -> Reads:
     units = {Role.COMPUTE: _AGENT_UNITS, Role.OPENSTACK: (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)}
     return Reads(
         files=(*_named_files(request), *(f"{folder}/*.conf" for folder in _folders(request))),
-        units=tuple(name for role in _roles(request) if _is_ours(request) for name in units[role]),
+        units=tuple(name for role in _roles(request) for name in units[role]),
     )
 
 
@@ -117,9 +113,9 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             continue
         if wants or has_lines:
             yield _options(request, facts, role, is_kept_whole=not (wants or (goes and _is_ml2(request))))
-        if wants or (has_lines and goes and _is_ours(request)):
+        if wants or (has_lines and goes):
             yield from _services(request, facts, role, is_asked=wants)
-        elif _is_ours(request):
+        else:
             names = _AGENT_UNITS if role is Role.COMPUTE else (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)
             due = (name for name in names if is_restart_due(facts, (name,)))
             yield from (FreshService((name,), _paths(role, facts)) for name in due)
@@ -151,7 +147,7 @@ def _after_rollback(request: Request, facts: Facts, earlier: tuple[Change, ...])
 
 def _readers(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[FreshService]:
     """The services that read one of these files, which become others."""
-    for role in _roles(request) if _is_ours(request) else ():
+    for role in _roles(request):
         reads = _paths(role, facts)
         if touched & {*reads}:
             units = (_AGENT_UNITS,) if role is Role.COMPUTE else _server_units(facts)

@@ -26,9 +26,10 @@ def _fresh(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[
             continue
         names = UNITS[role]
         reads = tuple(path for path in (*facts.files, *touched) if read_by(reader, path))
-        if is_concerned(request, facts, role) or is_restart_due(facts, names) or touched & {*reads}:
+        is_due = is_restart_due(facts, names)
+        if is_concerned(request, facts, role) or is_due or touched & {*reads}:
             asks = request.physical_functions if role is Role.COMPUTE else request.testbed.has_sriov
-            yield FreshService(names, reads, watches_vfs=role is Role.COMPUTE, only_running=not asks)
+            yield FreshService(names, reads, watches_vfs=role is Role.COMPUTE, only_running=not (asks or is_due))
 
 
 CAPABILITY = Capability("nova-services", desired=_desired, after_rollback=_after_rollback)
