@@ -45,7 +45,14 @@ class Holder(NamedTuple):
     def __str__(self) -> str:
         if self.kind is HolderKind.BOUND_PORT:
             return f"port {self.name} (bound in neutron)"
+        if not self.is_known:
+            return f"a user that cannot be determined: {self.name}"
         return f"{self.kind.value} {self.name}".strip()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a user; else one may be, for not all can be seen."""
+        return self.kind is not HolderKind.UNKNOWN
 
     @property
     def is_guest(self) -> bool:

@@ -35,7 +35,7 @@ def users(request: Request, port: Port) -> tuple[User, ...]:
 
 def _users(port: Port, kept: Collection[int]) -> Iterator[User]:
     for vf in port.vfs:
-        if vf.holder and vf.holder.kind is not HolderKind.UNKNOWN:
+        if vf.holder and vf.holder.is_known:
             yield User(vf, str(vf.holder))
         elif vf.index in kept:
             yield User(vf, "the host itself (exclude_vfs)")

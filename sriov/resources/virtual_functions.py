@@ -180,7 +180,7 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
             yield blocked_by
             return
         for user in () if only_told else vf_users.users(request, port):
-            whose = user.words if user.is_known else f"a user that cannot be determined: {user.words}"
+            whose = user.words if user.is_known else user.vf.holder
             message = f"VF {user.vf.index} ({user.vf.pci_address}) will be taken from {whose}"
             hint = "--force-vf-reset was given"
             yield Problem("vf-taken", _NAME, port.interface, message, hint, Severity.WARNING)

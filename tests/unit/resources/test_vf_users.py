@@ -8,6 +8,7 @@ from planned_host import ETH0, VFS, converged, request
 from sriov.facts.model import Facts, Holder, HolderKind
 from sriov.planning import plan
 from sriov.scheduling.checks import Asked, Judgement, Mark, vfs_not_in_use
+from sriov.scheduling.explain import explain
 
 ADDRESS = Holder(HolderKind.NETWORK_DEVICE, "eth0v1, which has an address")
 USES = {
@@ -79,6 +80,15 @@ def test_too_few_free_vfs_fail_as_before() -> None:
 
 def test_users_that_cannot_be_seen_make_no_vf_free_to_explain() -> None:
     assert judged(used(GUESTS["unknown"]), 7).mark is Mark.FAILS
+
+
+@pytest.mark.parametrize(("holder", "kind"), [("unknown", HolderKind.BOUND_PORT), ("guest", HolderKind.GUEST)])
+def test_what_the_cloud_knows_takes_the_place_of_what_cannot_be_seen(holder: str, kind: HolderKind) -> None:
+    asked = request(ETH0)
+    bound = {asked.host.name: {VFS[1].pci_address: "port1"}}
+    (host,) = explain([(asked, used(GUESTS[holder]), "")], "physnet1", 7, bound).computes
+    found = next(step.found for step in host.steps if step.name.endswith("not given to guests"))
+    assert ("port1" in found) is (kind is HolderKind.BOUND_PORT)
 
 
 def test_guest_that_is_shut_off_counts_as_novas() -> None:
