@@ -58,6 +58,8 @@ port() {
     section "port $1"
     target "$d"
     pci=$v
+    # without links: each would be followed again for each file
+    d=$there
     printf 'pci=%s\n' "$pci"
     for f in vendor device sriov_vf_device sriov_totalvfs sriov_offset sriov_stride; do
         value "$d/$f"
@@ -77,13 +79,16 @@ port() {
     for f in "$d"/virtfn*; do
         target "$f"
         [ -n "$v" ] || continue
-        vf=$v
-        target "$f/driver"
-        printf 'vf=%s %s %s\n' "${f##*/virtfn}" "$vf" "$v"
+        vf=$there
+        target "$vf/driver"
+        printf 'vf=%s %s %s\n' "${f##*/virtfn}" "${vf##*/}" "$v"
         count=$((count + 1))
+        [ -z "$holders" ] || continue
+        host_user "$vf" "$v"
+        [ -z "$holder" ] || printf 'holder=%s %s %s\n' "${f##*/virtfn}" "${vf##*/}" "$holder"
     done
     # sriov_numvfs itself is not read: while a write to it hangs, reading it hangs as well
-    [ "$count" = 0 ] || { if [ -n "$holders" ]; then vf_holders "$d"; else host_users "$d"; fi; }
+    [ "$count" = 0 ] || [ -z "$holders" ] || vf_holders "$d"
 }
 [ -z "$all_ports" ] || for f in "$net"/*; do port "${f##*/}"; done
 # a name may look like a glob

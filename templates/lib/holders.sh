@@ -11,6 +11,7 @@ looked=
 vf_holders() {
     if [ -z "$looked" ]; then
         looked=yes
+        thorough=yes
         claims=$nl
         see_domains
         see_processes
@@ -20,7 +21,7 @@ vf_holders() {
         target "$link"
         [ -n "$v" ] || continue
         vf=$v
-        vf_holder "$link" "$vf"
+        vf_holder "$there" "$vf"
         case $holder in '' | 'host traffic '*) pool_guest "$1" ;; esac
         case $holder in
             '' | 'host traffic '*) [ -z "$unseen" ] || holder="cannot be determined: $unseen" ;;
@@ -200,7 +201,8 @@ END
     for f in "$1"/vdpa*; do
         [ ! -e "$f" ] || { holder="vDPA device ${f##*/}" && return; }
     done
-    network_user "$1" ''
+    target "$1/driver"
+    host_user "$1" "$v"
 }
 
 # pool_guest PF_DEVICE: a guest that is shut off and takes any VF of this port when it starts has the first free one

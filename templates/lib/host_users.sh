@@ -1,22 +1,13 @@
 # Which virtual functions the host itself uses. Reads only, and costs a process only where one of them is up.
 # Needs: common.sh, $proc. Sets: $holder, who uses one of them, and $reached, each interface with an address of more than
-# the link's scope, or a route. $claims, $above and $unseen are those of holders.sh, which looks for guests too.
+# the link's scope, or a route. $claims, $above, $unseen and $thorough are those of holders.sh, which looks for guests too.
 nl='
 '
 claims=
 above=
 unseen=
+thorough=
 reached=
-
-# host_users PF_DEVICE: the same lines, of VFs that the host uses
-host_users() {
-    for link in "$1"/virtfn*; do
-        [ -d "$link/net" ] || continue
-        holder=
-        network_user "$link" up
-        [ -z "$holder" ] || { target "$link" && printf 'holder=%s %s %s\n' "${link##*/virtfn}" "$v" "$holder"; }
-    done
-}
 
 # cannot_see WORDS: the first reason is the one to tell
 cannot_see() { [ -n "$unseen" ] || unseen=$1; }
@@ -31,20 +22,24 @@ found() {
     holder=${holder%%"$nl"*}
 }
 
-# network_user VF_DEVICE UP: its use by the host's network, or by a driver for a program of the host. UP: an address
-# counts only on a device that is up; of others it is not asked.
-network_user() {
-    target "$1/driver"
-    case $v in
+# host_user VF_DEVICE DRIVER: $holder is its user in the host's network, or the driver for a program of the host. A device
+# that is down is passed over, unless $thorough: every further file is a price that each look at a host pays.
+host_user() {
+    holder=
+    case $2 in
         '' | vfio-pci | pci-stub) return 0 ;;
-        igb_uio | uio_pci_generic | pciback | xen-pciback) holder="user-space driver $v" && return ;;
+        igb_uio | uio_pci_generic | pciback | xen-pciback) holder="user-space driver $2" && return ;;
     esac
     for netdev in "$1"/net/*; do
-        if [ ! -e "$netdev" ]; then
+        if [ "$netdev" = "$1/net/*" ]; then
             # a network driver without a device here: sysfs shows a device only in its own namespace
             [ ! -d "$1/net" ] || holder="another network namespace"
             return 0
         fi
+        value "$netdev/flags"
+        # the last bit is IFF_UP
+        case $v in *[13579bdfBDF]) up=yes ;; *) up= ;; esac
+        [ -n "$up$thorough" ] || continue
         words="network device ${netdev##*/}"
         ! found "dev:${netdev##*/}" "$claims" || return 0
         for f in "$netdev"/master "$netdev"/upper_*; do
@@ -53,12 +48,8 @@ network_user() {
             [ "$f" = "$netdev/master" ] && holder="$words, part of $v" || holder="$words, which carries $v"
             return
         done
-        value "$netdev/ifindex"
+        [ -z "$thorough" ] || value "$netdev/ifindex"
         ! found "$v" "$above" || { holder="$words, which carries $holder" && return; }
-        value "$netdev/flags"
-        # the last bit is IFF_UP
-        case $v in *[13579bdfBDF]) up=yes ;; *) up= ;; esac
-        [ -n "$up" ] || [ -z "$2" ] || continue
         [ -n "$reached" ] || see_names
         case $reached in
             *" ${netdev##*/} an address "*) holder="$words, which has an address" && return ;;

@@ -77,7 +77,7 @@ class Holders:
             netdev.up, netdev.address = True, "192.0.2.10/24"
         elif kind == "vlan":
             self._machine.sysfs.netdevs.add(name, netdev.mac, "", up=True)
-            netdev.uppers = (name,)
+            netdev.uppers, netdev.up = (name,), True
             self._machine.sysfs.netdevs.show(netdev)
         else:
             self._enslave(netdev, kind, "ovs-system" if kind == "ovs" else name)
@@ -86,7 +86,7 @@ class Holders:
         sysfs = self._machine.sysfs
         if master not in sysfs.netdevs.by_name:
             sysfs.netdevs.add(master, netdev.mac, "", up=True)
-        netdev.master, netdev.uppers = master, (master,)
+        netdev.master, netdev.uppers, netdev.up = master, (master,), True
         sysfs.netdevs.show(netdev)
         if kind in SIGNS:
             of_master, of_port = SIGNS[kind]

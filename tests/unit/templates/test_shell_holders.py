@@ -10,6 +10,17 @@ from pathlib import Path
 import pytest
 from shells import SHELLS, fake, processes, run
 
+# what a look does where no one asks for guests (templates/probe.sh)
+HOST_USERS = """host_users() {
+    for f in "$1"/virtfn*; do
+        target "$f"
+        vf=$there
+        target "$vf/driver"
+        host_user "$vf" "$v"
+        [ -z "$holder" ] || printf 'holder=%s %s %s\\n' "${f##*/virtfn}" "${vf##*/}" "$holder"
+    done
+}
+"""
 each_shell = pytest.mark.parametrize("shell", SHELLS)
 # busybox takes its own applet before a program of that name, whatever PATH says
 no_applets = pytest.mark.parametrize("shell", [shell for shell in SHELLS if shell != "busybox"])
@@ -55,7 +66,7 @@ def bind(root: Path, index: int, driver: str) -> None:
 
 def said(shell: str, root: Path, function: str = "vf_holders", path: str = "") -> list[str]:
     """The holders of both VFs, '' for a free one."""
-    script = f"{path and 'PATH=' + path}\n{function} $net/eth0/device\n"
+    script = f"{HOST_USERS}{path and 'PATH=' + path}\n{function} $net/eth0/device\n"
     ended = run(shell, root, ("common", "host_users", "holders"), script)
     assert ended.stderr == b""
     lines = dict(line.removeprefix("holder=").split(" ", 1) for line in ended.stdout.decode().splitlines())
@@ -198,13 +209,16 @@ def test_vdpa_device_and_user_space_driver_are_users(shell: str, tmp_path: Path,
 
 
 def upper(root: Path, index: int, link: str, device: str) -> None:
+    """Something stands on the VF's device, which is up."""
+    (vf(root, index) / f"net/eth0v{index}/flags").write_text("0x1003\n")
     (root / device).mkdir()
     (vf(root, index) / f"net/eth0v{index}" / link).symlink_to(root / device)
 
 
 def test_functions_that_look_at_the_host_alone_need_no_program(tmp_path: Path, port: Path) -> None:
     upper(tmp_path, 1, "upper_eth0v1.5", "eth0v1.5")
-    ended = run("dash", tmp_path, ("common", "host_users"), "PATH=/nowhere\nhost_users $net/eth0/device\n")
+    script = f"{HOST_USERS}PATH=/nowhere\nhost_users $net/eth0/device\n"
+    ended = run("dash", tmp_path, ("common", "host_users"), script)
     assert ended.stderr == b""
     assert ended.stdout == f"holder=1 {VF1} network device eth0v1, which carries eth0v1.5\n".encode()
 
