@@ -42,10 +42,10 @@ host_user() {
         [ -n "$up$thorough" ] || continue
         words="network device ${netdev##*/}"
         ! found "dev:${netdev##*/}" "$claims" || return 0
-        for f in "$netdev"/master "$netdev"/upper_*; do
-            [ -e "$f" ] || continue
-            target "$f"
-            [ "$f" = "$netdev/master" ] && holder="$words, part of $v" || holder="$words, which carries $v"
+        for upper in "$netdev"/master "$netdev"/upper_*; do
+            [ -e "$upper" ] || continue
+            target "$upper"
+            [ "$upper" = "$netdev/master" ] && holder="$words, part of $v" || holder="$words, which carries $v"
             return
         done
         [ -z "$thorough" ] || value "$netdev/ifindex"
@@ -66,15 +66,15 @@ host_user() {
 see_names() {
     reached=' '
     if has ip; then
-        f=$(ip -o addr show 2>&1) || cannot_see "ip addr: ${f##*"$nl"}"
-        while read -r _ line f; do
-            case $f in *'scope link'* | '') ;; *) reached="$reached$line an address " ;; esac
+        rows=$(ip -o addr show 2>&1) || cannot_see "ip addr: ${rows##*"$nl"}"
+        while read -r _ device row; do
+            case $row in *'scope link'* | '') ;; *) reached="$reached$device an address " ;; esac
         done <<END
-$f
+$rows
 END
     fi
-    while read -r line f; do reached="$reached$line a route "; done <"$proc/net/route"
-    [ ! -r "$proc/net/ipv6_route" ] || while read -r f _ _ _ _ _ _ _ _ line; do
-        case $f in fe80* | ff*) ;; *) reached="$reached$line a route " ;; esac
+    while read -r device row; do reached="$reached$device a route "; done <"$proc/net/route"
+    [ ! -r "$proc/net/ipv6_route" ] || while read -r row _ _ _ _ _ _ _ _ device; do
+        case $row in fe80* | ff*) ;; *) reached="$reached$device a route " ;; esac
     done <"$proc/net/ipv6_route"
 } 2>/dev/null
