@@ -15,7 +15,6 @@ from sriov.formats.neutron import AgentWanted, ServerWanted, agent_reads, diff, 
 from sriov.formats.nova.releases import reads_any_bytes
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import ML2, Role
-from sriov.resources import vf_lines
 from sriov.resources.contract import (
     Capability,
     Change,
@@ -27,7 +26,8 @@ from sriov.resources.contract import (
     Severity,
     is_restart_due,
 )
-from sriov.resources.nova_options import Versions, file_changes, release_of, waiting
+from sriov.resources.held import vf_lines
+from sriov.resources.nova_options import Versions, file_changes, release_of
 from sriov.resources.services import restarts
 
 _NAME = "ml2-options"
@@ -230,7 +230,7 @@ def _changes(
     yield from held
     yield from file_changes(request, _NAME, Versions(present, kept, asked), diff)
     if request.held:
-        yield from waiting(request, _NAME, asked, free)
+        yield from vf_lines.files_waiting(request, _NAME, asked, free)
 
 
 def _held(

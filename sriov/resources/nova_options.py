@@ -20,7 +20,6 @@ from sriov.formats.nova.releases import release_number, removed_filters
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
-from sriov.resources import vf_lines
 from sriov.resources.contract import (
     Capability,
     Change,
@@ -32,6 +31,7 @@ from sriov.resources.contract import (
     Severity,
     WriteFile,
 )
+from sriov.resources.held import vf_lines
 
 NOVA_CONF = "/etc/nova/nova.conf"
 COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
@@ -296,7 +296,7 @@ def _edits(
         before, after = (vf_lines.whitelist(one, item.release) for one in (files, free))
         yield from vf_lines.held_by_guests(request, facts, _NAME, before, after)
         if request.held:
-            yield from waiting(request, _NAME, asked.files, free)
+            yield from vf_lines.files_waiting(request, _NAME, asked.files, free)
 
 
 def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:
@@ -324,22 +324,6 @@ def file_changes(
             yield change._replace(is_leftover=request.removes and has_leftovers)
         if has_leftovers and not request.removes:
             yield file_change(resource, kept, asked, diff(kept, asked))._replace(is_leftover=True)
-
-
-def waiting(
-    request: Request, resource: str, files: tuple[ConfigFile, ...], free: tuple[ConfigFile, ...]
-) -> Iterator[Problem]:
-    """Which files hold lines that wait for the VFs of a port."""
-    for file, wanted in zip(files, free, strict=True):
-        if file.text != wanted.text:
-            yield Problem(
-                "waits-for-vfs",
-                resource,
-                file.path,
-                f"its lines for {', '.join(sorted(request.held))} stay as they are, because the VFs do",
-                "they change together: free these VFs and run again",
-                Severity.BLOCKED,
-            )
 
 
 def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tuple[str, ...]) -> Change:

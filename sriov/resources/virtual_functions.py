@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sriov.errors import counted
 from sriov.facts.model import Facts, Port, checksum
 from sriov.model import PhysicalFunction, Role
-from sriov.resources import vf_lines, vf_script, vf_unit, vf_users
+from sriov.resources import vf_script, vf_unit
 from sriov.resources.contract import (
     Capability,
     Change,
@@ -27,6 +27,7 @@ from sriov.resources.contract import (
     Step,
     WriteFile,
 )
+from sriov.resources.held import vf_lines, vf_users
 
 _NAME = "virtual-functions"
 _MAKE_SECONDS = 240  # 65 s for 125 VFs of an i40e; as long as a unit of ours may take (templates/lib/units.sh)

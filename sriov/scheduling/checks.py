@@ -18,7 +18,7 @@ from sriov.formats.nova.whitelist import Entry
 from sriov.model import Role
 from sriov.resources import nova_options, services
 from sriov.resources.contract import FreshService, Problem, Request
-from sriov.resources.vf_users import host_use
+from sriov.resources.held.vf_users import host_use
 from sriov.scheduling import pci_rules
 from sriov.scheduling.host_devices import Offer, entry_label, holders_of, offer_of, ports_of
 from sriov.scheduling.pci_rules import Device, Kind

@@ -14,8 +14,8 @@ from sriov.facts.model import Facts, Port, VirtualFunction
 from sriov.formats.nova.edit import COMPUTE, effective
 from sriov.formats.nova.given import given
 from sriov.formats.oslo.options import ConfigFile
-from sriov.resources import vf_users
 from sriov.resources.contract import Change, Problem, RemoveFile, Request, Severity
+from sriov.resources.held import vf_users
 
 Reading = Callable[[Port, VirtualFunction], object]
 """What a service reads for a VF of a port; None for nothing."""
@@ -61,6 +61,22 @@ def held_by_guests(request: Request, facts: Facts, resource: str, now: Reading, 
         if moved:
             what = "its lines cannot change, because they give these VFs to guests"
             yield vf_users.refusal(port, f"{what}: {vf_users.in_words(moved)}", moved, "change", resource)
+
+
+def files_waiting(
+    request: Request, resource: str, files: tuple[ConfigFile, ...], free: tuple[ConfigFile, ...]
+) -> Iterator[Problem]:
+    """Which files hold lines that wait for the VFs of a port. `free`: the files if no port were held."""
+    for file, wanted in zip(files, free, strict=True):
+        if file.text != wanted.text:
+            yield Problem(
+                "waits-for-vfs",
+                resource,
+                file.path,
+                f"its lines for {', '.join(sorted(request.held))} stay as they are, because the VFs do",
+                "they change together: free these VFs and run again",
+                Severity.BLOCKED,
+            )
 
 
 def around_rollback(request: Request, facts: Facts, resource: str, back: Change) -> Change | Problem:
