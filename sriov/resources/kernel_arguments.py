@@ -169,11 +169,10 @@ def _boot_loader(facts: Facts, asked: _Asked) -> Iterator[Change | Problem]:
 
 def _with_drop_in(facts: Facts, asked: _Asked, entry: str) -> Iterator[Change]:
     before, wanted = facts.files.get(_DROP_IN_PATH), asked.wanted
-    if not asked.removes_some:
-        if wanted and not missing_arguments(entry, wanted):
-            return  # from any writer, also an older text of ours
-        if not wanted and (before is None or drop_in_arguments(facts.text(_DROP_IN_PATH)) == asked.target):
-            return
+    if wanted and not missing_arguments(entry, wanted) and not asked.removes_some:
+        return  # from any writer, also an older text of ours
+    if not wanted and drop_in_arguments(facts.text(_DROP_IN_PATH)) == asked.target and (asked.target or before is None):
+        return
     after = drop_in_text(asked.target) if asked.target else None
     steps: list[Step] = []
     diff: tuple[str, ...] = ()

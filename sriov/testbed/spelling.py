@@ -32,14 +32,14 @@ stop_on_fail tenant_isolation test_delay_factor test_repo_dir test_retry_factor 
 tor_hosts tsn_mode ui_browser update vcenter vcenter_compute vcenter_gateway vcenter_servers vgw
 vrouter_module_params webui xmpp_auth_enable xmpp_dns_auth_enable
 """.split()  # noqa: SIM905 (62 lines otherwise)
-_OF_OTHERS = frozenset((*_FABRIC_1, *_CONTRAIL))
+OF_OTHERS = frozenset((*_FABRIC_1, *_CONTRAIL))
 
 
 def refuse_mistyped_keys(keys: Iterable[object], known: Collection[str], faults: FaultList) -> None:
     """One fault for each key that is a letter or a transposition away from a known one."""
     for key in keys:
         name = as_text(key)
-        if name is None or name in known or name in _OF_OTHERS:
+        if name is None or name in known or name in OF_OTHERS:
             continue
         near = [(edits(name.lower(), one), one) for one in sorted(known)]
         distance, one = min(near)
