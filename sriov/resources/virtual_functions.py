@@ -30,7 +30,7 @@ from sriov.resources.contract import (
 from sriov.resources.held import vf_lines, vf_users
 
 _NAME = "virtual-functions"
-_MAKE_SECONDS = 240  # 65 s for 125 VFs of an i40e; as long as a unit of ours may take (templates/lib/units.sh)
+_MAKE_SECONDS = 150  # 65 for 125 VFs of an i40e; twice that, and a removal, stay below the silence that a run bears
 _RELOAD = Command(("systemctl", "daemon-reload"))  # `enable` does it as well (systemctl(1))
 
 

@@ -85,7 +85,7 @@ make_vfs() {
         written "$port" "$3" sh "$vfs_script" "$1" "$4"
     else
         said="$5 failed"
-        timeout 240 systemctl restart "$5"
+        timeout "$3" systemctl restart "$5"
     fi
     count_vfs "$port"
     [ "$present" = "$4" ] ||

@@ -35,7 +35,7 @@ EVERY_STEP = (
     RemoveFile("/etc/nova/gone.conf", "0" * 64),
     RestoreFile("/etc/nova/back.conf", "0" * 64, "1" * 64, "20260101T000000Z-a1b2c3", "3"),
     Command(("clear_vfs", "eth0", "7", "60", "free")),
-    Command(("make_vfs", "eth0", "5", "240", "7", "-")),
+    Command(("make_vfs", "eth0", "5", "150", "7", "-")),
     Command(("start_unit", "sriov-vfs-eth0", "eth0")),
     Command(("enable_unit", "sriov-vfs-eth0")),
     Command(("stop_unit", "sriov-vfs-eth0")),
