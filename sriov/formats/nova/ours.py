@@ -14,7 +14,6 @@ from sriov.formats.oslo.document import split_lines, unescape
 from sriov.formats.oslo.options import ConfigFile, items
 from sriov.formats.oslo.order import in_place
 
-
 _KEYS = ("physical_network", "devname", "address")
 
 
