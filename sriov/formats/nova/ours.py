@@ -68,6 +68,8 @@ def with_staying(
 ) -> tuple[DeviceSpec, ...]:
     """`asked`, and between them, in their places, the entries whose port stays."""
     staying = {entry.spec.written: entry.spec for entry in present if stays(entry.port)}
+    if not staying:
+        return asked
     moving = {line_value(spec): spec for spec in asked}
     order = in_place(tuple(moving), tuple(staying), tuple(entry.spec.written for entry in present))
     return tuple((moving | staying)[text] for text in order)
