@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ _ADDED = re.compile(
 )
 
 
+@functools.lru_cache(maxsize=128)  # alike hosts have the same text
 def drop_in_arguments(text: str) -> tuple[KernelArgument, ...]:
     """What such a text brings, in its order; of one that another program has rewritten, nothing."""
     try:

@@ -7,7 +7,6 @@ that would say too much (several physical networks, VFs that the host keeps) or 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -158,7 +157,7 @@ def _options(request: Request, facts: Facts, release: int) -> NovaOptions:
     if is_concerned(removing, facts, Role.COMPUTE):
         by_address = _refuses_devname(files, release)
         specs = tuple(spec for pf in request.physical_functions for spec in _specs(pf, facts, by_address))
-        present = _our_entries(files)
+        present = _our_entries(files, facts)
         free = free._replace(device_specs=specs)
         asked = asked._replace(device_specs=_with_staying(removing, facts, present, specs))
         if is_concerned(keeping, facts, Role.COMPUTE):
@@ -171,9 +170,9 @@ def _options(request: Request, facts: Facts, release: int) -> NovaOptions:
     return NovaOptions(asked, kept, free, release)
 
 
-def _our_entries(files: tuple[ConfigFile, ...]) -> tuple[OurEntry, ...]:
+def _our_entries(files: tuple[ConfigFile, ...], facts: Facts) -> tuple[OurEntry, ...]:
     try:
-        return ours.entries(files)
+        return ours.entries(files, lambda: tuple(_seen(facts)))
     except FormatError:
         return ()  # `changes` says which line is broken
 
@@ -184,19 +183,15 @@ def _with_staying(
     """What the whitelist has to hold: the entries that are asked for, but for ports that are held, and what stays."""
     ports = request.asked_ports(facts)
     moving = tuple(spec for spec in specs if spec.interface not in request.held)
-    seen = functools.partial(_port_of, facts)
-    return ours.with_staying(present, moving, seen, lambda interface: request.stays(interface, ports))
+    return ours.with_staying(present, moving, lambda interface: request.stays(interface, ports))
 
 
-def _port_of(facts: Facts, entry: OurEntry) -> ours.Seen | None:
+def _seen(facts: Facts) -> Iterator[ours.Seen]:
     for port in facts.ports:
-        count = max(port.total_vfs or 0, port.num_vfs) if entry.address else 0
-        if port.is_virtual_function:
-            continue
-        if entry.devname == port.interface or entry.address in (port.pci_address, *map(port.vf_address, range(count))):
+        if not port.is_virtual_function:
+            vfs = (port.vf_address(index) for index in range(len(port.vfs), port.total_vfs or 0))
             covers = (port.pci_address, *(vf.pci_address for vf in port.vfs))
-            return ours.Seen(interface=port.interface, covers=covers, ids=_ids(port))
-    return None
+            yield ours.Seen(port.interface, covers, _ids(port), (*covers, *vfs))
 
 
 def _ids(port: Port) -> tuple[str, ...]:

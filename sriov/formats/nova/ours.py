@@ -14,57 +14,64 @@ from sriov.formats.oslo.document import split_lines, unescape
 from sriov.formats.oslo.options import ConfigFile, items
 from sriov.formats.oslo.order import in_place
 
+_KEYS = ("physical_network", "devname", "address")
+
+
+class Seen(NamedTuple):
+    """A port that the host has: its name, its address and those of its VFs, and what they are (`8086:10ca`).
+
+    `addresses`: with those of VFs that it could have.
+    """
+
+    interface: str
+    covers: tuple[str, ...]
+    ids: tuple[str, ...]
+    addresses: tuple[str, ...]
+
 
 class OurEntry(NamedTuple):
-    """An entry of ours: `written` is its JSON as it stands in the file, the others what it says of a device."""
+    """An entry of ours, as what it was written by; so what it has taken the place of stays replaced. `port`: the one
+    that it is for; where the host has none such, the entry's own name of it."""
 
-    written: str
-    physical_network: str
-    devname: str = ""
-    address: str = ""
+    spec: DeviceSpec
+    port: str
 
 
-def entries(files: tuple[ConfigFile, ...]) -> tuple[OurEntry, ...]:
+def entries(files: tuple[ConfigFile, ...], ports: Callable[[], tuple[Seen, ...]]) -> tuple[OurEntry, ...]:
     """Those of the whitelist, in their order. Lines in a block that are no entry are left out, as are those that stand
-    for a list of another writer's; FormatError for a block that is damaged."""
-    return tuple(_entries(files))
+    for a list of another writer's; FormatError for a block that is damaged. `ports` is asked if there are any."""
+    found = list(_entries(files))
+    known: dict[str, Seen] = {}
+    for port in ports() if found else ():
+        known |= dict.fromkeys((port.interface, *port.addresses), port)
+    return tuple(_entry(spec, known.get(spec.label)) for spec in found)
 
 
-def _entries(files: tuple[ConfigFile, ...]) -> Iterator[OurEntry]:
+def _entry(spec: DeviceSpec, port: Seen | None) -> OurEntry:
+    if port is None:
+        return OurEntry(spec, spec.label)
+    return OurEntry(spec._replace(covers=port.covers, interface=port.interface, ids=port.ids), port.interface)
+
+
+def _entries(files: tuple[ConfigFile, ...]) -> Iterator[DeviceSpec]:
     for block in _blocks(files, blocks.WHITELIST):
         for value in () if block.was else blocks.values(block.body):
             with contextlib.suppress(ValueError):
                 entry = json.loads(unescape(value))
                 if isinstance(entry, dict):
-                    network, *device = (str(entry.get(key) or "") for key in ("physical_network", "devname", "address"))
-                    yield OurEntry(value, network, *device)
-
-
-class Seen(NamedTuple):
-    """A port that the host has: its name, its address and those of its VFs, and what they are (`8086:10ca`)."""
-
-    interface: str
-    covers: tuple[str, ...]
-    ids: tuple[str, ...]
+                    network, name, address = (str(entry.get(key) or "") for key in _KEYS)
+                    yield DeviceSpec(network, name, address, written=value)
 
 
 def with_staying(
-    present: tuple[OurEntry, ...],
-    asked: tuple[DeviceSpec, ...],
-    seen: Callable[[OurEntry], Seen | None],
-    stays: Callable[[str], bool],
+    present: tuple[OurEntry, ...], asked: tuple[DeviceSpec, ...], stays: Callable[[str], bool]
 ) -> tuple[DeviceSpec, ...]:
-    """`asked`, and between them, in their places, the entries whose port stays. `seen`: the port of an entry; one that
-    the host has not goes by the name that the entry has for it."""
-    staying = {}
-    for entry in present:
-        port = seen(entry)
-        if stays(port.interface if port else entry.devname or entry.address):
-            # as what it was written by; so what it has taken the place of stays replaced
-            spec = DeviceSpec(entry.physical_network, entry.devname, entry.address, written=entry.written)
-            staying[entry.written] = spec._replace(**port._asdict()) if port else spec
+    """`asked`, and between them, in their places, the entries whose port stays."""
+    staying = {entry.spec.written: entry.spec for entry in present if stays(entry.port)}
+    if not staying:
+        return asked
     moving = {line_value(spec): spec for spec in asked}
-    order = in_place(tuple(moving), tuple(staying), tuple(entry.written for entry in present))
+    order = in_place(tuple(moving), tuple(staying), tuple(entry.spec.written for entry in present))
     return tuple((moving | staying)[text] for text in order)
 
 
