@@ -17,7 +17,7 @@ from sriov.formats.nova.releases import release_number
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
-from sriov.resources.contract import Capability, Change, Effect, Item, Problem, Reads, Request, WriteFile
+from sriov.resources.contract import Capability, Change, Effect, Item, Problem, Reads, Request, Severity, WriteFile
 
 NOVA_CONF = "/etc/nova/nova.conf"
 COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
@@ -184,6 +184,8 @@ def _changes(
             return
         for problem in edited.problems:
             yield Problem("nova-options-refused", _NAME, "nova's files", problem, "correct this line and run again")
+        for note in edited.notes:
+            yield Problem(note.id, _NAME, "nova's files", note.text, note.hint, Severity.WARNING)
         for before, after in zip(files, edited.files, strict=True):
             if before.text != after.text:
                 yield file_change(_NAME, before, after, diff(before, after))

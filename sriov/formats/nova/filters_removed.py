@@ -1,0 +1,70 @@
+"""What our blocks about filters leave where they are taken away, so that nova-scheduler still starts.
+
+A block as we wrote it leaves the lines that it had replaced, and no more. In one that was edited are lines of others:
+they stay, without what is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sriov.formats.nova import filter_classes, releases
+from sriov.formats.nova.filter_classes import short_name
+from sriov.formats.nova.filters import Documents, UnreadError, classes, enabled
+from sriov.formats.nova.filters_judged import DIES
+from sriov.formats.oslo import blocks
+from sriov.formats.oslo.blocks import Block
+from sriov.formats.oslo.options import items
+
+_ALWAYS_OURS = (releases.ALL_FILTERS, releases.PCI_FILTER_CLASS)
+
+
+def leaving(documents: Documents) -> Mapping[str, Callable[[Block], tuple[bytes, ...] | None]]:
+    """By topic, what a block of these files leaves (see `blocks.remove`)."""
+    listed = frozenset(name for value in _values(documents, blocks.FILTERS) for name in items(value))
+    ours = frozenset((releases.PCI_FILTER, *attached(documents)))
+    return {
+        blocks.FILTERS: lambda block: blocks.list_without(block, ours),
+        blocks.AVAILABLE: lambda block: _classes_left(block, listed),
+    }
+
+
+def attached(documents: Documents) -> frozenset[str]:
+    """The names of the site's filters whose classes our blocks name."""
+    found = (value for value in _values(documents, blocks.AVAILABLE) if value not in _ALWAYS_OURS)
+    return frozenset(map(short_name, found))
+
+
+def orphans(documents: Documents, release: int, names: frozenset[str]) -> tuple[str, ...]:
+    """Documents without our blocks: lists of others that hold one of `names`, whose class went with our block."""
+    try:
+        lists, values = enabled(documents, release, (), None), tuple(value for _, value in classes(documents, release))
+    except UnreadError:
+        return ()  # nova-scheduler cannot read them anyhow
+    if filter_classes.functions(values, release):
+        return ()
+    return tuple(
+        f"{one.origin}: {name} would lose its class, which our block names; {DIES}: take the name out of this list, "
+        f"or the path of its class into {releases.available_names(release)[0]}, outside our block"
+        for one in lists
+        for name in filter_classes.lacking(one.wanted, values, release)
+        if name in names
+    )
+
+
+def _values(documents: Documents, topic: str) -> tuple[str, ...]:
+    found = (block for document in documents for block in blocks.find(document.path, document.lines))
+    return tuple(option.value for block in found if block.topic == topic for option in blocks.options_of(block))
+
+
+def _classes_left(block: Block, listed: frozenset[str]) -> tuple[bytes, ...] | None:
+    """The lines of others: paths of classes that our list does not name. nova's own stay with them."""
+    if not block.edited:
+        return None
+    found = blocks.options_of(block)
+    others = [o for o in found if o.value not in _ALWAYS_OURS and short_name(o.value) not in listed]
+    if not others:
+        return None
+    kept = [o for o in found if o in others or o.value == releases.ALL_FILTERS]
+    head = (block.header,) if block.header is not None else ()
+    return (*head, *(line for o in kept for line in block.body[o.first : o.last + 1]))
