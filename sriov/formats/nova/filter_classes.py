@@ -38,7 +38,9 @@ def refusal(path: str, release: int) -> str:
     if not _is_missing(path, release):
         return ""
     own = releases.own_filters(release)
-    near = own.get(name) or nearest(path, (releases.ALL_FILTERS, *own.values()), 0.88)
+    near = own.get(name) or own.get(nearest(name, own, 0.88), "")
+    if not near and path.rpartition(".")[0] == releases.OWN_FILTERS:
+        near = releases.ALL_FILTERS
     return f"nova {release} has no {path}" + (f"; did you mean {near!r}?" if near else "")
 
 
