@@ -47,7 +47,9 @@ def _is_filter(item: object, at: Keys, faults: FaultList) -> bool:
         what, hint = f"{shown(item)} is not the name of a filter", _repaired(item)
     elif not short_name(item)[0].isupper():
         what = f"{shown(item)} does not end in the name of a class, which begins with a capital"
-        hint = did_you_mean(short_name(item), own_filters(0)) or "name each class: nova enables filters one by one"
+        hint = (
+            did_you_mean(short_name(item), own_filters(0), 0.88) or "name each class: nova enables filters one by one"
+        )
     elif item.rpartition(".")[0] == OWN_FILTERS:
         own = own_filters(0).get(short_name(item), "")
         what, hint = f"{shown(item)} is not where nova has a class", f"did you mean {own!r}?" if own else ""
