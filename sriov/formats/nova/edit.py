@@ -71,7 +71,7 @@ def edit(files: tuple[ConfigFile, ...], release: int, wanted: NovaWanted) -> Edi
     before = {place: _read(file, release) for place, file in enumerate(files) if concerned & file.readers}
     left = filters_removed.leaving(tuple(before.values()))
     documents = {place: blocks.without(document, topics, left) for place, document in before.items()}
-    attached = filters_removed.attached(tuple(before.values()))
+    attached = filters_removed.attached(tuple(before.values()), release)
     problems: list[str] = []
     notes: tuple[Note, ...] = ()
     for program in sorted(concerned):
@@ -100,7 +100,7 @@ def _topics(wanted: NovaWanted) -> frozenset[str]:
 def _apply(
     program: str, documents: tuple[Document, ...], release: int, wanted: NovaWanted, attached: frozenset[str]
 ) -> Applied:
-    """`attached`: filters of the site's own whose classes our blocks named until now."""
+    """`attached`: filters whose classes our blocks named until now."""
     if program == COMPUTE:
         if wanted.device_specs and not documents:
             return Applied((), ("no configuration file that nova-compute reads",))

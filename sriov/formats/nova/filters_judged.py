@@ -93,6 +93,8 @@ def _unknown(name: str, found: Classes, release: int) -> str:
         return f"nova {release} no longer has {name}"
     known = filter_classes.provided(tuple(value for _, value in found), release)
     remedy = did_you_mean(name, known, 0.88) or f"add the path of its class to {TESTBED}, such as 'site_filters.{name}'"
+    if name in releases.own_filters(release):
+        remedy = f"add the line {releases.available_names(release)[0].key} = {releases.ALL_FILTERS}"
     return f"no available filter provides {name}: {_searched(found, release)}; {remedy}"
 
 

@@ -22,17 +22,22 @@ _ALWAYS_OURS = (releases.ALL_FILTERS, releases.PCI_FILTER_CLASS)
 def leaving(documents: Documents) -> Mapping[str, Callable[[Block], tuple[bytes, ...] | None]]:
     """By topic, what a block of these files leaves (see `blocks.remove`)."""
     listed = frozenset(name for value in _values(documents, blocks.FILTERS) for name in items(value))
-    ours = frozenset((releases.PCI_FILTER, *attached(documents)))
+    classes_of_ours = (value for value in _values(documents, blocks.AVAILABLE) if value != releases.ALL_FILTERS)
+    ours = frozenset((releases.PCI_FILTER, *map(short_name, classes_of_ours)))
     return {
         blocks.FILTERS: lambda block: blocks.list_without(block, ours),
         blocks.AVAILABLE: lambda block: _classes_left(block, listed),
     }
 
 
-def attached(documents: Documents) -> frozenset[str]:
-    """The names of the site's filters whose classes our blocks name."""
-    found = (value for value in _values(documents, blocks.AVAILABLE) if value not in _ALWAYS_OURS)
-    return frozenset(map(short_name, found))
+def attached(documents: Documents, release: int) -> frozenset[str]:
+    """The names of filters whose classes our blocks name: the site's, and nova's own beside them.
+
+    Not PciPassthroughFilter: a list that holds it without its class did so before ours came.
+    """
+    values = _values(documents, blocks.AVAILABLE)
+    found = filter_classes.provided(values, release) if values else {}
+    return frozenset(found) - ({releases.PCI_FILTER} if releases.ALL_FILTERS not in values else set())
 
 
 def orphans(documents: Documents, release: int, names: frozenset[str]) -> tuple[str, ...]:

@@ -222,6 +222,16 @@ def test_block_is_kept_while_a_list_of_others_needs_its_class() -> None:
         assert "HalfFull" in found
 
 
+def test_all_of_nova_s_own_stay_available_while_a_line_of_others_hides_them() -> None:
+    """Unset, nova looks in all of its own; a line that came after ours alone would end that."""
+    ours = edit(section("x = 1"), 31, SITE).files[0].text.decode()
+    grown = conf(ours + "available_filters = other.Full\n")
+    for wanted in (NOTHING, EXTEND):
+        [*_, found] = edit(grown, 31, wanted).problems
+        assert "ServerGroupAffinityFilter" in found
+        assert "available_filters" in found
+
+
 @pytest.mark.parametrize("release", RELEASES)
 def test_effective_follows_references(release: int) -> None:
     name, spec = nova.filter_names(release)[0], nova.whitelist_names(release)[0]
