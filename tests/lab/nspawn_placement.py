@@ -55,7 +55,7 @@ def answer(method: str, path: str, body: Document) -> tuple[int, Document]:
 
 def candidates() -> Document:
     """Any provider can take a VM of 1 CPU."""
-    summary = {"resources": {"VCPU": {"capacity": 8, "used": 0}}, "traits": [], "parent_provider_uuid": None}
+    summary: Document = {"resources": {"VCPU": {"capacity": 8, "used": 0}}, "traits": [], "parent_provider_uuid": None}
     return {
         "allocation_requests": [
             {"allocations": {uuid: {"resources": {"VCPU": 1}}}, "mappings": {"": [uuid]}} for uuid in providers

@@ -8,6 +8,7 @@ A path does not say whether it names a class or a function: as Python's names go
 
 from __future__ import annotations
 
+import functools
 import re
 
 from sriov.errors import nearest
@@ -44,13 +45,17 @@ def refusal(path: str, release: int) -> str:
     return f"nova {release} has no {path}" + (f"; did you mean {near!r}?" if near else "")
 
 
+@functools.cache
+def _modules() -> frozenset[str]:
+    return frozenset((releases.OWN_FILTERS, *(path.rpartition(".")[0] for path in releases.own_filters(0).values())))
+
+
 def _is_missing(path: str, release: int) -> bool:
     """Whether that path leads into a module of nova's own, of any release, and this one has no such filter there.
 
     Another module beside nova's is one that a site has put there.
     """
-    modules = {own.rpartition(".")[0] for own in releases.own_filters(0).values()}
-    is_nova_s = path.rpartition(".")[0] in (releases.OWN_FILTERS, *modules)
+    is_nova_s = path.rpartition(".")[0] in _modules()
     is_there = releases.names_all_filters(path, release) or path in releases.own_filters(release).values()
     return is_nova_s and not is_there
 

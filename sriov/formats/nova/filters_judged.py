@@ -51,10 +51,19 @@ def judge(lists: tuple[Enabled, ...], found: Classes, after: Classes, paths: tup
         return Judged(refused)
     values = tuple(value for _, value in after)
     lacking = [(one, filter_classes.lacking(one.wanted, values, release)) for one in lists]
-    reasons = (f"{one.origin}: {why}; {DIES}" for one, names in lacking for why in _reasons(names, found, release))
+    reasons = (
+        f"{_origin(one, found)}: {why}; {DIES}" for one, names in lacking for why in _reasons(names, found, release)
+    )
     problems = (*_first(reasons), *_first(_hidden(found, values, paths, release)))
     notes = [*_defaults_gone(lists, release), *_not_judged(lacking, found, release)]
     return Judged(problems, () if problems else tuple(notes))
+
+
+def _origin(one: Enabled, found: Classes) -> str:
+    """Who wants a name that is lacking; of the release's own list, who keeps its classes away."""
+    if one.setting or one.origin == TESTBED or not found:
+        return one.origin
+    return f"{found[0][0].place}: {found[0][0].name}"
 
 
 def _first(problems: Iterable[str]) -> tuple[str, ...]:
@@ -77,7 +86,7 @@ def _reasons(names: tuple[str, ...], found: Classes, release: int) -> Iterator[s
     if malformed:
         yield from map(_malformed, malformed)
     elif not filter_classes.functions(tuple(value for _, value in found), release):  # a function may return them
-        yield from (_unknown(name, found, release) for name in names)
+        yield from _unknown(names, found, release)
 
 
 def _malformed(name: str) -> str:
@@ -88,14 +97,18 @@ def _malformed(name: str) -> str:
     return "an item that is not the name of a filter"
 
 
-def _unknown(name: str, found: Classes, release: int) -> str:
-    if not found and name in releases.removed_filters(release):
-        return f"nova {release} no longer has {name}"
+def _unknown(names: tuple[str, ...], found: Classes, release: int) -> Iterator[str]:
+    own = releases.own_filters(release)
     known = filter_classes.provided(tuple(value for _, value in found), release)
-    remedy = did_you_mean(name, known, 0.88) or f"add the path of its class to {TESTBED}, such as 'site_filters.{name}'"
-    if name in releases.own_filters(release):
+    if hidden := ", ".join(name for name in names if name in own):
         remedy = f"add the line {releases.available_names(release)[0].key} = {releases.ALL_FILTERS}"
-    return f"no available filter provides {name}: {_searched(found, release)}; {remedy}"
+        yield f"no available filter provides {hidden}: {_searched(found, release)}; {remedy}"
+    for name in (name for name in names if name not in own):
+        if not found and name in releases.removed_filters(release):
+            yield f"nova {release} no longer has {name}"
+            continue
+        remedy = did_you_mean(name, known, 0.88) or f"add the path of its class to {TESTBED}: 'site_filters.{name}'"
+        yield f"no available filter provides {name}: {_searched(found, release)}; {remedy}"
 
 
 def _searched(found: Classes, release: int) -> str:
@@ -111,9 +124,9 @@ def _hidden(found: Classes, values: tuple[str, ...], paths: tuple[str, ...], rel
     taken = filter_classes.provided(values, release)
     for path in paths:
         for setting, value in found:
-            others = filter_classes.provided((value,), release)
-            is_site_s = value != path and short_name(value) == short_name(path)
-            if is_site_s or (short_name(path) in others and taken[short_name(path)] != path != value):
+            is_twin = value != path and short_name(value) == short_name(path)
+            is_all = releases.names_all_filters(value, release) and short_name(path) in releases.own_filters(release)
+            if is_twin or (is_all and taken[short_name(path)] != path):
                 yield (
                     f"{setting.place}: {setting.name}: {value} has a filter of the name of {path}, which {TESTBED} "
                     "wants, and nova uses the later one alone: give one of them another name, or remove it"

@@ -100,6 +100,7 @@ def test_old_names_do_not_count_where_the_release_does_not_read_them() -> None:
             3,
             ("provides ComputeFilter", f"{NOVA_CONF}:2"),
         ),
+        ((f"available = {HALF_FULL}",), 2, ("provides ComputeFilter, ComputeCapabilitiesFilter, Image", f"= {ALL}")),
         (("enabled = ComputeFilter,site_filters.HalfFull",), 2, ("is a path", "write HalfFull here")),
         (("enabled = AvailabilityZoneFilter",), 2, ("nova 31 no longer has AvailabilityZoneFilter",)),
         (("available = site_filters",), 2, ("site_filters has no module",)),
