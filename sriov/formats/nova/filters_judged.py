@@ -104,7 +104,7 @@ def _unknown(names: tuple[str, ...], found: Classes, release: int) -> Iterator[s
         remedy = f"add the line {releases.available_names(release)[0].key} = {releases.ALL_FILTERS}"
         yield f"no available filter provides {hidden}: {_searched(found, release)}; {remedy}"
     for name in (name for name in names if name not in own):
-        if not found and name in releases.removed_filters(release):
+        if name in releases.removed_filters(release):
             yield f"nova {release} no longer has {name}"
             continue
         remedy = did_you_mean(name, known, 0.88) or f"add the path of its class to {TESTBED}: 'site_filters.{name}'"
