@@ -13,6 +13,7 @@ from sriov.errors import FormatError
 from sriov.formats.nova import filters, filters_removed, releases, whitelist
 from sriov.formats.nova.filters import Applied
 from sriov.formats.nova.filters_judged import Note
+from sriov.formats.nova.filters_removed import Ours
 from sriov.formats.nova.references import reading
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo import blocks
@@ -69,14 +70,13 @@ def edit(files: tuple[ConfigFile, ...], release: int, wanted: NovaWanted) -> Edi
     concerned = {program for program, is_wanted in sides if is_wanted}
     topics = _topics(wanted)
     before = {place: _read(file, release) for place, file in enumerate(files) if concerned & file.readers}
-    left = filters_removed.leaving(tuple(before.values()))
-    documents = {place: blocks.without(document, topics, left) for place, document in before.items()}
-    attached = filters_removed.attached(tuple(before.values()), release)
+    ours = filters_removed.of_ours(tuple(before.values()))
+    documents = {place: blocks.without(document, topics, ours.leaving()) for place, document in before.items()}
     problems: list[str] = []
     notes: tuple[Note, ...] = ()
     for program in sorted(concerned):
         places = [place for place in documents if program in files[place].readers]
-        applied = _apply(program, tuple(documents[place] for place in places), release, wanted, attached)
+        applied = _apply(program, tuple(documents[place] for place in places), release, wanted, ours)
         documents.update(zip(places, applied.documents, strict=True))
         problems.extend(applied.problems)
         notes += applied.notes
@@ -97,16 +97,14 @@ def _topics(wanted: NovaWanted) -> frozenset[str]:
     return frozenset((*compute, *scheduler))
 
 
-def _apply(
-    program: str, documents: tuple[Document, ...], release: int, wanted: NovaWanted, attached: frozenset[str]
-) -> Applied:
-    """`attached`: filters whose classes our blocks named until now."""
+def _apply(program: str, documents: tuple[Document, ...], release: int, wanted: NovaWanted, ours: Ours) -> Applied:
+    """`ours`: what our blocks said until now."""
     if program == COMPUTE:
         if wanted.device_specs and not documents:
             return Applied((), ("no configuration file that nova-compute reads",))
         return Applied(*whitelist.apply(documents, release, wanted.device_specs or ()))
     if not wanted.filters:
-        return Applied(documents, filters_removed.orphans(documents, release, attached))
+        return Applied(documents, filters_removed.orphans(documents, release, ours.attached(release)))
     if not documents:
         return Applied((), ("no configuration file that nova-scheduler reads",))
     return filters.apply(documents, release, wanted.filters, wanted.exact_filters)

@@ -140,7 +140,7 @@ def _defaults_gone(lists: tuple[Enabled, ...], release: int) -> Iterator[Note]:
             yield Note(
                 "default-filters-gone",
                 f"{one.origin}: none of the filters that nova {release} has by default is in the list "
-                f"({', '.join(one.wanted)}): hosts that are down or cannot run the VM would be chosen too",
+                f"({', '.join(one.wanted[:_MOST])}): hosts that are down or cannot run the VM would be chosen too",
                 f"add {', '.join(defaults)}, or what you need of them",
             )
 

@@ -6,7 +6,8 @@ they stay, without what is ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 from sriov.formats.nova import filter_classes, releases
 from sriov.formats.nova.filter_classes import short_name
@@ -19,25 +20,39 @@ from sriov.formats.oslo.options import items
 _ALWAYS_OURS = (releases.ALL_FILTERS, releases.PCI_FILTER_CLASS)
 
 
-def leaving(documents: Documents) -> Mapping[str, Callable[[Block], tuple[bytes, ...] | None]]:
-    """By topic, what a block of these files leaves (see `blocks.remove`)."""
-    listed = frozenset(name for value in _values(documents, blocks.FILTERS) for name in items(value))
-    classes_of_ours = (value for value in _values(documents, blocks.AVAILABLE) if value != releases.ALL_FILTERS)
-    ours = frozenset((releases.PCI_FILTER, *map(short_name, classes_of_ours)))
-    return {
-        blocks.FILTERS: lambda block: blocks.list_without(block, ours),
-        blocks.AVAILABLE: lambda block: _classes_left(block, listed),
-    }
+class Ours(NamedTuple):
+    """What our blocks say: items of lists, and values of the available filters."""
+
+    listed: frozenset[str]
+    classes: frozenset[str]
+
+    def leaving(self) -> Mapping[str, Callable[[Block], tuple[bytes, ...] | None]]:
+        """By topic, what a block leaves (see `blocks.remove`)."""
+        names = (releases.PCI_FILTER, *(short_name(path) for path in self.classes - {releases.ALL_FILTERS}))
+        return {
+            blocks.FILTERS: lambda block: blocks.list_without(block, names),
+            blocks.AVAILABLE: lambda block: _classes_left(block, self.listed),
+        }
+
+    def attached(self, release: int) -> frozenset[str]:
+        """The names of filters whose classes the blocks name: the site's, and nova's own beside them.
+
+        Not PciPassthroughFilter alone: a list that holds it without its class did so before ours came.
+        """
+        if not self.classes - {releases.PCI_FILTER_CLASS}:
+            return frozenset()
+        return frozenset(filter_classes.provided(tuple(self.classes), release))
 
 
-def attached(documents: Documents, release: int) -> frozenset[str]:
-    """The names of filters whose classes our blocks name: the site's, and nova's own beside them.
+def of_ours(documents: Documents) -> Ours:
+    """What the blocks in these files say."""
+    found = [block for document in documents for block in blocks.find(document.path, document.lines)]
 
-    Not PciPassthroughFilter: a list that holds it without its class did so before ours came.
-    """
-    values = _values(documents, blocks.AVAILABLE)
-    found = filter_classes.provided(values, release) if values else {}
-    return frozenset(found) - ({releases.PCI_FILTER} if releases.ALL_FILTERS not in values else set())
+    def values(topic: str) -> Iterator[str]:
+        return (option.value for block in found if block.topic == topic for option in blocks.options_of(block))
+
+    listed = (name for value in values(blocks.FILTERS) for name in items(value))
+    return Ours(frozenset(listed), frozenset(values(blocks.AVAILABLE)))
 
 
 def orphans(documents: Documents, release: int, names: frozenset[str]) -> tuple[str, ...]:
@@ -55,11 +70,6 @@ def orphans(documents: Documents, release: int, names: frozenset[str]) -> tuple[
         for name in filter_classes.lacking(one.wanted, values, release)
         if name in names
     )
-
-
-def _values(documents: Documents, topic: str) -> tuple[str, ...]:
-    found = (block for document in documents for block in blocks.find(document.path, document.lines))
-    return tuple(option.value for block in found if block.topic == topic for option in blocks.options_of(block))
 
 
 def _classes_left(block: Block, listed: frozenset[str]) -> tuple[bytes, ...] | None:
