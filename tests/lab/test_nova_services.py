@@ -56,8 +56,8 @@ asked, vm = context.get_admin_context(), str(uuid.uuid4())
 asked.project_id = asked.user_id = uuid.uuid4().hex
 flavor = objects.Flavor(id=1, flavorid="1", name="one", vcpus=1, memory_mb=64, root_gb=0, ephemeral_gb=0, swap=0,
     extra_specs={}, rxtx_factor=1, vcpu_weight=0, disabled=False, is_public=True)
-none = objects.InstancePCIRequests(requests=[])
-spec = objects.RequestSpec.from_components(asked, vm, None, flavor, None, none, {}, None, None)
+none, image = objects.InstancePCIRequests(requests=[]), objects.ImageMeta.from_dict({})
+spec = objects.RequestSpec.from_components(asked, vm, image, flavor, None, none, {}, None, None)
 try:
     print(query.SchedulerQueryClient().select_destinations(asked, spec, [vm], True)[0][0].service_host)
 except exception.NoValidHost:

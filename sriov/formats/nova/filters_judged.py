@@ -52,14 +52,14 @@ def judge(lists: tuple[Enabled, ...], found: Classes, after: Classes, paths: tup
     values = tuple(value for _, value in after)
     lacking = [(one, filter_classes.lacking(one.wanted, values, release)) for one in lists]
     reasons = (
-        f"{_origin(one, found)}: {why}; {DIES}" for one, names in lacking for why in _reasons(names, found, release)
+        f"{origin(one, found)}: {why}; {DIES}" for one, names in lacking for why in _reasons(names, found, release)
     )
     problems = (*_first(reasons), *_first(_hidden(found, values, paths, release)))
     notes = [*_defaults_gone(lists, release), *_not_judged(lacking, found, release)]
     return Judged(problems, () if problems else tuple(notes))
 
 
-def _origin(one: Enabled, found: Classes) -> str:
+def origin(one: Enabled, found: Classes) -> str:
     """Who wants a name that is lacking; of the release's own list, who keeps its classes away."""
     if one.setting or one.origin == TESTBED or not found:
         return one.origin

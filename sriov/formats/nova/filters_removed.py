@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sriov.formats.nova import filter_classes, releases
 from sriov.formats.nova.filter_classes import short_name
 from sriov.formats.nova.filters import Documents, UnreadError, classes, enabled
-from sriov.formats.nova.filters_judged import DIES
+from sriov.formats.nova.filters_judged import DIES, origin
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.blocks import Block
 from sriov.formats.oslo.options import items
@@ -58,13 +58,14 @@ def of_ours(documents: Documents) -> Ours:
 def orphans(documents: Documents, release: int, names: frozenset[str]) -> tuple[str, ...]:
     """Documents without our blocks: lists of others that hold one of `names`, whose class went with our block."""
     try:
-        lists, values = enabled(documents, release, (), None), tuple(value for _, value in classes(documents, release))
+        lists, found = enabled(documents, release, (), None), classes(documents, release)
     except UnreadError:
         return ()  # nova-scheduler cannot read them anyhow
+    values = tuple(value for _, value in found)
     if filter_classes.functions(values, release):
         return ()
     return tuple(
-        f"{one.origin}: {name} would lose its class, which our block names; {DIES}: take the name out of this list, "
+        f"{origin(one, found)}: {name} would lose its class, which our block names; {DIES}: take the name out of this list, "
         f"or the path of its class into {releases.available_names(release)[0]}, outside our block"
         for one in lists
         for name in filter_classes.lacking(one.wanted, values, release)
