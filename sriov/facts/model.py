@@ -61,8 +61,9 @@ class VirtualFunction(NamedTuple):
 
 
 class Port(NamedTuple):
-    """A PCI network port as seen. `total_vfs` is None without SR-IOV. `hung_writer` is the pid of a write to
-    `sriov_numvfs` that the kernel has not answered yet, 0 if there is none."""
+    """A PCI network port as seen. `total_vfs` is None without SR-IOV. `shared_group` is the number of its IOMMU group
+    if its VFs are in that one too. `hung_writer` is the pid of a write to `sriov_numvfs` that the kernel has not
+    answered yet, 0 if there is none."""
 
     interface: str
     pci_address: str
@@ -77,6 +78,7 @@ class Port(NamedTuple):
     is_virtual_function: bool = False
     has_iommu_group: bool = False
     iommu_type: str = ""
+    shared_group: str = ""
     hung_writer: int = 0
     vfs: tuple[VirtualFunction, ...] = ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sriov.resources import (
+    firmware,
     iommu,
     kernel_arguments,
     ml2_options,
@@ -15,6 +16,7 @@ from sriov.resources import (
 from sriov.resources.contract import Capability, Reads, Request
 
 CAPABILITIES: tuple[Capability, ...] = (
+    firmware.CAPABILITY,
     iommu.CAPABILITY,
     stated_arguments.CAPABILITY,
     kernel_arguments.CAPABILITY,

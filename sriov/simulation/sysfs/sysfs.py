@@ -10,6 +10,7 @@ import errno
 
 from ..spec import Cpu, Nic
 from ..tree.nodes import Attribute, Directory, failure
+from . import aspm
 from .huge_pages import show
 from .iommu import TABLES
 from .netdevs import Netdevs
@@ -31,6 +32,7 @@ class Sysfs:
         iommu: bool = True,
         passthrough: bool = False,
         huge_pages: dict[int, int] | None = None,
+        cmdline: str = "",
         later: Later = lambda _seconds, act: act(),
     ) -> None:
         self.root = Directory()
@@ -39,6 +41,7 @@ class Sysfs:
         if iommu:
             self.root.make("firmware/acpi/tables").text(**{TABLES[cpu]: TABLES[cpu]})
         show(self.root, huge_pages or {})
+        aspm.show(self.root, cmdline)
         domain_type = "identity" if passthrough else "DMA-FQ"
         self.bus = PciBus(self.root, domain_type if iommu else None)
         self.netdevs = Netdevs(self.root)
