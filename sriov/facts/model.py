@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from sriov.facts.counters import PortCounters
 
+ASPM_POLICY = "/sys/module/pcie_aspm/parameters/policy"
 ABSENT = "-"  # in place of a checksum: no such file
 
 
@@ -163,6 +164,14 @@ class Facts(NamedTuple):
 
     def unit(self, name: str) -> Unit | None:
         return next((unit for unit in self.units if unit.name == name and unit.is_loaded), None)
+
+    @property
+    def aspm_policy(self) -> str:
+        """Power saving of PCIe links, as of `[default] performance powersave powersupersave `: with `default` they are as
+        the BIOS set them, else the kernel sets them (drivers/pci/pcie/aspm.c). VFs work with each. Empty where it was not
+        asked, and where the kernel was built without ASPM and so leaves the links to the BIOS."""
+        chosen = re.search(r"\[([a-z]{1,32})\]", self.values.get(ASPM_POLICY, ""))
+        return chosen[1] if chosen else ""
 
     def text(self, path: str) -> str:
         return self.files.get(path, b"").decode(errors="replace")

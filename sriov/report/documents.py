@@ -10,7 +10,6 @@ from sriov.facts.model import Facts, Port
 from sriov.model import PhysicalFunction, Role
 from sriov.report.heading import Heading, heading
 from sriov.resources.contract import Change, Problem
-from sriov.resources.firmware import aspm_policy
 from sriov.resources.registry import reads
 from sriov.run.outcome import Outcome, Status
 
@@ -131,7 +130,7 @@ def host_document(run: Outcome) -> HostDocument:
         notes=[NoteDocument(id=note.id, message=note.message) for note in run.notes],
         error=None if error is None else error_document(error),
         kernel_arguments=_kernel_arguments(run.facts),
-        aspm=aspm_policy(run.facts) if run.facts else "",
+        aspm=run.facts.aspm_policy if run.facts else "",
         services=_services(run),
         ports=[port_document(pf, run.facts) for pf in run.request.physical_functions],
     )
@@ -194,7 +193,7 @@ def stanza(found: Sequence[tuple[str, Facts]]) -> str:
     """An `env.sriov` to paste: every port with SR-IOV and all its VFs; the operator names the physical networks."""
     lines = ["env.sriov = {"]
     for name, facts in found:
-        policy = aspm_policy(facts)
+        policy = facts.aspm_policy
         lines.append(f"    {name!r}: [" + (f"  # ASPM: {policy}" if policy else ""))
         for number, port in enumerate((p for p in facts.ports if p.total_vfs and not p.is_virtual_function), 1):
             lines.append(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sriov.resources import (
-    firmware,
     iommu,
     kernel_arguments,
     ml2_options,
@@ -16,7 +15,6 @@ from sriov.resources import (
 from sriov.resources.contract import Capability, Reads, Request
 
 CAPABILITIES: tuple[Capability, ...] = (
-    firmware.CAPABILITY,
     iommu.CAPABILITY,
     stated_arguments.CAPABILITY,
     kernel_arguments.CAPABILITY,
