@@ -167,9 +167,9 @@ class Facts(NamedTuple):
 
     @property
     def aspm_policy(self) -> str:
-        """Power saving of PCIe links, as of `[default] performance powersave powersupersave `: with `default` they are as
-        the BIOS set them, else the kernel sets them (drivers/pci/pcie/aspm.c). VFs work with each. Empty where it was not
-        asked, and where the kernel was built without ASPM and so leaves the links to the BIOS."""
+        """Power saving of PCIe links, of `[default] performance powersave powersupersave `: with `default` they are as
+        the BIOS set them, else as the kernel does (drivers/pci/pcie/aspm.c). VFs work with each. Empty where it was
+        not asked, and where the kernel was built without ASPM and so leaves the links to the BIOS."""
         chosen = re.search(r"\[([a-z]{1,32})\]", self.values.get(ASPM_POLICY, ""))
         return chosen[1] if chosen else ""
 
