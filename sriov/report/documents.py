@@ -193,8 +193,7 @@ def stanza(found: Sequence[tuple[str, Facts]]) -> str:
     """An `env.sriov` to paste: every port with SR-IOV and all its VFs; the operator names the physical networks."""
     lines = ["env.sriov = {"]
     for name, facts in found:
-        policy = facts.aspm_policy
-        lines.append(f"    {name!r}: [" + (f"  # ASPM: {policy}" if policy else ""))
+        lines.append(f"    {name!r}: [  # {_of_the_firmware(facts)}")
         for number, port in enumerate((p for p in facts.ports if p.total_vfs and not p.is_virtual_function), 1):
             lines.append(
                 f"        {{'interface': {port.interface!r}, 'VF': {port.total_vfs}, "
@@ -202,6 +201,13 @@ def stanza(found: Sequence[tuple[str, Facts]]) -> str:
             )
         lines.append("    ],")
     return "\n".join([*lines, "}"])
+
+
+def _of_the_firmware(facts: Facts) -> str:
+    """Signs of BIOS settings. Only on x86 does a table tell of the IOMMU; a port's group does on every machine."""
+    has_iommu = facts.acpi_tables or any(port.has_iommu_group for port in facts.ports)
+    aspm = f", ASPM: {facts.aspm_policy}" if facts.aspm_policy else ""
+    return f"IOMMU: {'on' if has_iommu else 'none found'}{aspm}"
 
 
 def roles_text(roles: Iterable[Role]) -> str:

@@ -20,7 +20,7 @@ class PciBus:
     def add(self, pci: str, *, vendor: str, device: str, driver: str, numa_node: int, group: str = "") -> Directory:
         """The folder of a new device, bound to `driver` ('' binds it to none), in that IOMMU group ('': a new one)."""
         folder = self.device(pci)
-        folder.text(vendor=vendor, device=device, numa_node=numa_node, enable=1, **{"class": "0x020000"})
+        folder.text(vendor=vendor, device=device, numa_node=numa_node, enable=1, ari_enabled=1, **{"class": "0x020000"})
         folder.entries["subsystem"] = Link("../../../bus/pci")
         self._root.make("bus/pci/devices").entries[pci] = Link(f"../../../devices/pci{pci[:7]}/{pci}")
         if self._domain_type is not None:

@@ -11,14 +11,21 @@ import errno
 from ..spec import Cpu, Nic
 from ..tree.nodes import Attribute, Directory, failure
 from . import aspm
+from . import iommu as iommu_units
 from .huge_pages import show
-from .iommu import TABLES
 from .netdevs import Netdevs
 from .pci_bus import PciBus
 from .port import Port
 from .vfs import Later, Vfs
 
-FOLDERS = ("class/net", "bus/pci/devices", "bus/pci/drivers", "kernel/iommu_groups", "firmware/acpi/tables")
+FOLDERS = (
+    "class/net",
+    "bus/pci/devices",
+    "bus/pci/drivers",
+    "class/iommu",
+    "kernel/iommu_groups",
+    "firmware/acpi/tables",
+)
 
 
 class Sysfs:
@@ -39,7 +46,7 @@ class Sysfs:
         for path in FOLDERS:
             self.root.make(path)
         if iommu:
-            self.root.make("firmware/acpi/tables").text(**{TABLES[cpu]: TABLES[cpu]})
+            iommu_units.show(self.root, cpu)
         show(self.root, huge_pages or {})
         aspm.show(self.root, cmdline)
         domain_type = "identity" if passthrough else "DMA-FQ"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sriov.simulation.spec import Nic
+from sriov.simulation.spec import Cpu, Nic
 from sriov.simulation.sysfs import BlockedError, Sysfs, vf_address
 from sriov.simulation.sysfs.huge_pages import reserved
 from sriov.simulation.sysfs.numvfs_table import NUMVFS_WRITES, NumvfsWrite
@@ -136,9 +136,16 @@ def test_sysfs_card_without_capability_has_no_sriov_files() -> None:
 
 def test_sysfs_without_iommu_has_neither_groups_nor_table() -> None:
     sysfs = Sysfs((Nic(),), iommu=False)
-    for path in ("firmware/acpi/tables/DMAR", "kernel/iommu_groups/0"):
+    for path in ("firmware/acpi/tables/DMAR", "kernel/iommu_groups/0", "class/iommu/dmar0"):
         with pytest.raises(OSError, match="No such file"):
             sysfs.root.find(path)
+
+
+@pytest.mark.parametrize(("cpu", "unit"), [("intel", "dmar0"), ("amd", "ivhd0"), ("arm", "smmu3.0x0000000002b40000")])
+def test_sysfs_names_the_unit_of_the_iommu(cpu: Cpu, unit: str) -> None:
+    sysfs = Sysfs((Nic(),), cpu)
+    assert sysfs.root.resolve(f"class/iommu/{unit}").endswith(f"iommu/{unit}")
+    assert sysfs.read("bus/pci/devices/0000:01:00.0/ari_enabled") == "1\n"
 
 
 @pytest.mark.parametrize(
