@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sriov.api import Outcome, Request
+from sriov.api import Outcome, Request, Status
 from sriov.model import Testbed
 from sriov.report.documents import DONE, FAILED, PENDING
-from sriov.run.outcome import Status
 
 if TYPE_CHECKING:
     from sriov.cloud.virtual_routers.registration import Registration, Registry

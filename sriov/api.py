@@ -26,7 +26,7 @@ from sriov.run import converge as run_core
 from sriov.run import lock_owner
 from sriov.run.context import Event, Log, LogEntry, Watch
 from sriov.run.converge import RunOptions
-from sriov.run.outcome import Outcome
+from sriov.run.outcome import Outcome, Status
 from sriov.signals import treat_signals_as_interrupt
 from sriov.testbed import host_strings
 from sriov.testbed import load as load_testbed
@@ -313,6 +313,7 @@ __all__ = [
     "Request",
     "Run",
     "RunOptions",
+    "Status",
     "capacity",
     "converge",
     "explain",
