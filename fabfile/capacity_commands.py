@@ -66,8 +66,8 @@ def _is_failure(side: VirtualRouterSide | None) -> bool:
 
 
 def _tell_failures(error: SriovError | None, side: VirtualRouterSide | None) -> None:
-    """Of the cloud, and of Contrail unless it is the same: both need the login."""
+    """Of the cloud, and of Contrail unless it is the same: both need the login and nova."""
     if error is not None and api.is_failure(error):
         print(f"error cloud: {on_screen(error)}", file=sys.stderr)
-    if side is not None and side.error is not None and side.error is not error and api.is_failure(side.error):
+    if side is not None and side.error is not None and str(side.error) != str(error) and api.is_failure(side.error):
         print(f"error Contrail: {on_screen(side.error)}", file=sys.stderr)

@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, BinaryIO, NamedTuple
+from io import BufferedIOBase
+from typing import Any, NamedTuple
 
 TOKEN = "token"  # what the cloud's stand-in gives to its administrator
 PROPERTY = "virtual_router_sriov_physical_networks"
@@ -62,7 +63,7 @@ class ApiServer(ThreadingHTTPServer):
         self.requests: list[str] = []
         self.bodies: list[Any] = []
         self.refuse: dict[str, tuple[int, str]] = {}
-        self.says: Callable[[BinaryIO], None] | None = None
+        self.says: Callable[[BufferedIOBase], None] | None = None
         self.forgets = False
 
     def handle_error(self, request: object, client_address: object) -> None:

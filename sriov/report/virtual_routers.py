@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sriov.cloud.virtual_routers.api_server import shown
+from sriov.cloud.virtual_routers.pairs import PairChange
 from sriov.cloud.virtual_routers.registration import HostPairs, Registration
 from sriov.errors import SriovError
 from sriov.report.printer import Part, Printer, first_line, tag
 from sriov.scheduling.capacity import Orphan, VirtualRouterSide
 
+_NAMED = 5  # hosts that a line names before it counts the rest
 _WARNING: Part = ("warning ", "yellow")
 _ERROR: Part = ("error ", "bold red")
 
@@ -36,8 +39,9 @@ def show_registration(found: Registration, out: Printer) -> None:
     for warning in found.warnings:
         _finding(warning, out)
     if found.left_out:
-        names = ", ".join(host.label for host in found.left_out)
-        out.line(("not registered ", "yellow"), f"{names}: its own run has not succeeded, or its reboot is pending")
+        names = ", ".join(host.label for host in found.left_out[:_NAMED])
+        more = f" and {len(found.left_out) - _NAMED} more" if len(found.left_out) > _NAMED else ""
+        out.line(("not registered ", "yellow"), f"{names}{more}: a run of the host must succeed first, with its reboot")
     for host, error in found.errors:
         first, rest = first_line(error.message)
         name = host.label if host else "Contrail"
@@ -58,11 +62,13 @@ def registration_document(found: Registration) -> dict[str, object]:
 
 
 def _host(each: HostPairs) -> dict[str, object]:
-    changes = [
-        {"physical_network": change.physnet, "interface": change.interface, "found": change.found}
-        for change in each.changes
-    ]
-    return {"host": each.host.name, "name": each.router.name, "done": each.is_written, "changes": changes}
+    changes = [_change(change) for change in each.changes]
+    return {"host": each.host.name, "name": shown(each.router.name), "done": each.is_written, "changes": changes}
+
+
+def _change(change: PairChange) -> dict[str, str | None]:
+    found = None if change.found is None else shown(change.found)
+    return {"physical_network": change.physnet, "interface": change.interface, "found": found}
 
 
 def _error(error: SriovError) -> dict[str, str]:

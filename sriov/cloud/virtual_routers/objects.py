@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from sriov.cloud.virtual_routers.api_server import shown
 from sriov.cloud.virtual_routers.pairs import Item
-from sriov.errors import CloudError
+from sriov.errors import CloudError, counted
 
 PARENT = "default-global-system-config"
 PROPERTY = "virtual_router_sriov_physical_networks"
 _ITEMS = "key_value_pair"
+_MAX_OBJECTS = 10_000  # Contrail is made for some thousand hosts; more is no list of them
+_MAX_ITEMS = 1_000  # of one object; a host has a few ports
 _OF_SWITCHES = ("tor-agent", "tor-service-node")  # VirtualRouterType of Contrail's schema: no host of nova's
 
 
@@ -43,6 +45,8 @@ def parse(document: object) -> dict[str, VirtualRouter]:
     listed = document.get("virtual-routers") if isinstance(document, Mapping) else None
     if not isinstance(listed, list):
         raise _unreadable("it has no list of virtual-routers")
+    if len(listed) > _MAX_OBJECTS:
+        raise _unreadable(f"it lists {counted(len(listed), 'object')}, which is more than {_MAX_OBJECTS}")
     found: dict[str, VirtualRouter] = {}
     for router in _routers(listed):
         if router.name in found:
@@ -79,7 +83,9 @@ def _property(value: object) -> tuple[tuple[Item, ...] | None, Mapping[str, obje
     items = value.get(_ITEMS)
     if items is None:
         items = []
-    if not isinstance(items, list) or not all(isinstance(item, Mapping) and "key" in item for item in items):
+    if not isinstance(items, list) or len(items) > _MAX_ITEMS:
+        return None, {}
+    if not all(isinstance(item, Mapping) and "key" in item for item in items):
         return None, {}
     return tuple(items), {key: other for key, other in value.items() if key != _ITEMS}
 

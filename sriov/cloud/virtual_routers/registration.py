@@ -33,7 +33,7 @@ class HostPairs(NamedTuple):
     is_written: bool = False
 
     def __str__(self) -> str:
-        return f"{shown(self.router.name)}: {', '.join(map(shown, map(str, self.changes)))}"
+        return f"{shown(self.router.name)}: {', '.join(shown(str(change), 200) for change in self.changes)}"
 
 
 class Registration(NamedTuple):

@@ -9,9 +9,10 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
 from contrail_stand_in import PROPERTY, TOKEN, ApiServer, api_server, pairs_of
@@ -156,7 +157,7 @@ def test_name_that_does_not_exist_is_told() -> None:
     assert asked("http://no-such-host.invalid:8082").id == "contrail-silent"
 
 
-def write(out: BinaryIO, *parts: bytes) -> None:
+def write(out: BufferedIOBase, *parts: bytes) -> None:
     for part in parts:
         out.write(part)
 
@@ -197,7 +198,7 @@ def test_answer_of_another_program_is_one_error(contrail: ApiServer, said: bytes
 def test_server_that_never_ends_is_left(contrail: ApiServer, parts: tuple[bytes, bytes]) -> None:
     first = itertools.chain(parts, itertools.repeat(parts[1]))
 
-    def say(out: BinaryIO) -> None:
+    def say(out: BufferedIOBase) -> None:
         for part in itertools.islice(first, 100):
             out.write(part)
             out.flush()
