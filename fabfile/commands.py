@@ -44,12 +44,12 @@ def _change(task: str, options: Options, bed: Testbed, asked: tuple[Request, ...
 
         # so a login that fails is told before anything is touched
         allowed = allowed._replace(drain=nova_drain.NovaDrain(session.login(bed), run_id))
-    registry = registration.open_registry(bed, asked)
-    if registry is not None:
-        registry.look(())  # and so is an api-server that does not answer
+    registrar = registration.open_registrar(bed, asked)
+    if registrar is not None:
+        registrar.look(())  # and so is an api-server that does not answer
     with screen.Progress(quiet=options.json) as progress:
         run = api.converge(asked, _access(options, progress), allowed, progress.told, log, run_id=run_id)
-    found = registration.registered(registry, run.outcomes)
+    found = registration.registered(registrar, run.outcomes)
     return _finish(task, options, run.id, run.outcomes, screen.show_outcome, found)
 
 

@@ -9,18 +9,18 @@ from sriov.model import Testbed
 from sriov.report.documents import DONE, FAILED, PENDING
 
 if TYPE_CHECKING:
-    from sriov.cloud.virtual_routers.registration import Registration, Registry
+    from sriov.cloud.virtual_routers.registration import Registrar, Registration
 
 
-def open_registry(bed: Testbed, asked: tuple[Request, ...]) -> Registry | None:
+def open_registrar(bed: Testbed, asked: tuple[Request, ...]) -> Registrar | None:
     """None where nothing is to be registered. SriovError where there is no login."""
     is_wanted = bed.contrail_register and any(request.wants_vfs and request.rollback is None for request in asked)
     if not is_wanted:
         return None
     from sriov.cloud import session
-    from sriov.cloud.virtual_routers.registration import Registry
+    from sriov.cloud.virtual_routers.registration import Registrar
 
-    return Registry(session.login(bed), bed)
+    return Registrar(session.login(bed), bed)
 
 
 def planned(bed: Testbed, asked: tuple[Request, ...], outcomes: tuple[Outcome, ...]) -> Registration | None:
@@ -29,16 +29,16 @@ def planned(bed: Testbed, asked: tuple[Request, ...], outcomes: tuple[Outcome, .
     from sriov.errors import SriovError
 
     try:
-        registry = open_registry(bed, asked)
+        registrar = open_registrar(bed, asked)
         seen = [(outcome.request, outcome.facts) for outcome in outcomes if outcome.error is None]
-        return registry.look(seen) if registry else None
+        return registrar.look(seen) if registrar else None
     except SriovError as error:
         return Registration(errors=((None, error),))
 
 
-def registered(registry: Registry | None, outcomes: tuple[Outcome, ...]) -> Registration | None:
+def registered(registrar: Registrar | None, outcomes: tuple[Outcome, ...]) -> Registration | None:
     """The pairs of hosts whose own run succeeded; of none where the operator has ended the run."""
-    if registry is None:
+    if registrar is None:
         return None
     from sriov.cloud.virtual_routers.registration import Registration
 
@@ -46,7 +46,7 @@ def registered(registry: Registry | None, outcomes: tuple[Outcome, ...]) -> Regi
     is_ended = any(outcome.error is not None and outcome.error.id == "interrupted" for outcome in outcomes)
     well = () if is_ended else (Status.UNCHANGED, Status.CHANGED)
     done = [(outcome.request, outcome.facts) for outcome in wanting if outcome.status in well]
-    found = registry.register(done) if done else Registration()
+    found = registrar.register(done) if done else Registration()
     return found._replace(left_out=tuple(each.request.host for each in wanting if each.status not in well))
 
 

@@ -20,7 +20,9 @@ from sriov.scheduling.capacity import Orphan
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
-_OF_ONE_OBJECT = ("contrail-refused", "virtual-router-not-kept")  # other errors would come for each further object
+_OF_ONE_OBJECT = "contrail-refused"  # other errors of a write would come for each further object
+Failures = tuple[tuple[Host | None, SriovError], ...]
+"""By host, what failed; the host is None where it was not one object alone."""
 
 
 class HostPairs(NamedTuple):
@@ -39,21 +41,20 @@ class HostPairs(NamedTuple):
 class Registration(NamedTuple):
     """`hosts`: those whose pairs differ. `warnings` say what cannot be registered, and why.
 
-    `left_out`: hosts whose own run did not succeed. `errors`: by host, what failed; the host is None where it was
-    not one object alone.
+    `left_out`: hosts whose own run did not succeed, or has a reboot to come.
     """
 
     hosts: tuple[HostPairs, ...] = ()
     warnings: tuple[Orphan, ...] = ()
     left_out: tuple[Host, ...] = ()
-    errors: tuple[tuple[Host | None, SriovError], ...] = ()
+    errors: Failures = ()
 
     @property
     def is_pending(self) -> bool:
         return any(not each.is_written for each in self.hosts)
 
 
-class Registry(NamedTuple):
+class Registrar(NamedTuple):
     """Contrail's api-server and nova, as a login reaches them."""
 
     cloud: Connection
@@ -105,9 +106,8 @@ def compare(seen: comparison.Seen, routers: Mapping[str, VirtualRouter], nova: N
     return Registration(tuple(hosts), tuple(warnings))
 
 
-def write(
-    hosts: Sequence[HostPairs], server: ApiServer
-) -> tuple[tuple[HostPairs, ...], tuple[tuple[Host | None, SriovError], ...]]:
+def write(hosts: Sequence[HostPairs], server: ApiServer) -> tuple[tuple[HostPairs, ...], Failures]:
+    """One object after the other; the hosts as they are then, and what failed."""
     done: list[HostPairs] = []
     errors: list[tuple[Host | None, SriovError]] = []
     for number, each in enumerate(hosts):
@@ -116,7 +116,7 @@ def write(
             server.update(each.router.uuid, each.router.with_items(items), shown(each.router.name))
         except CloudError as error:
             errors.append((each.host, error))
-            if error.id not in _OF_ONE_OBJECT:
+            if error.id != _OF_ONE_OBJECT:
                 return (*done, *hosts[number:]), tuple(errors)
             done.append(each)
         except KeyboardInterrupt:
@@ -131,9 +131,7 @@ def _interrupted(when: str) -> CloudError:
     return CloudError("interrupted", f"the registration was interrupted {when}", hint="run again")
 
 
-def _lost(
-    written: Sequence[HostPairs], routers: Mapping[str, VirtualRouter]
-) -> tuple[tuple[Host | None, SriovError], ...]:
+def _lost(written: Sequence[HostPairs], routers: Mapping[str, VirtualRouter]) -> Failures:
     """Hosts whose pairs were taken and are not there: Contrail before September 2020 drops the property silently."""
     found: list[tuple[Host | None, SriovError]] = []
     for each in written:

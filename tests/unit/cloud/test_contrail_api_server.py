@@ -24,7 +24,7 @@ from keystoneauth1.session import Session
 from keystoneauth1.token_endpoint import Token
 
 from sriov.cloud.virtual_routers import api_server as client
-from sriov.cloud.virtual_routers.registration import Registration, Registry
+from sriov.cloud.virtual_routers.registration import Registrar, Registration
 from sriov.errors import CloudError
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 from sriov.resources.contract import Request
@@ -66,8 +66,8 @@ def host(number: int) -> Host:
 def registered(contrail: ApiServer, *numbers: int) -> Registration:
     hosts = tuple(host(number) for number in numbers)
     bed = Testbed("t", hosts, contrail_api=contrail.url, contrail_register=True)
-    registry = Registry(cloud(names=tuple(each.address for each in hosts)), bed)
-    return registry.register([(Request(each, bed, each.roles), None) for each in hosts])
+    registrar = Registrar(cloud(names=tuple(each.address for each in hosts)), bed)
+    return registrar.register([(Request(each, bed, each.roles), None) for each in hosts])
 
 
 def test_only_the_property_is_written_and_the_second_time_nothing(contrail: ApiServer) -> None:

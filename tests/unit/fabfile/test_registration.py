@@ -22,7 +22,7 @@ def request(name: str, vfs: int = 4, role: Role = Role.COMPUTE) -> Request:
     return Request(Host(name, name, physical_functions=functions), BED, frozenset({role}))
 
 
-class Registry:
+class Registrar:
     """Notes which hosts it was asked to register."""
 
     def __init__(self) -> None:
@@ -35,21 +35,21 @@ class Registry:
 
 @pytest.mark.parametrize("status", list(Status))
 def test_only_a_host_whose_own_run_succeeded_is_registered(status: Status) -> None:
-    registry: Any = Registry()
+    registrar: Any = Registrar()
     outcomes = (Outcome(request("a"), status), Outcome(request("b"), Status.UNCHANGED))
-    found = registration.registered(registry, outcomes)
+    found = registration.registered(registrar, outcomes)
     succeeded = status in (Status.UNCHANGED, Status.CHANGED)
-    assert registry.names == (["a", "b"] if succeeded else ["b"])
+    assert registrar.names == (["a", "b"] if succeeded else ["b"])
     assert found is not None
     assert [host.name for host in found.left_out] == ([] if succeeded else ["a"])
 
 
 def test_run_that_was_interrupted_registers_nothing() -> None:
-    registry: Any = Registry()
+    registrar: Any = Registrar()
     error = InterruptedRunError("interrupted", "a", "interrupted")
     outcomes = (Outcome(request("a"), Status.FAILED, error=error), Outcome(request("b"), Status.CHANGED))
-    found = registration.registered(registry, outcomes)
-    assert registry.names == []
+    found = registration.registered(registrar, outcomes)
+    assert registrar.names == []
     assert found is not None
     assert [host.name for host in found.left_out] == ["a", "b"]
 
@@ -64,7 +64,7 @@ def test_run_that_was_interrupted_registers_nothing() -> None:
     ],
 )
 def test_no_login_is_asked_for_where_nothing_can_be_registered(bed: Testbed, one: Request) -> None:
-    assert registration.open_registry(bed, (one,)) is None
+    assert registration.open_registrar(bed, (one,)) is None
 
 
 def pairs(*, is_written: bool) -> HostPairs:
