@@ -7,6 +7,7 @@ object of nova's name for the host, and goes on without a word where there is no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from sriov.cloud.virtual_routers import pairs
@@ -15,7 +16,7 @@ from sriov.cloud.virtual_routers.nova_hosts import NovaHosts
 from sriov.cloud.virtual_routers.objects import VirtualRouter
 from sriov.cloud.virtual_routers.pairs import WantedPair
 from sriov.facts.model import Facts
-from sriov.model import Host
+from sriov.model import Host, Role
 from sriov.resources.contract import Request
 from sriov.scheduling.capacity import Orphan
 
@@ -29,10 +30,10 @@ def differences(
     """Host by host, then the objects that no host has. `physnet`: pairs of this physical network alone."""
     found: list[Orphan] = []
     for request, facts in seen:
-        if not request.wants_vfs:
+        if Role.COMPUTE not in request.roles:
             continue
         router, problem = of_host(request.host, routers, nova)
-        found += [problem] if problem else []
+        found += [problem] if problem and request.wants_vfs else []  # an object is for direct ports
         if router is not None:
             wanted = [pair for pair in pairs.wanted(request, facts) if physnet in ("", pair.physnet)]
             found += _pairs(request, router, wanted, physnet)
@@ -76,6 +77,9 @@ def _missing(host: Host, name: str, routers: Mapping[str, VirtualRouter]) -> Orp
 
 
 def _short(name: str) -> str:
+    """Without domain and case; an address has neither."""
+    if re.fullmatch(r"[0-9.]+", name):
+        return name
     return name.partition(".")[0].casefold()
 
 
@@ -93,7 +97,7 @@ def _pairs(request: Request, router: VirtualRouter, wanted: Sequence[WantedPair]
             message = f"{pair.physnet}: env.sriov has it on {' and '.join(pair.interfaces)}, in Contrail {found}"
             yield Orphan("virtual-router-pair-differs", host, _target(router), message, _PAIR_HINT)
     for key in [key for key in there if key not in by_physnet]:
-        message = f"{shown(key)}: in Contrail it is on {shown(there[key])}, env.sriov of the host does not name it"
+        message = f"{shown(key)}: in Contrail it is on {shown(there[key])}, env.sriov has no VFs for it on the host"
         hint = "if no port of the host serves it, remove the pair with provision_vrouter.py; setup_all leaves it"
         yield Orphan("virtual-router-pair-differs", host, _target(router), message, hint)
 

@@ -131,7 +131,7 @@ def test_pairs_that_stand_must_agree_with_the_testbed() -> None:
         ("virtual-router-pair-differs", "physnet1: env.sriov has it on eth0, in Contrail it is on eth9"),
         (
             "virtual-router-pair-differs",
-            "physnet7: in Contrail it is on eth7, env.sriov of the host does not name it",
+            "physnet7: in Contrail it is on eth7, env.sriov has no VFs for it on the host",
         ),
     ]
     assert len(compared(request(host()), router("compute1", ("physnet7", "eth7")), physnet="physnet1")) == 1
@@ -154,6 +154,20 @@ def test_object_of_another_spelling_is_not_the_host_s(of_nova: str, of_contrail:
     assert f"no virtual-router object {of_nova}, nova's name of the host; there is {of_contrail}," in missing[1]
     assert without[0] == "virtual-router-without-host"
     assert of_contrail in without[1]
+
+
+def test_address_of_another_host_is_no_spelling_of_this_one() -> None:
+    one = host(name="10.0.0.1")
+    nova = nova_hosts.named([Service("10.0.0.1", True, "up")], {"10.0.0.1": one}, request(one).testbed)
+    found = comparison.differences([(request(one), None)], objects.parse(listed(router("10.0.0.2"))), nova)
+    assert "there is" not in found[0].message
+
+
+def test_host_without_vfs_needs_no_object_and_its_pairs_are_told() -> None:
+    bare = host(1, PhysicalFunction(0, ("physnet1",), "eth0"))
+    assert compared(request(bare)) == []
+    ((id, message),) = compared(request(bare), router("compute1", ("physnet1", "eth0")))
+    assert (id, "env.sriov has no VFs for it on the host" in message) == ("virtual-router-pair-differs", True)
 
 
 @pytest.mark.parametrize("name", ["123", 123])
