@@ -73,19 +73,19 @@ class ApiServer:
         try:
             answer = _within(self._limits.seconds, send)
         except Exception as error:
-            raise self._failure(act, error) from None
+            raise self._failure(act, error) from error
         self._check(act, answer)
         return answer
 
     def _read(self, response: Any) -> bytes:
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise _NotItError("its answer is compressed, which was not asked for")
-        body = b""
+        body = bytearray()
         for chunk in response.iter_content(_CHUNK):
             body += chunk
             if len(body) > self._limits.bytes:
                 raise _NotItError(f"its answer is longer than {self._limits.bytes} bytes")
-        return body
+        return bytes(body)
 
     def _failure(self, act: str, error: Exception) -> CloudError:
         """What went wrong before there was a whole answer."""
