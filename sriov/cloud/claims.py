@@ -50,7 +50,8 @@ def read(cloud: Connection) -> tuple[Claim, ...]:
     """Every port that has a VF, of all projects. Raises CloudError if these credentials see no bindings."""
     with cloud_errors("listing the ports that are bound"):
         ports = list(cloud.network.ports())
-    if ports and all(port.binding_host_id is None for port in ports):
+    # both: Contrail shows host_id null for a port that is not bound
+    if ports and all(port.binding_host_id is None and port.binding_vif_type is None for port in ports):
         raise CloudError(
             "cloud-forbids",
             "neutron does not show these credentials which ports are bound",
@@ -60,7 +61,7 @@ def read(cloud: Connection) -> tuple[Claim, ...]:
 
 
 def _claim(port: Port) -> Claim | None:
-    profile = port.binding_profile or {}
+    profile = port.binding_profile if isinstance(port.binding_profile, Mapping) else {}
     slot, host = str(profile.get("pci_slot") or ""), str(port.binding_host_id or "")
     if not slot or not host or port.binding_vnic_type == _WHOLE_CARD:
         return None

@@ -81,6 +81,13 @@ def ask(
         return None, error
 
 
+def may_see_provider_properties(cloud: Connection) -> bool:
+    """Whether a network that shows none has none: neutron's own policy shows them to administrators only."""
+    get_access = getattr(cloud.session.auth, "get_access", None)  # a login without keystone has no roles
+    roles = [] if get_access is None else get_access(cloud.session).role_names
+    return not roles or any("admin" in role.lower() for role in roles)
+
+
 def _may_have_credentials(testbed: Testbed) -> bool:
     """Whether there may be credentials where `login` would look; spares openstacksdk's start where there are none."""
     if os.environ.get("OS_CLOUD") or os.environ.get("OS_AUTH_URL") or testbed.cloud_login:
