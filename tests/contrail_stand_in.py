@@ -1,7 +1,7 @@
 """A small stand-in for Contrail's api-server: its virtual-router objects over HTTP, with keystone's token checked.
 
-The names of classes and properties are those of Contrail's own schema. `contrail-api-client` 2005 has the classes, but
-VirtualRouter lacks `virtual_router_sriov_physical_networks` there, so no code of Contrail judges what is written here.
+Objects and pairs are made by the classes of contrail-api-client. Its VirtualRouter is older than the property
+`virtual_router_sriov_physical_networks`, so no class of Contrail judges that name, nor what an update makes of it.
 """
 
 from __future__ import annotations
@@ -14,38 +14,33 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
 from typing import Any, NamedTuple
 
+from vnc_api.gen.resource_common import VirtualRouter
+from vnc_api.gen.resource_xsd import KeyValuePair, KeyValuePairs
+
 TOKEN = "token"  # what the cloud's stand-in gives to its administrator
 PROPERTY = "virtual_router_sriov_physical_networks"
 Pairs = tuple[tuple[str, object], ...]
 
 
-class KeyValuePair(NamedTuple):
-    key: str
-    value: object
-
-
-class KeyValuePairs(NamedTuple):
-    key_value_pair: tuple[KeyValuePair, ...]
-
-    def document(self) -> dict[str, Any]:
-        return {"key_value_pair": [pair._asdict() for pair in self.key_value_pair]}
-
-
-class VirtualRouter(NamedTuple):
-    """One object as it is provisioned; `fq_name` ends with its name, which may come as a number."""
+class ProvisionedRouter(NamedTuple):
+    """One object as provision_vrouter.py leaves it; its name may come as a number."""
 
     name: object
-    pairs: KeyValuePairs | None = None
+    pairs: Pairs = ()
     more: Mapping[str, Any] = {}
 
     def document(self, uuid: str) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "uuid": uuid, "href": f"/virtual-router/{uuid}", "name": str(self.name), "display_name": str(self.name),
-            "fq_name": ["default-global-system-config", self.name], "parent_type": "global-system-config",
-            "virtual_router_ip_address": "10.0.0.9", "virtual_router_dpdk_enabled": False,
-            "id_perms": {"enable": True, "last_modified": "2026-01-01T00:00:00.000000", "user_visible": True},
-        }  # fmt: skip
-        return found | ({PROPERTY: self.pairs.document()} if self.pairs else {}) | dict(self.more)
+        made = VirtualRouter(self.name, virtual_router_ip_address="10.0.0.9", virtual_router_dpdk_enabled=False)
+        made.uuid = uuid
+        found: dict[str, Any] = made.serialize_to_json() | {"name": str(self.name), "display_name": str(self.name)}
+        return found | ({PROPERTY: property_of(self.pairs)} if self.pairs else {}) | dict(self.more)
+
+
+def property_of(pairs: Pairs) -> dict[str, Any]:
+    """`{"key_value_pair": [{"key": "physnet1", "value": "eth0"}]}`, by Contrail's own names of its parts."""
+    made = KeyValuePairs(key_value_pair=[KeyValuePair(key=key, value=value) for key, value in pairs])
+    found: dict[str, Any] = made.exportDict()["KeyValuePairs"]
+    return found
 
 
 class ApiServer(ThreadingHTTPServer):
@@ -80,8 +75,7 @@ class ApiServer(ThreadingHTTPServer):
     def provision(self, name: object, *pairs: tuple[str, object], **more: Any) -> dict[str, Any]:
         """A new object; without pairs it has no property for them, as after a plain provision_vrouter.py."""
         uuid = f"00000000-0000-4000-8000-{len(self.objects):012d}"
-        given = KeyValuePairs(tuple(KeyValuePair(*pair) for pair in pairs)) if pairs else None
-        self.objects[uuid] = VirtualRouter(name, given, more).document(uuid)
+        self.objects[uuid] = ProvisionedRouter(name, pairs, more).document(uuid)
         return self.objects[uuid]
 
 
@@ -133,6 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
         if uuid not in self.server.objects:
             self._answer(404, f"Unknown id: {uuid}")
             return
+        for pair in body["virtual-router"][PROPERTY]["key_value_pair"]:
+            KeyValuePair(**pair)  # a TypeError, and no answer, where a pair has other parts than Contrail's
         if not self.server.forgets:
             self.server.objects[uuid] |= body["virtual-router"]
         self._answer(200, {"virtual-router": {"uuid": uuid, "href": self.path}})

@@ -23,7 +23,7 @@ SRIOV = {
     "compute2": [{"interface": "eth0", "VF": 4, "physnets": ["physnet1"]}],
     "compute3": [{"interface": "eth0", "VF": 4, "physnets": ["physnet1"]}],
 }
-FOREIGN = {"key": "physnet9", "value": "ünmanaged0", "note": None}
+FOREIGN = {"key": "physnet9", "value": "ünmanaged0"}
 REGISTER = "env.contrail_register = True\n"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from contrail_stand_in import KeyValuePair, KeyValuePairs, VirtualRouter, pairs_of
+from contrail_stand_in import ProvisionedRouter, pairs_of
 
 from sriov.cloud.drift import Service
 from sriov.cloud.virtual_routers import comparison, nova_hosts, objects, pairs, registration
@@ -38,18 +38,17 @@ def request(one: Host, *, registers: bool = False) -> Request:
     return Request(one, Testbed("t", (one,), contrail_register=registers), one.roles)
 
 
-def listed(*routers: VirtualRouter) -> dict[str, Any]:
+def listed(*routers: ProvisionedRouter) -> dict[str, Any]:
     each = [{"virtual-router": router.document(UUID[:-1] + str(n))} for n, router in enumerate(routers)]
     return {"virtual-routers": each}
 
 
-def router(name: object, *found: tuple[str, object], **more: Any) -> VirtualRouter:
-    given = KeyValuePairs(tuple(KeyValuePair(*pair) for pair in found)) if found else None
-    return VirtualRouter(name, given, more)
+def router(name: object, *found: tuple[str, object], **more: Any) -> ProvisionedRouter:
+    return ProvisionedRouter(name, found, more)
 
 
 def compared(
-    one: Request, *routers: VirtualRouter, up: tuple[str, ...] = ("compute1",), physnet: str = ""
+    one: Request, *routers: ProvisionedRouter, up: tuple[str, ...] = ("compute1",), physnet: str = ""
 ) -> list[Any]:
     services = [Service(name, True, "up") for name in up]
     known = {name: one.host for name in up if name.partition(".")[0].lower() == one.host.hostname}
