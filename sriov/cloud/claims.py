@@ -19,19 +19,24 @@ _WHOLE_CARD = "direct-physical"  # its port has the physical function itself
 
 def view(cloud: Connection, testbed: Testbed) -> CloudView:
     """All that `drift` holds against the hosts. Raises CloudError: it takes an administrator, of every project."""
-    with cloud_errors("listing the nova-computes"):
-        computes = list(cloud.compute.services(binary="nova-compute"))
-    services = tuple(
-        Service(
-            str(each.host), each.status == "enabled", str(each.state or ""), printable(str(each.disabled_reason or ""))
-        )
-        for each in computes
-    )
+    services = computes(cloud)
     with cloud_errors("listing the VMs"):
         servers = {str(each.id): _server(each) for each in cloud.compute.servers(all_projects=True)}
     claims = read(cloud)
     names = dict.fromkeys([service.host_id for service in services] + [claim.host_id for claim in claims])
     return CloudView(claims, servers, services, known_hosts(cloud, testbed, names))
+
+
+def computes(cloud: Connection) -> tuple[Service, ...]:
+    """Every nova-compute of the cloud. Raises CloudError."""
+    with cloud_errors("listing the nova-computes"):
+        listed = list(cloud.compute.services(binary="nova-compute"))
+    return tuple(
+        Service(
+            str(each.host), each.status == "enabled", str(each.state or ""), printable(str(each.disabled_reason or ""))
+        )
+        for each in listed
+    )
 
 
 def bound(cloud: Connection, testbed: Testbed) -> Mapping[str, Mapping[str, str]]:

@@ -54,15 +54,27 @@ def login(testbed: Testbed) -> Connection:
     return connection
 
 
+def attempt(testbed: Testbed) -> Connection | SriovError:
+    """A login, or why there is none: CloudUnavailableError, or a cloud that fails. For several calls of `ask`."""
+    try:
+        return login(testbed)
+    except SriovError as error:
+        return error
+
+
 def ask(
-    testbed: Testbed, read: Callable[[Connection, Testbed], _Answer], cloud: Connection | None = None
+    testbed: Testbed,
+    read: Callable[[Connection, Testbed], _Answer],
+    cloud: Connection | SriovError | None = None,
 ) -> tuple[_Answer | None, SriovError | None]:
     """The cloud's answer, or why there is none: CloudUnavailableError, or a cloud that fails.
 
     For reports that are complete without it.
 
-    `cloud`: a login that is there already.
+    `cloud`: a login that is there already, or that has failed.
     """
+    if isinstance(cloud, SriovError):
+        return None, cloud
     try:
         return read(cloud or login(testbed), testbed), None
     except SriovError as error:
