@@ -25,9 +25,27 @@ COMPUTE, OPENSTACK = Role.COMPUTE, Role.OPENSTACK
 
 
 def converge(task: str, options: Options, only: Role | None = None) -> int:
-    """setup_all and its parts."""
+    """setup_all, and the scheduler's side alone."""
     bed = load(options)
     return _change(task, options, bed, requests(bed, options, only))
+
+
+def add_vrouter_node(options: Options) -> int:
+    """The compute side alone; the report names the call that does the scheduler's side too."""
+    bed = load(options)
+
+    def show(outcomes: tuple[Outcome, ...], out: Printer) -> None:
+        whole = f"fab setup_sriov_node:{','.join(options.hosts)}"
+        out.line((f"the compute side alone; with the scheduler's side: {whole}", "dim"))
+        screen.show_outcome(outcomes, out)
+
+    return _change("add_vrouter_node", options, bed, requests(bed, options, COMPUTE), show)
+
+
+def setup_sriov_node(options: Options) -> int:
+    """Both sides of new nodes in one run."""
+    bed = load(options)
+    return _change("setup_sriov_node", options, bed, _allowed(api.new_node_requests(bed, options.hosts), options))
 
 
 def rollback(options: Options) -> int:
@@ -36,7 +54,13 @@ def rollback(options: Options) -> int:
     return _change("rollback", options, bed, api.rollback(requests(bed, options), options.run))
 
 
-def _change(task: str, options: Options, bed: Testbed, asked: tuple[Request, ...]) -> int:
+def _change(
+    task: str,
+    options: Options,
+    bed: Testbed,
+    asked: tuple[Request, ...],
+    show: Callable[[tuple[Outcome, ...], Printer], None] = screen.show_outcome,
+) -> int:
     log, run_id, allowed = _log(options.log), api.new_run_id(), run_options(options)
     api.treat_signals_as_interrupt()
     if "drain" in options.own:
@@ -50,7 +74,7 @@ def _change(task: str, options: Options, bed: Testbed, asked: tuple[Request, ...
     with screen.Progress(quiet=options.json) as progress:
         run = api.converge(asked, _access(options, progress), allowed, progress.told, log, run_id=run_id)
     found = registration.registered(registrar, run.outcomes)
-    return _finish(task, options, run.id, run.outcomes, screen.show_outcome, found)
+    return _finish(task, options, run.id, run.outcomes, show, found)
 
 
 def look(task: str, options: Options) -> int:
@@ -153,7 +177,10 @@ def _log(path: str) -> Callable[[str, LogEntry], None]:
 
 def requests(bed: Testbed, options: Options, only: Role | None = None) -> tuple[Request, ...]:
     """The hosts of the call, each with the roles that the call is about."""
-    asked = api.requests(bed, options.hosts, only)
+    return _allowed(api.requests(bed, options.hosts, only), options)
+
+
+def _allowed(asked: tuple[Request, ...], options: Options) -> tuple[Request, ...]:
     return tuple(
         request._replace(force_vf_reset=options.force_vf_reset, force_version=options.force_version)
         for request in asked

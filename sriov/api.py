@@ -85,6 +85,18 @@ def requests(testbed: Testbed, hosts: Iterable[str] = (), only: Role | None = No
     return tuple(Request(host, testbed, host.roles & wanted) for host in dict.fromkeys(found))
 
 
+def new_node_requests(testbed: Testbed, hosts: Iterable[str]) -> tuple[Request, ...]:
+    """Both sides of these hosts as new nodes: their compute side, and the scheduler's on every openstack host.
+
+    A host in both roles is asked for both at once. UsageError for one that is not in the testbed, or no compute host.
+    """
+    sides = {request.host: request.roles for request in requests(testbed, hosts, Role.COMPUTE)}
+    for host in testbed.hosts:
+        if Role.OPENSTACK in host.roles:
+            sides[host] = sides.get(host, frozenset()) | {Role.OPENSTACK}
+    return tuple(Request(host, testbed, roles) for host, roles in sides.items())
+
+
 def unlisted_requests(testbed: Testbed, hosts: Iterable[str]) -> tuple[Request, ...]:
     """The same for a look at hosts that the testbed need not name: no role, all their ports."""
     found = dict.fromkeys(testbed.find(name) or _unlisted_host(name) for name in hosts)
@@ -320,6 +332,7 @@ __all__ = [
     "is_failure",
     "load",
     "look",
+    "new_node_requests",
     "new_run_id",
     "open_session",
     "requests",
