@@ -112,7 +112,7 @@ def _signs(request: Request, facts: Facts, setting: str, wants_passthrough: bool
             )
         elif port.shared_group:
             yield Problem(
-                "iommu-group-shared",
+                "shared-iommu-group",
                 "iommu",
                 port.interface,
                 f"{port.pci_address} and its VFs are in one IOMMU group ({port.shared_group}): no guest can have a VF",

@@ -236,7 +236,7 @@ def iommu_on(asked: Asked) -> Judgement:
     for port in () if ungrouped else (port for port in ports if port.shared_group):
         found = f"{port.interface} and its VFs are in one IOMMU group ({port.shared_group})"
         remedy = "switch on ACS in the BIOS setup of this host, or put the card into another slot"
-        return _step("iommu-group-shared", "the IOMMU is on", False, found, remedy)
+        return _step("shared-iommu-group", "the IOMMU is on", False, found, remedy)
     return _step("no-iommu-group", "the IOMMU is on", not ungrouped, found, remedy)
 
 

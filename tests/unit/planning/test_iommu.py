@@ -42,7 +42,7 @@ def test_group_that_a_port_shares_with_its_vfs_is_named_with_the_setting() -> No
     made = plan.make(request(ETH0), facts._replace(ports=(facts.ports[0]._replace(shared_group="14"),)))
     [problem] = made.blocked
     assert (problem.id, "group (14)" in problem.message, "ACS in the BIOS" in problem.hint) == (
-        "iommu-group-shared",
+        "shared-iommu-group",
         True,
         True,
     )
