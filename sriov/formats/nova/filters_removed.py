@@ -65,8 +65,8 @@ def orphans(documents: Documents, release: int, names: frozenset[str]) -> tuple[
     if filter_classes.functions(values, release):
         return ()
     return tuple(
-        f"{origin(one, found)}: {name} would lose its class, which our block names; {DIES}: take the name out of this list, "
-        f"or the path of its class into {releases.available_names(release)[0]}, outside our block"
+        f"{origin(one, found)}: {name} would lose its class, which our block names; {DIES}: take the name out of this "
+        f"list, or the path of its class into {releases.available_names(release)[0]}, outside our block"
         for one in lists
         for name in filter_classes.lacking(one.wanted, values, release)
         if name in names
