@@ -19,17 +19,7 @@ from sriov.formats.nova.releases import release_number, removed_filters
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
-from sriov.resources.contract import (
-    Capability,
-    Change,
-    Effect,
-    Item,
-    Problem,
-    Reads,
-    Request,
-    Severity,
-    WriteFile,
-)
+from sriov.resources.contract import Capability, Change, Effect, Item, Problem, Reads, Request, Severity, WriteFile
 
 NOVA_CONF = "/etc/nova/nova.conf"
 COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
@@ -282,6 +272,8 @@ def _edits(files: tuple[ConfigFile, ...], item: NovaOptions, request: Request) -
         yield Problem("nova-options-refused", _NAME, "nova's files", problem, hint, severity)
     if problems:
         return
+    for note in (asked if request.removes else kept).notes:
+        yield Problem(note.id, _NAME, "nova's files", note.text, note.hint, Severity.WARNING)
     yield from file_changes(request, _NAME, Versions(files, kept.files, asked.files), diff)
     if request.held:
         yield from waiting(request, _NAME, asked.files, edit(files, item.release, item.free).files)
