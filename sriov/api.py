@@ -26,7 +26,7 @@ from sriov.run import converge as run_core
 from sriov.run import lock_owner
 from sriov.run.context import Event, Log, LogEntry, Watch
 from sriov.run.converge import Announce, RunOptions
-from sriov.run.outcome import Outcome
+from sriov.run.outcome import Outcome, Status
 from sriov.signals import treat_signals_as_interrupt
 from sriov.testbed import host_strings
 from sriov.testbed import load as load_testbed
@@ -85,6 +85,18 @@ def requests(testbed: Testbed, hosts: Iterable[str] = (), only: Role | None = No
     return tuple(Request(host, testbed, host.roles & wanted) for host in dict.fromkeys(found))
 
 
+def new_node_requests(testbed: Testbed, hosts: Iterable[str]) -> tuple[Request, ...]:
+    """Both sides of these hosts as new nodes: their compute side, and the scheduler's on every openstack host.
+
+    A host in both roles is asked for both at once. UsageError for one that is not in the testbed, or no compute host.
+    """
+    sides = {request.host: request.roles for request in requests(testbed, hosts, Role.COMPUTE)}
+    for host in testbed.hosts:
+        if Role.OPENSTACK in host.roles:
+            sides[host] = sides.get(host, frozenset()) | {Role.OPENSTACK}
+    return tuple(Request(host, testbed, roles) for host, roles in sides.items())
+
+
 def unlisted_requests(testbed: Testbed, hosts: Iterable[str]) -> tuple[Request, ...]:
     """The same for a look at hosts that the testbed need not name: no role, all their ports."""
     found = dict.fromkeys(testbed.find(name) or _unlisted_host(name) for name in hosts)
@@ -115,16 +127,13 @@ def converge(
     run_id: str = "",
     announce: Announce = lambda outcomes: None,
 ) -> Run:
-    """Brings every host to what is asked, or says why not. `announce` is given what was found, before the first change.
-
-    What the testbed does not ask for any more stays, and is told in `Outcome.plan.leftovers`, unless a request says
-    `removes`.
+    """Brings every host to what is asked, or says why not; `announce` is given what was found before. What nothing asks
+    for any more stays, and is told in `Outcome.plan.leftovers`, unless a request says `removes`.
     Ctrl-C ends it early, with the outcomes so far: each host finishes the change that it is at.
     """
     asked, id = tuple(asked), run_id or new_run_id()
     with _reaching(asked, access, options) as (connect, reaching):
-        outcomes = run_core.converge(asked, connect, reaching, watch, id, str(lock_owner.here(id)), log, announce)
-    return Run(id, outcomes)
+        return Run(id, run_core.converge(asked, connect, reaching, watch, id, str(lock_owner.here(id)), log, announce))
 
 
 def capacity(
@@ -138,17 +147,20 @@ def capacity(
     Then the outcome of each look, and why the cloud's side is missing (None: it is not; see `is_failure`).
     """
     from sriov.cloud import claims, drift, session
+    from sriov.cloud.virtual_routers import side
     from sriov.scheduling.capacity import measure
 
     asked = _with_all_ports(asked)
     outcomes = look(asked, access, options, watch)
     testbed = _testbed(asked)
-    view, error = session.ask(testbed, claims.view)
+    cloud = session.attempt(testbed)
+    view, error = session.ask(testbed, claims.view, cloud)
     seen = [(outcome.request, outcome.facts) for outcome in outcomes]
     found = measure(seen, None if view is None else view.bound(testbed.hosts))
     if view is not None:
         found = replace(found, orphans=(*found.orphans, *drift.orphans(seen, view)))
-    return replace(found, unasked=error.message if error else ""), outcomes, error
+    routers = side.look(testbed, seen, cloud)
+    return replace(found, unasked=error.message if error else "", virtual_routers=routers), outcomes, error
 
 
 def explain(
@@ -164,14 +176,18 @@ def explain(
     """What each host says about `count` direct ports on that physical network; VFs that neutron has bound, by `cloud`
     or by the credentials that there are, count as used; the error says why they do not."""
     from sriov.cloud import claims, session
+    from sriov.cloud.virtual_routers import side
     from sriov.scheduling import explain as scheduling
 
     asked = _with_all_ports(asked)
-    bound, error = session.ask(_testbed(asked), claims.bound, cloud)
+    testbed = _testbed(asked)
+    login = cloud or session.attempt(testbed)
+    bound, error = session.ask(testbed, claims.bound, login)
     outcomes = look(asked, access, options, watch)
     seen = [(found.request, found.facts, found.error.message if found.error else "") for found in outcomes]
     explanation = scheduling.explain(seen, physnet, count, bound)
-    return replace(explanation, unasked=error.message if error else ""), error
+    routers = side.look(testbed, [(found.request, found.facts) for found in outcomes], login, physnet)
+    return replace(explanation, unasked=error.message if error else "", virtual_routers=routers), error
 
 
 def statistics(
@@ -224,12 +240,8 @@ def rollback(asked: Iterable[Request], run_id: str = "") -> tuple[Request, ...]:
 
 
 def removal(testbed: Testbed, hosts: Iterable[str], *, purges: bool = False) -> tuple[Request, ...]:
-    """These hosts, which the testbed need not name, asked to have nothing of ours; for `look` and `converge`.
-
-    `purges`: nor the copies that `rollback` needs. UsageError if a string is no host.
-    """
-    bare = tuple(host._replace(physical_functions=(), settings=()) for host in testbed.hosts)
-    left = testbed._replace(hosts=bare, scheduler_filters=None)
+    """These hosts, named by the testbed or not, asked to have nothing of ours; `purges`: nor copies for `rollback`."""
+    left = testbed.asking_nothing()
     found = dict.fromkeys(left.find(name) or _unlisted_host(name) for name in hosts)
     return tuple(Request(host, left, frozenset(Role), removes=True, purges=purges) for host in found)
 
@@ -297,8 +309,7 @@ def _allow_connections(count: int) -> None:
 def _find(testbed: Testbed, name: str) -> Host:
     host = testbed.find(name)
     if host is None:
-        known = ", ".join(host.name for host in testbed.hosts)
-        hint = f"its compute and openstack hosts are: {known}"
+        hint = f"its compute and openstack hosts are: {', '.join(host.name for host in testbed.hosts)}"
         raise UsageError("unknown-host", f"{name} is not in {testbed.path}", hint=hint)
     return host
 
@@ -320,12 +331,14 @@ __all__ = [
     "Request",
     "Run",
     "RunOptions",
+    "Status",
     "capacity",
     "converge",
     "explain",
     "is_failure",
     "load",
     "look",
+    "new_node_requests",
     "new_run_id",
     "open_session",
     "removal",

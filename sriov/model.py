@@ -131,8 +131,10 @@ class CloudLogin(NamedTuple):
 class Testbed(NamedTuple):
     """A validated testbed. `hosts` holds the compute and openstack hosts only, in the order of the file.
 
-    `scheduler_filters`: the exact list wanted, or None to extend what each host has.
+    `scheduler_filters`: the exact list wanted, names and paths of classes, or None to extend what each host has.
     `vlan_ranges`: physical network -> its ranges (`100:199`), for ML2 only.
+    `contrail_api`: URL of Contrail's api-server, empty: it is not asked. `contrail_register`: whether setup_all may
+    write the pairs of physical network and interface into its virtual-router objects.
     `unknown_keys`: `env.*` names that were loaded and ignored (for a message, never an error).
     """
 
@@ -145,6 +147,8 @@ class Testbed(NamedTuple):
     vlan_ranges: tuple[tuple[str, tuple[str, ...]], ...] = ()
     unknown_keys: tuple[str, ...] = ()
     cloud_login: CloudLogin | None = None
+    contrail_api: str = ""
+    contrail_register: bool = False
 
     def find(self, name: str) -> Host | None:
         """The host of that host string; a string without user or port also finds its only match by address."""
@@ -153,6 +157,11 @@ class Testbed(NamedTuple):
                 return host
         matches = [host for host in self.hosts if name in (host.address, host.hostname, f"{host.user}@{host.address}")]
         return matches[0] if len(matches) == 1 else None
+
+    def asking_nothing(self) -> Testbed:
+        """The same hosts and ways in, of which nothing is asked."""
+        hosts = tuple(host._replace(physical_functions=(), settings=()) for host in self.hosts)
+        return self._replace(hosts=hosts, scheduler_filters=None)
 
     @property
     def physnets(self) -> tuple[str, ...]:

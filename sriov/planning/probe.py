@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sriov.facts.model import ASPM_POLICY
 from sriov.facts.parser import FILE_LIMIT
 from sriov.model import Role
 from sriov.planning import own_state
@@ -59,13 +60,18 @@ def _header(request: Request, own_lock: bool) -> str:
         files=_words((f"{RESTARTS_DUE}/*", *asked.files) if asked.files else ()),
         units=_words(f"{unit}.service" for unit in asked.units if "*" not in unit),
         own_units=_words(f"{_UNITS}/{unit}.service" for unit in asked.units if "*" in unit),
-        values=_words((VERSION_FILE, *own_state.reads(request), *asked.values)),
+        values=_words((VERSION_FILE, *own_state.reads(request), *_shown(request), *asked.values)),
         tools=_words(asked.tools),
         needed=_words(TOOLS),
         limit=FILE_LIMIT,
         manifest="" if request.rollback is None else request.rollback or "-",
         own_lock=_flag(own_lock),
     )
+
+
+def _shown(request: Request) -> tuple[str, ...]:
+    """What is only shown, to those who ask for more than a change needs."""
+    return (ASPM_POLICY,) if asks_holders(request) else ()
 
 
 def _flag(is_set: bool) -> str:

@@ -29,13 +29,15 @@ class FreshService(NamedTuple):
     """A service that must run, and must have begun after its files and the VFs became what they are.
 
     `at_boot`: it must be enabled too. `only_running`: nothing is asked of it here any more, so one that does not run,
-    or is not there, needs nothing.
+    or is not there, needs nothing. `shared`: those of `reads` that a service of this host reads too which the call is
+    not about, so that it will not be restarted.
     """
 
     names: tuple[str, ...]
     reads: tuple[str, ...]
     watches_vfs: bool = False
     at_boot: bool = False
+    shared: tuple[str, ...] = ()
     only_running: bool = False
 
 

@@ -135,10 +135,18 @@ def _options(request: Request, facts: Facts, role: Role, *, is_kept_whole: bool)
 
 def _services(request: Request, facts: Facts, role: Role, *, is_asked: bool) -> Iterator[FreshService]:
     reads = _paths(role, facts)
+    shared, only_running = _shared(request, facts, reads), not is_asked
     if role is Role.COMPUTE:
-        yield FreshService(_AGENT_UNITS, reads, watches_vfs=True, at_boot=is_asked, only_running=not is_asked)
+        yield FreshService(_AGENT_UNITS, reads, True, at_boot=is_asked, shared=shared, only_running=only_running)
     else:
-        yield from (FreshService(names, reads, only_running=not is_asked) for names in _server_units(facts))
+        units = _server_units(facts)
+        yield from (FreshService(names, reads, shared=shared, only_running=only_running) for names in units)
+
+
+def _shared(request: Request, facts: Facts, reads: tuple[str, ...]) -> tuple[str, ...]:
+    """Options of the server are none of the agent's, and the reverse."""
+    others = [role for role in _HOMES if role in request.host.roles - request.roles]
+    return tuple(path for path in reads if any(path in _paths(role, facts) for role in others))
 
 
 def _after_rollback(request: Request, facts: Facts, earlier: tuple[Change, ...]) -> Iterator[Change]:

@@ -19,17 +19,7 @@ from sriov.formats.nova.releases import release_number, removed_filters
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
-from sriov.resources.contract import (
-    Capability,
-    Change,
-    Effect,
-    Item,
-    Problem,
-    Reads,
-    Request,
-    Severity,
-    WriteFile,
-)
+from sriov.resources.contract import Capability, Change, Effect, Item, Problem, Reads, Request, Severity, WriteFile
 from sriov.resources.held import vf_lines
 
 NOVA_CONF = "/etc/nova/nova.conf"
@@ -285,6 +275,8 @@ def _edits(
         yield Problem("nova-options-refused", _NAME, "nova's files", problem, hint, severity)
     if problems:
         return
+    for note in (asked if request.removes else kept).notes:
+        yield Problem(note.id, _NAME, "nova's files", note.text, note.hint, Severity.WARNING)
     yield from file_changes(request, _NAME, Versions(files, kept.files, asked.files), diff)
     if request.held or vf_lines.has_guests(facts):
         free = edit(files, item.release, item.free).files

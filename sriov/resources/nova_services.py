@@ -29,7 +29,14 @@ def _fresh(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[
         is_due = is_restart_due(facts, names)
         if is_concerned(request, facts, role) or is_due or touched & {*reads}:
             asks = request.physical_functions if role is Role.COMPUTE else request.testbed.has_sriov
-            yield FreshService(names, reads, watches_vfs=role is Role.COMPUTE, only_running=not (asks or is_due))
+            shared, only_running = _shared(request, reads), not (asks or is_due)
+            yield FreshService(names, reads, role is Role.COMPUTE, shared=shared, only_running=only_running)
+
+
+def _shared(request: Request, reads: tuple[str, ...]) -> tuple[str, ...]:
+    """Each role's lines concern its own service alone: whitelist and filters are options of one each."""
+    others = [READERS[role] for role in READERS if role in request.host.roles - request.roles]
+    return tuple(path for path in reads if any(read_by(reader, path) for reader in others))
 
 
 CAPABILITY = Capability("nova-services", desired=_desired, after_rollback=_after_rollback)

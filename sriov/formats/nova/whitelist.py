@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sriov.formats.nova import releases
+from sriov.formats.nova.references import reading
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import Document, escape, unescape
 from sriov.formats.oslo.options import Assignment, OptionName, is_true, joined, winning
+from sriov.formats.oslo.substitution import Reading
 
 Entry = Mapping[str, object]
 _ANY = re.compile(".*")
@@ -78,7 +80,8 @@ def apply(
         problems += (f"nova {release} (2014.1) knows devices by vendor and product only, not by name or address",)
     if problems or not documents:
         return documents, problems
-    edited = tuple(_without_entries_for(specs, document, names, release) for document in documents)
+    read = reading(documents, names[0])
+    edited = tuple(_without_entries_for(specs, document, names, release, read) for document in documents)
     if not specs:
         return edited, ()
     body = tuple(_line(names[0], line_value(spec)) for spec in specs)
@@ -88,20 +91,21 @@ def apply(
 
 def _unreadable(documents: tuple[Document, ...], names: tuple[OptionName, ...], release: int) -> tuple[str, ...]:
     problems = []
+    read = reading(documents, names[0])
     for setting in joined(documents, names):
         try:
-            entries_of(setting.option.value, release)
+            entries_of(setting.option.value, release, read)
         except ValueError as error:
             problems.append(f"{setting.place}: {setting.name}: {error}; nova-compute does not start with it")
     return tuple(problems)
 
 
 def _without_entries_for(
-    specs: tuple[DeviceSpec, ...], document: Document, names: tuple[OptionName, ...], release: int
+    specs: tuple[DeviceSpec, ...], document: Document, names: tuple[OptionName, ...], release: int, read: Reading
 ) -> Document:
     """Comments out what others wrote for the same devices; of a list only those elements go."""
     for setting in sorted(joined((document,), names), key=lambda setting: setting.option.first, reverse=True):
-        raw, entries = entries_of(setting.option.value, release)
+        raw, entries = entries_of(setting.option.value, release, read)
         kept = [written for written, entry in zip(raw, entries, strict=True) if not _is_ours(entry, specs)]
         if len(kept) < len(raw):
             body = (_line(setting.name, json.dumps(kept[0] if len(kept) == 1 else kept)),) if kept else ()
@@ -113,17 +117,28 @@ def _line(name: OptionName, value: str) -> str:
     return f"{name.key} = {value}"
 
 
-def entries_of(value: str, release: int) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """The objects of a value, as written (with `$$`) and as nova gets them; ValueError says why nova dies of it."""
-    written = value.replace("\\$", "$$")
-    raw, plain = _objects(written), _objects(unescape(value))
-    if len(raw) != len(plain):
-        raise ValueError("dollar signs that change the shape of the entry")
-    if release == 10 and written.lstrip().startswith("["):
+def entries_of(value: str, release: int, read: Reading = unescape) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """The objects of a value, as written (with `$$` and references) and as nova gets them, by `read`.
+
+    ValueError says why nova dies of it.
+    """
+    written, text = value.replace("\\$", "$$"), read(value)
+    plain = _objects(text)
+    raw = _objects(written) if text == unescape(value) else _written_objects(written, text, len(plain))
+    if release == 10 and text.lstrip().startswith("["):
         raise ValueError("a JSON list, which this release does not read: one object for each line")
     for entry in plain:
         _check(entry, release)
     return raw, plain
+
+
+def _written_objects(written: str, text: str, count: int) -> tuple[Entry, ...]:
+    """As they are written; where a reference stands for more than a word, as they could be written without it."""
+    try:
+        found = _objects(written)
+    except ValueError:
+        return _objects(escape(text))
+    return found if len(found) == count else _objects(escape(text))
 
 
 def _objects(text: str) -> tuple[Entry, ...]:
@@ -233,11 +248,12 @@ def _earlier_matches(
 ) -> tuple[str, ...]:
     """Entries of others that nova reads before ours and that match our devices: those would win."""
     problems = []
+    read = reading(documents, names[0])
     ours = blocks.find(documents[0].path, documents[0].lines)
     for setting in joined(documents, names):
         if setting.document is documents[0] and setting.name == names[0] and _inside(setting, ours):
             break
-        for entry in entries_of(setting.option.value, release)[1]:
+        for entry in entries_of(setting.option.value, release, read)[1]:
             hidden = sorted({spec.label for spec in specs if _matches(entry, spec)})
             if hidden:
                 problems.append(
@@ -251,10 +267,11 @@ def _names_refused(documents: tuple[Document, ...], names: tuple[OptionName, ...
     """Entries by devname where `[pci] report_in_placement` is on: nova-compute then takes addresses only."""
     if not reports_in_placement(documents, release):
         return ()
+    read = reading(documents, names[0])
     return tuple(
         f"{setting.place}: {setting.name}: an entry by devname, which report_in_placement forbids; give its address"
         for setting in joined(documents, names)
-        if any(entry.get("devname") for entry in entries_of(setting.option.value, release)[1])
+        if any(entry.get("devname") for entry in entries_of(setting.option.value, release, read)[1])
     )
 
 

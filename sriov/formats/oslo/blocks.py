@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from sriov.errors import FormatError
@@ -129,20 +129,27 @@ def values(lines: tuple[bytes, ...]) -> tuple[str, ...]:
     return tuple(option.value for option in read("", b"".join((*head, *lines)), any_bytes=True).options)
 
 
-def list_without(block: Block, item: str) -> tuple[bytes, ...] | None:
-    """What an edited block of a list option leaves when it is taken away: its list without our item.
+def options_of(block: Block) -> tuple[Option, ...]:
+    """The options in a block; their lines count from 0 in its body."""
+    header = () if block.header is not None else (b"[block]\n",)
+    shift = len(header)
+    found = read("", b"".join((*header, *block.body)), any_bytes=True).options
+    return tuple(option._replace(first=option.first - shift, last=option.last - shift) for option in found)
+
+
+def list_without(block: Block, ours: Collection[str]) -> tuple[bytes, ...] | None:
+    """What an edited block of a list option leaves when it is taken away: its list without our items.
 
     None for a block that is as we wrote it, or whose option is gone: it leaves the lines that it had replaced.
     """
     if not block.edited:
         return None
     head = (block.header,) if block.header is not None else ()
-    text = b"".join(block.body[len(head) :])
-    options = read("", b"[block]\n" + text, any_bytes=True).options
+    options = options_of(block)
     if not options:
         return None
     present = items(options[-1].value)
-    left = ",".join(name for name in present if name != item)
+    left = ",".join(name for name in present if name not in ours)
     if len(left.split(",")) == len(present):
         return (*head, *block.body[len(head) :])
     line = f"{options[-1].key} = {left}".encode("utf-8", "surrogateescape") + line_end(block.body)
