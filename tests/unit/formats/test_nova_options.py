@@ -392,7 +392,7 @@ NAMES = ("pci_passthrough_whitelist", "passthrough_whitelist", "device_spec")
 FILTER_NAMES = ("scheduler_default_filters", "enabled_filters", "scheduler_available_filters", "available_filters")
 VALUES = (
     '{"devname": "eth0"}',
-    '{"devname": "${host}", "x": "$$$host"}',
+    '{"devname": "$host", "x": "$$$host"}',
     '[{"devname": "ens9"},',
     '{"devname": "eth1"}]',
     '{"address": "0000:01:00.0"}',
