@@ -7,9 +7,10 @@ in our lines only: the files hold passwords.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from sriov.formats.nova import filters, releases, whitelist
+from sriov.formats.nova import filters, releases, whitelist, whitelist_blocks, whitelist_edit
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.diff import diff as block_diff
@@ -56,29 +57,64 @@ class Effective(NamedTuple):
 def edit(files: tuple[ConfigFile, ...], release: int, wanted: NovaWanted) -> Edited:
     """Put what is wanted into the files. Pure and idempotent; raises FormatError for a file that nova refuses.
 
-    Only files that a concerned program reads are looked at.
+    Only files that a concerned program reads are looked at. A file that has all that is wanted stays as it is, whoever
+    has written it.
     """
+    edited = _edit(files, release, wanted)
+    if (
+        wanted.device_specs is None
+        or edited.is_unchanged
+        or not _whitelist_stands(edited, release, wanted.device_specs)
+    ):
+        return edited.as_edited(files)
+    return _edit(files, release, wanted._replace(device_specs=None)).as_edited(files)
+
+
+class _Documents(NamedTuple):
+    """The files of concerned programs as they are and as they shall be, by their place among all files."""
+
+    before: Mapping[int, Document]
+    after: Mapping[int, Document]
+    compute: tuple[int, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def is_unchanged(self) -> bool:
+        return not self.problems and all(
+            blocks.is_as_written(document, self.after[place]) for place, document in self.before.items()
+        )
+
+    def as_edited(self, files: tuple[ConfigFile, ...]) -> Edited:
+        if self.problems:
+            return Edited(files, self.problems)
+        return Edited(tuple(self._file(place, file) for place, file in enumerate(files)))
+
+    def _file(self, place: int, file: ConfigFile) -> ConfigFile:
+        if place not in self.before or blocks.is_as_written(self.before[place], self.after[place]):
+            return file
+        return file._replace(text=b"".join(self.after[place].lines))
+
+
+def _edit(files: tuple[ConfigFile, ...], release: int, wanted: NovaWanted) -> _Documents:
     sides = [(COMPUTE, wanted.device_specs is not None), (SCHEDULER, wanted.filters is not None)]
     concerned = {program for program, is_wanted in sides if is_wanted}
-    topics = _topics(wanted)
-    documents = {
-        position: blocks.without(_read(file, release), topics, _KEPT)
-        for position, file in enumerate(files)
-        if concerned & file.readers
-    }
+    kept = {**_KEPT, blocks.WHITELIST: whitelist_blocks.leaves(wanted.device_specs or (), release)}
+    before = {place: _read(file, release) for place, file in enumerate(files) if concerned & file.readers}
+    after = {place: blocks.without(document, _topics(wanted), kept) for place, document in before.items()}
     problems: list[str] = []
     for program in sorted(concerned):
-        places = [place for place in documents if program in files[place].readers]
-        edited, found = _apply(program, tuple(documents[place] for place in places), release, wanted)
-        documents.update(zip(places, edited, strict=True))
+        places = [place for place in after if program in files[place].readers]
+        edited, found = _apply(program, tuple(after[place] for place in places), release, wanted)
+        after.update(zip(places, edited, strict=True))
         problems.extend(found)
-    if problems:
-        return Edited(files, tuple(problems))
-    return Edited(
-        tuple(
-            file._replace(text=b"".join(documents[place].lines)) if place in documents else file
-            for place, file in enumerate(files)
-        )
+    compute = tuple(place for place in before if COMPUTE in files[place].readers)
+    return _Documents(before, after, compute, tuple(problems))
+
+
+def _whitelist_stands(edited: _Documents, release: int, specs: tuple[DeviceSpec, ...]) -> bool:
+    before = tuple(edited.before[place] for place in edited.compute)
+    return bool(before) and whitelist_blocks.stand(
+        before, tuple(edited.after[place] for place in edited.compute), release, specs
     )
 
 
@@ -94,7 +130,7 @@ def _apply(
     if program == COMPUTE:
         if wanted.device_specs and not documents:
             return (), ("no configuration file that nova-compute reads",)
-        return whitelist.apply(documents, release, wanted.device_specs or ())
+        return whitelist_edit.apply(documents, release, wanted.device_specs or ())
     if not wanted.filters:
         return documents, ()
     if not documents:
