@@ -24,7 +24,7 @@ from sriov.resources.contract import (
     Request,
     is_restart_due,
 )
-from sriov.resources.nova_options import file_change, release_of
+from sriov.resources.nova_options import beside_change, file_change, release_of, too_large
 from sriov.resources.services import restarts
 
 _NAME = "ml2-options"
@@ -94,17 +94,21 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             due = (name for name in names if is_restart_due(facts, (name,)))
             yield from (FreshService((name,), _paths(role, facts)) for name in due)
             continue
+        paths = _paths(role, facts)
+        large = tuple(too_large(_NAME, facts, paths.__contains__))
+        if large:
+            yield from large
+            continue
         if _HOMES[role] not in facts.files:
             message, hint = "no such file, or it cannot be read", f"install {_PACKAGES[role]} on this host first"
             yield Problem("neutron-conf-missing", _NAME, _HOMES[role], message, hint)
             continue
-        reads = _paths(role, facts)
         if role is Role.COMPUTE:
             yield Ml2Options(agent=_agent(request, facts))
-            yield FreshService(_AGENT_UNITS, reads, watches_vfs=True, at_boot=True)
+            yield FreshService(_AGENT_UNITS, paths, watches_vfs=True, at_boot=True)
         else:
             yield Ml2Options(server=ServerWanted(_networks(request)))
-            yield from (FreshService(names, reads) for names in _server_units(facts))
+            yield from (FreshService(names, paths) for names in _server_units(facts))
 
 
 def _after_rollback(request: Request, facts: Facts, earlier: tuple[Change, ...]) -> Iterator[Change]:
@@ -163,6 +167,7 @@ def _changes(
         return
     for path, file in before.items():
         if file.text != after[path].text:
+            yield from beside_change(_NAME, facts, file)
             yield file_change(_NAME, file, after[path], diff(file, after[path]))
 
 
