@@ -161,3 +161,23 @@ def beside_ours(wanted: Wanted, entry: Entry) -> tuple[str, ...] | None:
     }
     found = (f"{place}.{number}" for place in slots for number in range(8) if function.match(str(number)))
     return tuple(f"*:{address}" for address in found if address not in ours)
+
+
+def narrowed(wanted: Wanted, entries: Sequence[Placed], one: Placed) -> tuple[Placed, ...] | None:
+    """What an entry says beside our VFs that it makes something else than wanted: the same for single addresses.
+
+    None for an entry whose devices cannot be listed.
+    """
+    beside = beside_ours(wanted, one.entry)
+    if beside is None:
+        return None
+    right = []
+    for claim in wanted.claims:
+        found = takers(wanted, entries, claim.device)
+        if found.is_sure and found.entries[-1] is one and gives(one.entry, claim, wanted.release):
+            right.append("*:" + claim.device.address.partition(":")[2])
+    return tuple(one._replace(raw=_at(one.raw, place), entry=_at(one.entry, place)) for place in (*beside, *right))
+
+
+def _at(entry: Entry, address: str) -> Entry:
+    return {"address": address, **{key: value for key, value in entry.items() if key not in ("devname", "address")}}

@@ -108,9 +108,10 @@ def _texts(block: Block) -> tuple[bytes, ...]:
 
 
 def _is_ours(block: Block, option: Option, ours: Ours, release: int) -> bool:
-    """Whether we have written an option of a block. Where one of its lines was edited, the checksum cannot tell: then
-    lines are ours that we would write, and those for our devices that say something else; both are written again."""
-    if not block.edited or block.checksum is None or _text(block, option) in ours.lines:
+    """Whether we have written an option of a block. Where one of its lines was edited, or an older release has left no
+    checksum, that cannot tell: then lines are ours that have our form, and those that make a VF of ours something
+    else than wanted."""
+    if not block.edited or _text(block, option) in ours.lines:
         return True
     try:
         entries = entries_of(option.value, release)[1]

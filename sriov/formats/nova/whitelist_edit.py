@@ -19,6 +19,7 @@ from sriov.formats.nova.effect import (
     Wanted,
     beside_ours,
     is_given,
+    narrowed,
     placed,
     takers,
     wanted_of,
@@ -60,9 +61,7 @@ def apply(
     wanted = wanted_of(specs, release)
     before = placed(documents, names, release)
     left = _left(wanted, before)
-    stays = {one.position for one in left}
-    gone = [one for one in before if one.position not in stays]
-    edited = tuple(_without(document, wanted, gone) for document in documents)
+    edited = tuple(_with(document, before, left, release) for document in documents)
     body = tuple(line(names[0], one.value) for one in _lines(wanted, specs, before, left))
     if body:
         edited = (blocks.insert(edited[0], blocks.WHITELIST, names[0].section, body), *edited[1:])
@@ -84,30 +83,25 @@ def _unreadable(documents: tuple[Document, ...], names: tuple[OptionName, ...], 
 
 
 def _left(wanted: Wanted, before: tuple[Placed, ...]) -> tuple[Placed, ...]:
-    """The entries that stay: those are replaced that give one of our VFs something else, and no more than is known."""
+    """The entries without what they say of VFs that are to be something else."""
     left = before
     while True:
-        found = {one.position for one, _ in wrong(wanted, left) if beside_ours(wanted, one.entry) is not None}
-        if not found:
+        found = {id(one): one for one, _ in wrong(wanted, left)}
+        parts = {number: part for number, one in found.items() if (part := narrowed(wanted, left, one)) is not None}
+        if not parts:
             return left
-        left = tuple(one for one in left if one.position not in found)
+        left = tuple(part for one in left for part in parts.get(id(one), (one,)))
 
 
-def _without(document: Document, wanted: Wanted, gone: Sequence[Placed]) -> Document:
-    """Comments out entries of the document. Other elements of their lists, and other devices of theirs, stay."""
-    settings = {one.setting.option.first: one.setting for one in gone if one.setting.document is document}
+def _with(document: Document, before: Sequence[Placed], left: Sequence[Placed], release: int) -> Document:
+    """The document with what is left of its entries. An option that changes is commented out in a block of ours."""
+    settings = {one.setting.option.first: one.setting for one in before if one.setting.document is document}
     for first in sorted(settings, reverse=True):
         setting = settings[first]
-        numbers = {one.number: one for one in gone if one.setting == setting}
-        kept: list[Entry] = []
-        for number, raw in enumerate(entries_of(setting.option.value, wanted.release)[0]):
-            if number in numbers:
-                addresses = beside_ours(wanted, numbers[number].entry) or ()
-                kept += [{**raw, "address": address} for address in addresses]
-            else:
-                kept.append(raw)
-        body = tuple(line(setting.name, value) for value in _values(kept, wanted.release))
-        document = blocks.replace(document, blocks.WHITELIST, setting.option, body)
+        kept = [one.raw for one in left if one.setting == setting]
+        if kept != [one.raw for one in before if one.setting == setting]:
+            body = tuple(line(setting.name, value) for value in _values(kept, release))
+            document = blocks.replace(document, blocks.WHITELIST, setting.option, body)
     return document
 
 
@@ -124,7 +118,7 @@ def _lines(
     """Our entries for the VFs that are not given yet."""
     for spec in specs:
         claims = wanted.of(spec)
-        lacking = [claim for claim in claims if not is_given(wanted, left, claim)]
+        lacking = [claim for claim in claims if not _is_given_whole(wanted, before, left, claim)]
         if not lacking:
             continue
         tags = [_carried(wanted, before, claim) for claim in lacking]
@@ -134,6 +128,14 @@ def _lines(
         else:
             for claim, its_tags in zip(lacking, tags, strict=True):
                 yield _Line(spec._replace(devname="", address=claim.device.address), its_tags)
+
+
+def _is_given_whole(wanted: Wanted, before: tuple[Placed, ...], left: tuple[Placed, ...], claim: Claim) -> bool:
+    """Whether an entry that stays gives the VF what is wanted, and the tags that it has today."""
+    if not is_given(wanted, left, claim):
+        return False
+    taker = takers(wanted, left, claim.device).entries[0]
+    return _carried(wanted, before, claim).items() <= taker.raw.items()
 
 
 def _goes_by_name(
@@ -154,7 +156,7 @@ def _carried(wanted: Wanted, before: tuple[Placed, ...], claim: Claim) -> Mappin
     if not found or claim.spec is None:
         return {}
     ours = _NOT_CARRIED if claim.spec.trusted is None else _NOT_CARRIED | {"trusted"}
-    return {tag: value for tag, value in found[-1].raw.items() if tag not in ours}
+    return {tag: value for tag, value in found[0].raw.items() if tag not in ours}
 
 
 def _refusals(documents: tuple[Document, ...], names: tuple[OptionName, ...], wanted: Wanted) -> tuple[str, ...]:
