@@ -206,13 +206,14 @@ def _new_entry(text: str, random_: random.Random, host: Site, release: int) -> s
 
 
 def _line_of_ours(text: str) -> list[int]:
+    """Entries of ours; not what is left of an option that a block replaces."""
     found, inside = [], False
     for number, line in enumerate(text.splitlines()):
         if line.startswith("# BEGIN sriov-fab whitelist"):
             inside = True
         elif line.startswith("# END"):
             inside = False
-        elif inside and not line.startswith(("#", "[")):
+        elif inside and '= {"' in line and '"*:' not in line and '"physical_network": "phys' in line:
             found.append(number)
     return found
 

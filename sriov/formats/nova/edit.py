@@ -61,11 +61,8 @@ def edit(files: tuple[ConfigFile, ...], release: int, wanted: NovaWanted) -> Edi
     has written it.
     """
     edited = _edit(files, release, wanted)
-    if (
-        wanted.device_specs is None
-        or edited.is_unchanged
-        or not _whitelist_stands(edited, release, wanted.device_specs)
-    ):
+    specs = wanted.device_specs
+    if specs is None or edited.is_unchanged or not _whitelist_stands(edited, release, specs):
         return edited.as_edited(files)
     return _edit(files, release, wanted._replace(device_specs=None)).as_edited(files)
 

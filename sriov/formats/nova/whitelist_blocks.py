@@ -14,7 +14,7 @@ from sriov.formats.nova.devices import may_match
 from sriov.formats.nova.effect import Wanted, beside_ours, gives, is_given, placed, wanted_of
 from sriov.formats.nova.whitelist import DeviceSpec, Entry, entries_of, reports_in_placement, value_of, written
 from sriov.formats.nova.whitelist_edit import line
-from sriov.formats.oslo import blocks, ownership
+from sriov.formats.oslo import blocks
 from sriov.formats.oslo.blocks import Block
 from sriov.formats.oslo.document import Document, Option, read
 
@@ -30,15 +30,10 @@ class Ours(NamedTuple):
     """What the testbed asks for, and the lines that we write for it where no entry of others plays a part."""
 
     wanted: Wanted
-    plain: tuple[bytes, ...]
-    singly: frozenset[bytes]
-
-    @property
-    def lines(self) -> frozenset[bytes]:
-        return self.singly.union(self.plain)
+    lines: frozenset[bytes]
 
 
-def ours_of(specs: tuple[DeviceSpec, ...], release: int) -> Ours:
+def _ours(specs: tuple[DeviceSpec, ...], release: int) -> Ours:
     name = releases.whitelist_names(release)[0]
 
     def text(spec: DeviceSpec) -> bytes:
@@ -50,7 +45,7 @@ def ours_of(specs: tuple[DeviceSpec, ...], release: int) -> Ours:
         for claim in wanted.claims
         if claim.spec is not None
     )
-    return Ours(wanted, tuple(map(text, specs)), frozenset(map(text, single)))
+    return Ours(wanted, frozenset(map(text, (*specs, *single))))
 
 
 def stand(
@@ -60,7 +55,7 @@ def stand(
 
     `written_now` are the same files as we would write them: their lines of ours are right too.
     """
-    ours = ours_of(specs, release)
+    ours = _ours(specs, release)
     names = releases.whitelist_names(release)
     right = ours.lines.union(text for document in written_now for block in _of(document) for text in _texts(block))
     try:
@@ -76,7 +71,7 @@ def stand(
 
 def leaves(specs: tuple[DeviceSpec, ...], release: int) -> Callable[[Block], tuple[bytes, ...] | None]:
     """What a block leaves where it is taken away: the lines that it replaced, and entries that are not ours."""
-    ours = ours_of(specs, release)
+    ours = _ours(specs, release)
 
     def of(block: Block) -> tuple[bytes, ...] | None:
         kept = [option for option in _options(block) if not _is_ours(block, option, ours, release)]
@@ -108,9 +103,9 @@ def _texts(block: Block) -> tuple[bytes, ...]:
 
 
 def _is_ours(block: Block, option: Option, ours: Ours, release: int) -> bool:
-    """Whether we have written an option of a block. Where one of its lines was edited, or an older release has left no
-    checksum, that cannot tell: then lines are ours that have our form, and those that make a VF of ours something
-    else than wanted."""
+    """Whether we have written an option of a block. Where one of its lines was edited, the checksum cannot tell: then
+    those are ours that make a VF of ours something else than wanted. An older release has left no checksum, and nothing
+    is wanted where all of ours goes: then those are ours, too, that have our form."""
     if not block.edited or _text(block, option) in ours.lines:
         return True
     try:
@@ -118,9 +113,8 @@ def _is_ours(block: Block, option: Option, ours: Ours, release: int) -> bool:
     except ValueError:
         return True
     if any(_is_for_others(entry, ours) or _is_right(entry, ours) for entry in entries):
-        head = (block.header,) if block.header is not None else ()
-        is_known = ownership.checksum((*head, *ours.plain)) == block.checksum
-        return not is_known and all(list(entry) in _OUR_FORMS for entry in entries)
+        by_form = block.checksum is None or not ours.wanted.claims
+        return by_form and all(list(entry) in _OUR_FORMS for entry in entries)
     return True
 
 

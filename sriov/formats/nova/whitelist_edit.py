@@ -131,11 +131,13 @@ def _lines(
 
 
 def _is_given_whole(wanted: Wanted, before: tuple[Placed, ...], left: tuple[Placed, ...], claim: Claim) -> bool:
-    """Whether an entry that stays gives the VF what is wanted, and the tags that it has today."""
+    """Whether an entry that stays gives the VF what is wanted, with the tags that it has today; one under an older name
+    has its own, for nova reads it before ours."""
     if not is_given(wanted, left, claim):
         return False
     taker = takers(wanted, left, claim.device).entries[0]
-    return _carried(wanted, before, claim).items() <= taker.raw.items()
+    is_before_ours = taker.setting.name != releases.whitelist_names(wanted.release)[0]
+    return is_before_ours or _carried(wanted, before, claim).items() <= taker.raw.items()
 
 
 def _goes_by_name(
