@@ -12,8 +12,8 @@ from typing import NamedTuple
 from sriov.formats.nova import releases
 from sriov.formats.nova.devices import may_match
 from sriov.formats.nova.effect import Wanted, beside_ours, gives, is_given, placed, wanted_of
-from sriov.formats.nova.whitelist import DeviceSpec, Entry, entries_of, reports_in_placement, value_of, written
-from sriov.formats.nova.whitelist_edit import line
+from sriov.formats.nova.whitelist import DeviceSpec, Entry, entries_of, value_of, written
+from sriov.formats.nova.whitelist_edit import line, refusals
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.blocks import Block
 from sriov.formats.oslo.document import Document, Option, read
@@ -62,9 +62,9 @@ def stand(
         entries = placed(documents, names, release)
         if any(_is_stale(block, ours, right) for document in documents for block in _of(document)):
             return False
+        if refusals(documents, names, ours.wanted):
+            return False
     except ValueError:
-        return False
-    if reports_in_placement(documents, release) and any(one.entry.get("devname") for one in entries):
         return False
     return all(is_given(ours.wanted, entries, claim) for claim in ours.wanted.claims)
 

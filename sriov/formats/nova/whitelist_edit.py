@@ -65,7 +65,7 @@ def apply(
     body = tuple(line(names[0], one.value) for one in _lines(wanted, specs, before, left))
     if body:
         edited = (blocks.insert(edited[0], blocks.WHITELIST, names[0].section, body), *edited[1:])
-    return edited, _refusals(edited, names, wanted)
+    return edited, refusals(edited, names, wanted)
 
 
 def line(name: OptionName, value: str) -> str:
@@ -161,9 +161,13 @@ def _carried(wanted: Wanted, before: tuple[Placed, ...], claim: Claim) -> Mappin
     return {tag: value for tag, value in found[0].raw.items() if tag not in ours}
 
 
-def _refusals(documents: tuple[Document, ...], names: tuple[OptionName, ...], wanted: Wanted) -> tuple[str, ...]:
+def refusals(documents: tuple[Document, ...], names: tuple[OptionName, ...], wanted: Wanted) -> tuple[str, ...]:
+    """What stands against files as nova-compute would read them; ValueError for an entry that nova dies of."""
     entries = placed(documents, names, wanted.release)
-    return _in_the_way(wanted, entries, names[0]) + _names_refused(documents, entries, wanted.release)
+    refused = _in_the_way(wanted, entries, names[0])
+    if reports_in_placement(documents, wanted.release):
+        refused += _names_refused(entries) + _ports_refused(wanted, entries)
+    return refused
 
 
 def _in_the_way(wanted: Wanted, entries: tuple[Placed, ...], name: OptionName) -> tuple[str, ...]:
@@ -187,12 +191,26 @@ def _in_the_way(wanted: Wanted, entries: tuple[Placed, ...], name: OptionName) -
     )
 
 
-def _names_refused(documents: tuple[Document, ...], entries: tuple[Placed, ...], release: int) -> tuple[str, ...]:
+def _names_refused(entries: tuple[Placed, ...]) -> tuple[str, ...]:
     """Entries by devname where `[pci] report_in_placement` is on: nova-compute then takes addresses only."""
-    if not reports_in_placement(documents, release):
-        return ()
     by_place = {one.setting.place: one.setting for one in entries if one.entry.get("devname")}
     return tuple(
         f"{setting.place}: {setting.name}: an entry by devname, which report_in_placement forbids; give its address"
         for setting in by_place.values()
+    )
+
+
+def _ports_refused(wanted: Wanted, entries: tuple[Placed, ...]) -> tuple[str, ...]:
+    """Entries that offer a port beside its VFs: nova-compute refuses both in placement
+    (`PlacementPciDependentDeviceException`)."""
+    found = (
+        (takers(wanted, entries, device).entries, device.address)
+        for device in wanted.hardware.devices
+        if any(claim.device.parent == device.address and claim.spec is not None for claim in wanted.claims)
+    )
+    return tuple(
+        f"{one[0].setting.place}: {one[0].setting.name}: an entry that offers the port {address} beside its virtual "
+        "functions, which report_in_placement forbids; narrow it"
+        for one, address in found
+        if one and not one[0].entry.get("devname")
     )

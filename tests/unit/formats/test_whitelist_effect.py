@@ -134,6 +134,14 @@ def test_wildcard_that_offers_a_vf_of_the_host_is_refused() -> None:
     assert problem.startswith(f"{PATH}:2: [pci] device_spec: an entry that also offers {VFS[0]}")
 
 
+def test_port_beside_its_vfs_is_refused_where_nova_reports_in_placement() -> None:
+    text = option({"address": "*:01:00.0"}) + "report_in_placement = true\n"
+    specs = tuple(ETH0._replace(devname="", address=address) for address in VFS)
+    (problem,) = edit((conf(text),), 34, NovaWanted(specs)).problems
+    assert problem.startswith(f"{PATH}:")
+    assert "offers the port 0000:01:00.0 beside its virtual functions" in problem
+
+
 def test_tag_remote_managed_counts_from_the_release_that_has_it() -> None:
     text = option(
         {"devname": "eth0", "physical_network": "physnet1", "remote_managed": "no"}, key="passthrough_whitelist"
