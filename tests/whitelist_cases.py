@@ -3,6 +3,7 @@ under every name, and edits of a file that we have written."""
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 from collections.abc import Callable, Mapping
@@ -40,6 +41,9 @@ class Site(NamedTuple):
 
     @property
     def ports(self) -> tuple[Port, ...]:
+        return _ports(self)
+
+    def _made_ports(self) -> tuple[Port, ...]:
         """eth0 and eth1, interleaved as those of an 82576, and ens9 on another bus, which no testbed names."""
         return tuple(
             Port(
@@ -63,11 +67,7 @@ class Site(NamedTuple):
 
     @property
     def hardware(self) -> Hardware:
-        devices: list[Device] = []
-        for port in self.ports:
-            devices.append(Device(port.pci_address, "8086", "10c9", Kind.PHYSICAL))
-            devices += [Device(vf.pci_address, "8086", "10ca", Kind.VIRTUAL, port.pci_address) for vf in port.vfs]
-        return Hardware(tuple(devices), {name: address for port in self.ports for name, address in port.netdevs})
+        return _hardware(self)
 
     def request(self, release: int) -> Request:
         host = Host(
@@ -80,19 +80,33 @@ class Site(NamedTuple):
         found = {path: text.encode() for path, text in zip(PATHS, files, strict=True) if text}
         return Facts("b", "", ports=tuple(port for port in self.ports if port.interface in named), files=found)
 
-    def wanted(self) -> Mapping[str, PhysicalFunction]:
-        """By address of a VF, the testbed's entry; VFs that the host keeps are among them."""
-        ports = {port.interface: port for port in self.ports}
-        return {vf.pci_address: pf for pf in self.pfs for vf in ports[pf.interface].vfs}
+    def wanted(self) -> Mapping[str, tuple[str | None, PhysicalFunction]]:
+        """By address of a VF, the physical network that it is for, or None if the host keeps it; and its port."""
+        return _wanted(self)
 
-    def network(self, address: str) -> str | None:
-        """The physical network that a VF is for; None if the host keeps it."""
-        for pf in self.pfs:
-            port = next(port for port in self.ports if port.interface == pf.interface)
-            for physnet, indexes in pf.shares():
-                if any(port.vfs[index].pci_address == address for index in indexes):
-                    return physnet
-        return None
+
+@functools.cache
+def _ports(host: Site) -> tuple[Port, ...]:
+    return host._made_ports()
+
+
+@functools.cache
+def _hardware(host: Site) -> Hardware:
+    devices: list[Device] = []
+    for port in host.ports:
+        devices.append(Device(port.pci_address, "8086", "10c9", Kind.PHYSICAL))
+        devices += [Device(vf.pci_address, "8086", "10ca", Kind.VIRTUAL, port.pci_address) for vf in port.vfs]
+    return Hardware(tuple(devices), {name: address for port in host.ports for name, address in port.netdevs})
+
+
+@functools.cache
+def _wanted(host: Site) -> Mapping[str, tuple[str | None, PhysicalFunction]]:
+    found: dict[str, tuple[str | None, PhysicalFunction]] = {}
+    for pf in host.pfs:
+        vfs = next(port for port in host.ports if port.interface == pf.interface).vfs
+        found |= {vf.pci_address: (None, pf) for vf in vfs}
+        found |= {vfs[index].pci_address: (physnet, pf) for physnet, indexes in pf.shares() for index in indexes}
+    return found
 
 
 def site(random_: random.Random) -> Site:
@@ -213,7 +227,7 @@ def _line_of_ours(text: str) -> list[int]:
             inside = True
         elif line.startswith("# END"):
             inside = False
-        elif inside and '= {"' in line and '"*:' not in line and '"physical_network": "phys' in line:
+        elif inside and line[0] != "#" and '= {"' in line and '"*:' not in line and '"physical_network": "phys' in line:
             found.append(number)
     return found
 

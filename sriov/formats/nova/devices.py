@@ -7,6 +7,7 @@ They are those of `nova/pci/devspec.py` and of `nova/pci/utils.py`; the tests ho
 from __future__ import annotations
 
 import enum
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from sriov.formats.nova.releases import NEWEST
 from sriov.formats.nova.whitelist import ANY, Entry, address_patterns, identity_patterns
 
 _TRUE = frozenset(("1", "t", "true", "on", "y", "yes"))  # oslo_utils.strutils.bool_from_string
+_EXACT = re.compile("[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]")
 _REMOTE_SINCE = 25  # the tag `remote_managed`
 
 
@@ -69,18 +71,20 @@ def matches(hardware: Hardware, entry: Entry, device: Device, release: int = NEW
     An entry for a physical function, by name or by address, also stands for its VFs. `remote_managed` devices are
     told by a serial number in their vital product data, which cards without a processor of their own do not have.
     """
-    vendor, product = identity_patterns(entry)
-    if not vendor.match(device.vendor) or not product.match(device.product):
+    if not _takes_address(hardware, entry, device, release):
         return False
-    return _takes_address(hardware, entry, device, release)
+    vendor, product = identity_patterns(entry)
+    return bool(vendor.match(device.vendor) and product.match(device.product))
 
 
 def may_match(hardware: Hardware, entry: Entry, device: Device, release: int) -> bool:
     """The same, but a vendor or a product that is not known may be any."""
-    vendor, product = identity_patterns(entry)
-    if (device.vendor and not vendor.match(device.vendor)) or (device.product and not product.match(device.product)):
+    if not _takes_address(hardware, entry, device, release):
         return False
-    return _takes_address(hardware, entry, device, release)
+    vendor, product = identity_patterns(entry)
+    return bool(
+        (not device.vendor or vendor.match(device.vendor)) and (not device.product or product.match(device.product))
+    )
 
 
 def is_set(entry: Entry, tag: str) -> bool:
@@ -111,12 +115,17 @@ def _takes_address(hardware: Hardware, entry: Entry, device: Device, release: in
         return False
     if devname := entry.get("devname"):
         address = hardware.names.get(str(devname), "")
-        return bool(address) and (
-            device.address == address or (device.parent == address and hardware.is_physical(address))
-        )
+        return bool(address) and _is_or_is_vf_of(hardware, device, address)
+    written = entry.get("address")
+    if isinstance(written, str) and _EXACT.fullmatch(written):  # the form of ours, of which there may be hundreds
+        return _is_or_is_vf_of(hardware, device, written)
     if device.parent and _names_physical(hardware, entry) and _has_address(entry, device.parent):
         return True
     return _has_address(entry, device.address)
+
+
+def _is_or_is_vf_of(hardware: Hardware, device: Device, address: str) -> bool:
+    return device.address == address or (device.parent == address and hardware.is_physical(address))
 
 
 def _has_address(entry: Entry, address: str) -> bool:

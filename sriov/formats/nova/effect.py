@@ -7,6 +7,7 @@ kernels), more than one entry may be the first: a VF counts as given only if all
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -46,16 +47,17 @@ class Wanted(NamedTuple):
     release: int
 
     def of(self, spec: DeviceSpec) -> tuple[Claim, ...]:
-        return tuple(claim for claim in self.claims if claim.spec is spec)
+        return tuple(claim for claim in self.claims if claim.spec == spec)
 
 
+@functools.lru_cache(maxsize=4)
 def wanted_of(specs: tuple[DeviceSpec, ...], release: int) -> Wanted:
     """The VFs of a port that none of its entries by address names stay with the host."""
     devices: dict[str, Device] = {}
     names: dict[str, str] = {}
     claims: dict[str, Claim] = {}
     for spec in specs:
-        port, *functions = _devices(spec)
+        port, *functions = _devices(spec._replace(address="") if spec.address in spec.covers else spec)
         devices.update({device.address: device for device in (port, *functions)})
         names.update(dict(spec.netdevs))
         names.update(dict.fromkeys(filter(None, (spec.devname, spec.interface)), port.address))
@@ -67,6 +69,7 @@ def wanted_of(specs: tuple[DeviceSpec, ...], release: int) -> Wanted:
     return Wanted(Hardware(tuple(devices.values()), names), tuple(claims.values()), release)
 
 
+@functools.lru_cache(maxsize=16)
 def _devices(spec: DeviceSpec) -> tuple[Device, ...]:
     """The port and its VFs. One that is known by its name alone has that for an address, which only "any" matches."""
     port, vf = (identity.lower().partition(":") for identity in (*spec.ids, ":", ":")[:2])

@@ -91,7 +91,7 @@ def _faults(run: Run, before: Reading, after: Reading) -> Iterator[str]:
 def _faults_of_vf(
     run: Run, address: str, was: Mapping[str, object] | None, now: Mapping[str, object] | None
 ) -> Iterator[str]:
-    physnet, pf = run.host.network(address), run.host.wanted()[address]
+    physnet, pf = run.host.wanted()[address]
     if physnet is None:
         if now is not None:
             yield f"{address} is the host's, and is offered: {now}"
