@@ -222,7 +222,7 @@ def too_large(resource: str, facts: Facts, is_read: Callable[[str], bool]) -> It
                 resource,
                 path,
                 f"the file has {size:,} bytes or more, and this program reads files of up to {FILE_LIMIT:,} bytes",
-                "look what fills it (repeated sections, a log, comments); make it shorter, or move a part of it into a "
+                "see what fills it (repeated sections, a log, comments); make it shorter, or move a part of it into a "
                 "file of the folder that the service reads too, such as /etc/nova/nova.conf.d, and run again",
             )
 
@@ -230,7 +230,7 @@ def too_large(resource: str, facts: Facts, is_read: Callable[[str], bool]) -> It
 def beside_change(resource: str, facts: Facts, before: ConfigFile) -> Iterator[Problem]:
     """Warnings that go with the change of a file."""
     if names := facts.hard_linked.get(before.path, 0):
-        others = "1 other name" if names == 2 else f"{names - 1} other names"
+        others = f"{names - 1} other {'name' if names == 2 else 'names'}"
         yield Problem(
             "hard-link",
             resource,
@@ -245,13 +245,14 @@ def beside_change(resource: str, facts: Facts, before: ConfigFile) -> Iterator[P
     for block in blocks.find(document.path, document.lines):
         said = [number for number in block.others if document.lines[number].strip()]
         if said:
-            lines = "1 line" if len(said) == 1 else f"{len(said)} lines"
+            count = len(said)
             yield Problem(
                 "lines-in-our-block",
                 resource,
                 f"{before.path}:{said[0] + 1}",
-                f"{lines} that another program or user has put into our block {block.topic!r}; the block changes, so "
-                f"{'it moves' if len(said) == 1 else 'they move'} behind its end, unchanged and in the same section",
+                f"{count} {'line' if count == 1 else 'lines'} that another program or user has put into our block "
+                f"{block.topic!r}; the block changes, so {'it moves' if count == 1 else 'they move'} behind its end, "
+                "unchanged and in the same section",
                 "nothing has to be done: the service reads the same options as before",
                 Severity.WARNING,
             )

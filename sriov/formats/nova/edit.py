@@ -57,8 +57,8 @@ class Effective(NamedTuple):
 def edit(files: tuple[ConfigFile, ...], release: int, wanted: NovaWanted) -> Edited:
     """Put what is wanted into the files. Pure and idempotent; raises FormatError for a file that nova refuses.
 
-    Only files that a concerned program reads are looked at. A file that has all that is wanted stays as it is, whoever
-    has written it.
+    Only files that a concerned program reads are looked at. A file that has all that is wanted stays as it is, by
+    any hand.
     """
     edited = _edit(files, release, wanted)
     specs = wanted.device_specs
