@@ -38,6 +38,7 @@ env.accept_new_host_keys = False
 env.openstack_release = {compute3: 'wallaby'}
 
 # The exact list for nova-scheduler; without this key PciPassthroughFilter is added to what each host has.
+# A filter of your own by the path of its class: 'site_filters.HalfFull'.
 env.scheduler_filters = [
     'ComputeFilter', 'ComputeCapabilitiesFilter', 'ImagePropertiesFilter',
     'ServerGroupAntiAffinityFilter', 'ServerGroupAffinityFilter', 'PciPassthroughFilter',
@@ -47,6 +48,11 @@ env.scheduler_filters = [
 env.network_backend = 'ml2'
 # VLANs of the physical networks under 'ml2'.
 env.vlan_ranges = {'physnet1': '100:199', 'physnet3': ['10:19', '30:39']}
+
+# Under 'contrail': the URL of its api-server, such as 'http://192.0.2.10:8082'; `fab capacity` then compares it too.
+env.contrail_api = None
+# True lets setup_all write the interface of each physical network into Contrail's virtual-router objects.
+env.contrail_register = False
 
 # Further kernel arguments, by the role compute or by host; a host's own replace the role's of the same name.
 env.kernel_arguments = {'compute': ['hugepagesz=1G', 'hugepages=64'], compute1: ['isolcpus=2-15']}

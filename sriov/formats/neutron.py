@@ -27,7 +27,7 @@ _TOPICS = {
     MAPPINGS: blocks.DEVICE_MAPPINGS,
     EXCLUDED: blocks.EXCLUDED_DEVICES,
 }
-_KEPT = {blocks.MECHANISM_DRIVERS: lambda block: blocks.list_without(block, DRIVER)}
+_KEPT = {blocks.MECHANISM_DRIVERS: lambda block: blocks.list_without(block, (DRIVER,))}
 Items = tuple[str, ...]
 Merge = Callable[[Items], Items]
 

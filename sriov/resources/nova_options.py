@@ -192,6 +192,8 @@ def _changes(
             return
         for problem in edited.problems:
             yield Problem("nova-options-refused", _NAME, "nova's files", problem, "correct this line and run again")
+        for note in edited.notes:
+            yield Problem(note.id, _NAME, "nova's files", note.text, note.hint, Severity.WARNING)
         for before, after in zip(files, edited.files, strict=True):
             if before.text != after.text:
                 yield from beside_change(_NAME, facts, before)

@@ -7,8 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sriov.facts.model import Facts, Unit
-from sriov.resources.contract import Capability, Change, Command, Effect, FreshService, Item, Problem, Request
+from sriov.facts.model import Facts, Unit, checksum
+from sriov.resources.contract import (
+    Capability,
+    Change,
+    Command,
+    Effect,
+    FreshService,
+    Item,
+    Problem,
+    Request,
+    WriteFile,
+)
 from sriov.resources.vf_unit import PREFIX, touches_vfs
 
 _NAME = "services"
@@ -57,9 +67,17 @@ def _one(facts: Facts, item: FreshService, earlier: tuple[Change, ...]) -> Itera
             unit.name,
             wanted="restarted",
             found=reason,
-            steps=(Command(("restart", unit.name)),),
+            steps=(Command(("restart", unit.name)), *_times_kept(item, earlier)),
             effect=Effect.RESTART,
         )
+
+
+def _times_kept(item: FreshService, earlier: tuple[Change, ...]) -> Iterator[Command]:
+    """A file that another service of the host reads too becomes as old as before, once this one has read it: else the
+    next call would restart the other for lines that do not concern it."""
+    for step in (step for change in earlier for step in change.steps):
+        if isinstance(step, WriteFile) and step.path in item.shared:
+            yield Command(("keep_time", step.path, checksum(step.content)))
 
 
 def reason_to_restart(facts: Facts, item: FreshService, unit: Unit, earlier: tuple[Change, ...]) -> str:

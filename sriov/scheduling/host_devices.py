@@ -61,7 +61,7 @@ def offer_of(request: Request, facts: Facts) -> Offer:
     entries: list[Entry] = []
     for value in values:
         try:
-            entries += entries_of(value, release)[1]
+            entries += entries_of(value, release, str)[1]
         except ValueError as error:
             return Offer(found, refusal=f"the whitelist holds {error}")
     return Offer(found, tuple(entries))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sriov.formats.nova.devices import Device, Hardware, Kind, matches, may_match, serves, suits_direct_port
+from sriov.formats.nova.references import reading
 from sriov.formats.nova.whitelist import DeviceSpec, Entry, address_patterns, entries_of
 from sriov.formats.oslo.document import Document
 from sriov.formats.oslo.options import Assignment, OptionName, joined
@@ -86,8 +87,9 @@ def _devices(spec: DeviceSpec) -> tuple[Device, ...]:
 def placed(documents: tuple[Document, ...], names: tuple[OptionName, ...], release: int) -> tuple[Placed, ...]:
     """All entries in nova's order; ValueError for one that nova dies of."""
     found: list[Placed] = []
+    read = reading(documents, names[0])
     for setting in joined(documents, names):
-        raw, entries = entries_of(setting.option.value, release)
+        raw, entries = entries_of(setting.option.value, release, read)
         for number, (written, entry) in enumerate(zip(raw, entries, strict=True)):
             found.append(Placed(len(found), setting, number, written, entry))
     return tuple(found)

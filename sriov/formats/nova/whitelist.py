@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from sriov.formats.oslo.document import Document, escape, unescape
 from sriov.formats.oslo.options import OptionName, is_true, winning
+from sriov.formats.oslo.substitution import Reading
 
 Entry = Mapping[str, object]
 ANY = re.compile(".*")
@@ -59,17 +60,28 @@ def written(text: str) -> str:
     return text.replace("$", "\\u0024") if "\\$" in text else escape(text)
 
 
-def entries_of(value: str, release: int) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """The objects of a value, as written (with `$$`) and as nova gets them; ValueError says why nova dies of it."""
-    written = value.replace("\\$", "$$")
-    raw, plain = _objects(written), _objects(unescape(value))
-    if len(raw) != len(plain):
-        raise ValueError("dollar signs that change the shape of the entry")
-    if release == 10 and written.lstrip().startswith("["):
+def entries_of(value: str, release: int, read: Reading = unescape) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """The objects of a value, as written (with `$$` and references) and as nova gets them, by `read`.
+
+    ValueError says why nova dies of it.
+    """
+    written, text = value.replace("\\$", "$$"), read(value)
+    plain = _objects(text)
+    raw = _objects(written) if text == unescape(value) else _written_objects(written, text, len(plain))
+    if release == 10 and text.lstrip().startswith("["):
         raise ValueError("a JSON list, which this release does not read: one object for each line")
     for entry in plain:
         _check(entry, release)
     return raw, plain
+
+
+def _written_objects(written: str, text: str, count: int) -> tuple[Entry, ...]:
+    """As they are written; where a reference stands for more than a word, as they could be written without it."""
+    try:
+        found = _objects(written)
+    except ValueError:
+        return _objects(escape(text))
+    return found if len(found) == count else _objects(escape(text))
 
 
 def _objects(text: str) -> tuple[Entry, ...]:

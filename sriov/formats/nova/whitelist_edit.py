@@ -25,6 +25,7 @@ from sriov.formats.nova.effect import (
     wanted_of,
     wrong,
 )
+from sriov.formats.nova.references import reading
 from sriov.formats.nova.whitelist import DeviceSpec, Entry, entries_of, reports_in_placement, value_of, written
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import Document
@@ -74,9 +75,10 @@ def line(name: OptionName, value: str) -> str:
 
 def _unreadable(documents: tuple[Document, ...], names: tuple[OptionName, ...], release: int) -> tuple[str, ...]:
     problems = []
+    read = reading(documents, names[0])
     for setting in joined(documents, names):
         try:
-            entries_of(setting.option.value, release)
+            entries_of(setting.option.value, release, read)
         except ValueError as error:
             problems.append(f"{setting.place}: {setting.name}: {error}; nova-compute does not start with it")
     return tuple(problems)

@@ -15,7 +15,7 @@ A file whose last line had no line end keeps that: then the END line has none ei
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from sriov.errors import FormatError
@@ -103,7 +103,8 @@ def _block(lines: tuple[bytes, ...], topic: str, first: int, last: int, checksum
     inner = range(first + 1, last)
     was = tuple(lines[number][len(_WAS) :] for number in inner if lines[number].startswith(_WAS))
     numbers = tuple(number for number in inner if not lines[number].startswith(_WAS))
-    found = ownership.shares(tuple(lines[number] for number in numbers), checksum, _KEYS[topic])
+    between = tuple(lines[number] for number in numbers)
+    found = ownership.shares(between, checksum, _KEYS[topic], mixed=topic == WHITELIST)
     body = tuple(lines[numbers[place]] for place in found.ours)
     others = tuple(numbers[place] for place in found.others)
     return Block(topic, first, last, was, body, others, found.edited, checksum)
@@ -146,20 +147,27 @@ def without(
     return document
 
 
-def list_without(block: Block, item: str) -> tuple[bytes, ...] | None:
-    """What an edited block of a list option leaves when it is taken away: its list without our item.
+def options_of(block: Block) -> tuple[Option, ...]:
+    """The options in a block; their lines count from 0 in its body."""
+    header = () if block.header is not None else (b"[block]\n",)
+    shift = len(header)
+    found = read("", b"".join((*header, *block.body)), any_bytes=True).options
+    return tuple(option._replace(first=option.first - shift, last=option.last - shift) for option in found)
+
+
+def list_without(block: Block, ours: Collection[str]) -> tuple[bytes, ...] | None:
+    """What an edited block of a list option leaves when it is taken away: its list without our items.
 
     None for a block that is as we wrote it, or whose option is gone: it leaves the lines that it had replaced.
     """
     if not block.edited:
         return None
     head = (block.header,) if block.header is not None else ()
-    text = b"".join(block.body[len(head) :])
-    options = read("", b"[block]\n" + text, any_bytes=True).options
+    options = options_of(block)
     if not options:
         return None
     present = items(options[-1].value)
-    left = ",".join(name for name in present if name != item)
+    left = ",".join(name for name in present if name not in ours)
     if len(left.split(",")) == len(present):
         return (*head, *block.body[len(head) :])
     line = f"{options[-1].key} = {left}".encode("utf-8", "surrogateescape") + line_end(block.body)

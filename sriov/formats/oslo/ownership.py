@@ -32,11 +32,14 @@ def checksum(body: Collection[bytes]) -> bytes:
 
 
 @functools.lru_cache(maxsize=64)
-def shares(body: tuple[bytes, ...], wanted: bytes | None, keys: tuple[str, ...]) -> Shares:
-    """`body` are the lines between the marks; `wanted` the checksum behind END, None if there is none."""
+def shares(body: tuple[bytes, ...], wanted: bytes | None, keys: tuple[str, ...], *, mixed: bool) -> Shares:
+    """`body` are the lines between the marks; `wanted` the checksum behind END, None if there is none.
+
+    `mixed`: options of the block's own names may be of others too. They are not where a list has one value.
+    """
     units = _units(body)
     own = tuple(unit for unit in units if _is_own(body, unit, keys))
-    for choice in itertools.chain((tuple(units),), _choices(own)) if wanted else ():
+    for choice in itertools.chain((tuple(units), own), _choices(own) if mixed else ()) if wanted else ():
         ours = tuple(itertools.chain.from_iterable(choice))
         if checksum([body[line] for line in ours]) == wanted:
             return _shares(body, ours, edited=False)
