@@ -205,7 +205,10 @@ def _edit(
         else:
             place = next(number for number, document in enumerate(documents) if document.path == home)
             documents[place] = blocks.insert(documents[place], _TOPICS[name], name.section, body)
-    return tuple(file._replace(text=b"".join(document.lines)) for file, document in zip(files, documents, strict=True))
+    return tuple(
+        file if blocks.is_as_written(old, new) else file._replace(text=b"".join(new.lines))
+        for file, old, new in zip(files, before, documents, strict=True)
+    )
 
 
 def diff(before: ConfigFile, after: ConfigFile) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ that would say too much (several physical networks, VFs that the host keeps) or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from sriov.errors import FormatError, SriovError
-from sriov.facts.model import Facts, Port, checksum
+from sriov.facts.model import Facts, Port
 from sriov.formats.nova import ours
 from sriov.formats.nova.edit import NovaWanted, diff, edit, reports_in_placement
 from sriov.formats.nova.ours import OurEntry
@@ -19,7 +19,8 @@ from sriov.formats.nova.releases import release_number, removed_filters
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
-from sriov.resources.contract import Capability, Change, Effect, Item, Problem, Reads, Request, Severity, WriteFile
+from sriov.resources.contract import Capability, Change, Item, Problem, Reads, Request, Severity
+from sriov.resources.files.service_files import Versions, file_changes, too_large, waiting
 from sriov.resources.held import vf_lines
 
 NOVA_CONF = "/etc/nova/nova.conf"
@@ -121,6 +122,10 @@ def _wanted(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             yield Problem(
                 "unreadable-file", _NAME, path, "the file cannot be read", "nova reads it: look at it on the host"
             )
+    large = tuple(too_large(_NAME, facts, lambda path: any(read_by(one, path) for one in _readers(request.roles))))
+    if large:
+        yield from large
+        return
     if NOVA_CONF not in facts.files:
         if NOVA_CONF in facts.unreadable:
             return
@@ -235,6 +240,7 @@ def _specs(pf: PhysicalFunction, facts: Facts, by_address: bool) -> Iterator[Dev
         covers=(port.pci_address, *(port.vf_address(index) for index in range(pf.num_vfs))),
         interface=port.interface,
         ids=_ids(port),
+        netdevs=port.netdevs,
     )
     if len(pf.physnets) == 1 and not pf.exclude_vfs and not by_address:
         yield whole
@@ -251,7 +257,7 @@ def _changes(
         if not isinstance(item, NovaOptions):
             continue
         try:
-            yield from _edits(config_files(request, facts), item, request, facts)
+            yield from _edits(request, facts, item)
         except FormatError as error:
             yield Problem(
                 error.id,
@@ -263,9 +269,8 @@ def _changes(
             )
 
 
-def _edits(
-    files: tuple[ConfigFile, ...], item: NovaOptions, request: Request, facts: Facts
-) -> Iterator[Change | Problem]:
+def _edits(request: Request, facts: Facts, item: NovaOptions) -> Iterator[Change | Problem]:
+    files = config_files(request, facts)
     asked = edit(files, item.release, item.asked)
     kept = asked if item.kept == item.asked else edit(files, item.release, item.kept)
     problems = (asked if request.removes else kept).problems
@@ -277,55 +282,18 @@ def _edits(
         return
     for note in (asked if request.removes else kept).notes:
         yield Problem(note.id, _NAME, "nova's files", note.text, note.hint, Severity.WARNING)
-    yield from file_changes(request, _NAME, Versions(files, kept.files, asked.files), diff)
+    yield from file_changes(request, _NAME, facts, Versions(files, kept.files, asked.files), diff)
     if request.held or vf_lines.has_guests(facts):
         free = edit(files, item.release, item.free).files
         before, after = (vf_lines.whitelist(one, item.release) for one in (files, free))
         yield from vf_lines.held_by_guests(request, facts, _NAME, before, after)
         if request.held:
-            yield from vf_lines.files_waiting(request, _NAME, asked.files, free)
+            yield from waiting(request, _NAME, asked.files, free)
 
 
 def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:
     is_read = any(read_by(reader, back.target) for reader in _readers(request.roles))
     return vf_lines.around_rollback(request, facts, _NAME, back) if is_read else back
-
-
-class Versions(NamedTuple):
-    """Configuration files as they are, as they are to be, and as they are to be without what nothing asks for."""
-
-    present: tuple[ConfigFile, ...]
-    kept: tuple[ConfigFile, ...]
-    asked: tuple[ConfigFile, ...]
-
-
-def file_changes(
-    request: Request, resource: str, files: Versions, diff: Callable[[ConfigFile, ConfigFile], tuple[str, ...]]
-) -> Iterator[Change]:
-    """The changes of configuration files, and apart from them those that would take away what nothing asks for."""
-    for before, kept, asked in zip(*files, strict=True):
-        has_leftovers = kept.text != asked.text
-        after = asked if request.removes else kept
-        if before.text != after.text:
-            change = file_change(resource, before, after, diff(before, after))
-            yield change._replace(is_leftover=request.removes and has_leftovers)
-        if has_leftovers and not request.removes:
-            yield file_change(resource, kept, asked, diff(kept, asked))._replace(is_leftover=True)
-
-
-def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tuple[str, ...]) -> Change:
-    """The change of one configuration file of an OpenStack service; `diff` shows our own lines."""
-    added = sum(line.startswith("+") and not line.startswith(("+++", "+#")) for line in diff)
-    removed = sum(line.startswith("-") and not line.startswith(("---", "-#")) for line in diff)
-    return Change(
-        resource,
-        before.path,
-        wanted=f"{added} {'line' if added == 1 else 'lines'} to add, {removed} to remove",
-        found="",
-        steps=(WriteFile(before.path, checksum(before.text), after.text, "0640"),),
-        effect=Effect.RESTART,
-        diff=diff,
-    )
 
 
 CAPABILITY = Capability(_NAME, _reads, _desired, _changes, _around_rollback)

@@ -7,10 +7,11 @@ in our lines only: the files hold passwords.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sriov.errors import FormatError
-from sriov.formats.nova import filters, filters_removed, releases, whitelist
+from sriov.formats.nova import filters, filters_removed, releases, whitelist, whitelist_blocks, whitelist_edit
 from sriov.formats.nova.filters import Applied
 from sriov.formats.nova.filters_judged import Note
 from sriov.formats.nova.filters_removed import Ours
@@ -64,30 +65,65 @@ class Effective(NamedTuple):
 def edit(files: tuple[ConfigFile, ...], release: int, wanted: NovaWanted) -> Edited:
     """Put what is wanted into the files. Pure and idempotent; raises FormatError for a file that nova refuses.
 
-    Only files that a concerned program reads are looked at.
+    Only files that a concerned program reads are looked at. A file that has all that is wanted stays as it is, by
+    any hand.
     """
+    edited = _edit(files, release, wanted)
+    specs = wanted.device_specs
+    if specs is None or edited.is_unchanged or not _whitelist_stands(edited, release, specs):
+        return edited.as_edited(files)
+    return _edit(files, release, wanted._replace(device_specs=None)).as_edited(files)
+
+
+class _Documents(NamedTuple):
+    """The files of concerned programs as they are and as they shall be, by their place among all files."""
+
+    before: Mapping[int, Document]
+    after: Mapping[int, Document]
+    compute: tuple[int, ...]
+    problems: tuple[str, ...]
+    notes: tuple[Note, ...]
+
+    @property
+    def is_unchanged(self) -> bool:
+        return not self.problems and all(
+            blocks.is_as_written(document, self.after[place]) for place, document in self.before.items()
+        )
+
+    def as_edited(self, files: tuple[ConfigFile, ...]) -> Edited:
+        if self.problems:
+            return Edited(files, self.problems)
+        return Edited(tuple(self._file(place, file) for place, file in enumerate(files)), notes=self.notes)
+
+    def _file(self, place: int, file: ConfigFile) -> ConfigFile:
+        if place not in self.before or blocks.is_as_written(self.before[place], self.after[place]):
+            return file
+        return file._replace(text=b"".join(self.after[place].lines))
+
+
+def _edit(files: tuple[ConfigFile, ...], release: int, wanted: NovaWanted) -> _Documents:
     sides = [(COMPUTE, wanted.device_specs is not None), (SCHEDULER, wanted.filters is not None)]
     concerned = {program for program, is_wanted in sides if is_wanted}
-    topics = _topics(wanted)
     before = {place: _read(file, release) for place, file in enumerate(files) if concerned & file.readers}
     ours = filters_removed.of_ours(tuple(before.values()))
-    documents = {place: blocks.without(document, topics, ours.leaving()) for place, document in before.items()}
+    kept = {**ours.leaving(), blocks.WHITELIST: whitelist_blocks.leaves(wanted.device_specs or (), release)}
+    after = {place: blocks.without(document, _topics(wanted), kept) for place, document in before.items()}
     problems: list[str] = []
     notes: tuple[Note, ...] = ()
     for program in sorted(concerned):
-        places = [place for place in documents if program in files[place].readers]
-        applied = _apply(program, tuple(documents[place] for place in places), release, wanted, ours)
-        documents.update(zip(places, applied.documents, strict=True))
+        places = [place for place in after if program in files[place].readers]
+        applied = _apply(program, tuple(after[place] for place in places), release, wanted, ours)
+        after.update(zip(places, applied.documents, strict=True))
         problems.extend(applied.problems)
         notes += applied.notes
-    if problems:
-        return Edited(files, tuple(problems))
-    return Edited(
-        tuple(
-            file._replace(text=b"".join(documents[place].lines)) if place in documents else file
-            for place, file in enumerate(files)
-        ),
-        notes=notes,
+    compute = tuple(place for place in before if COMPUTE in files[place].readers)
+    return _Documents(before, after, compute, tuple(problems), notes)
+
+
+def _whitelist_stands(edited: _Documents, release: int, specs: tuple[DeviceSpec, ...]) -> bool:
+    before = tuple(edited.before[place] for place in edited.compute)
+    return bool(before) and whitelist_blocks.stand(
+        before, tuple(edited.after[place] for place in edited.compute), release, specs
     )
 
 
@@ -104,7 +140,7 @@ def _apply(program: str, documents: tuple[Document, ...], release: int, wanted: 
             return Applied(documents, ())
         if not documents:
             return Applied((), ("no configuration file that nova-compute reads",))
-        return Applied(*whitelist.apply(documents, release, wanted.device_specs))
+        return Applied(*whitelist_edit.apply(documents, release, wanted.device_specs))
     if not wanted.filters:
         return Applied(documents, filters_removed.orphans(documents, release, ours.attached(release)))
     if not documents:

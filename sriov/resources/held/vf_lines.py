@@ -63,22 +63,6 @@ def held_by_guests(request: Request, facts: Facts, resource: str, now: Reading, 
             yield vf_users.refusal(port, f"{what}: {vf_users.in_words(moved)}", moved, "change", resource)
 
 
-def files_waiting(
-    request: Request, resource: str, files: tuple[ConfigFile, ...], free: tuple[ConfigFile, ...]
-) -> Iterator[Problem]:
-    """Which files hold lines that wait for the VFs of a port. `free`: the files if no port were held."""
-    for file, wanted in zip(files, free, strict=True):
-        if file.text != wanted.text:
-            yield Problem(
-                "waits-for-vfs",
-                resource,
-                file.path,
-                f"its lines for {', '.join(sorted(request.held))} stay as they are, because the VFs do",
-                "they change together: free these VFs and run again",
-                Severity.BLOCKED,
-            )
-
-
 def around_rollback(request: Request, facts: Facts, resource: str, back: Change) -> Change | Problem:
     """A file that comes back whole, unless that changes lines of a port that a guest holds, or that waits."""
     if request.force_vf_reset:

@@ -98,11 +98,12 @@ def test_edit_replaces_entries_of_our_devices_in_every_file_and_name() -> None:
     )
     after = edit(files, 31, FULL)
     assert after.problems == ()
-    assert whitelist(after.files, 31) == ENTRIES
+    # the port eth1 itself was not offered, so it is not offered by its name either
+    assert whitelist(after.files, 31) == [ENTRIES[0], {"address": "0000:01:10.1", "physical_network": "physnet2"}]
     assert edit(after.files, 31, NOTHING).files == files
 
 
-@pytest.mark.parametrize("address", ["0000:01:00.0", "01:00.0", "*:01:00.0", "0000:01:00.0 "])
+@pytest.mark.parametrize("address", ["0000:01:00.0", "0000:01:00.0 "])
 def test_edit_takes_a_literal_address_of_our_port_for_ours(address: str) -> None:
     line = json.dumps({"address": address})
     after = edit((conf(f"[pci]\ndevice_spec = {line}\n".encode()),), 31, NovaWanted((ETH0,)))
@@ -392,7 +393,7 @@ NAMES = ("pci_passthrough_whitelist", "passthrough_whitelist", "device_spec")
 FILTER_NAMES = ("scheduler_default_filters", "enabled_filters", "scheduler_available_filters", "available_filters")
 VALUES = (
     '{"devname": "eth0"}',
-    '{"devname": "${host}", "x": "$$$host"}',
+    '{"devname": "$host", "x": "$$$host"}',
     '[{"devname": "ens9"},',
     '{"devname": "eth1"}]',
     '{"address": "0000:01:00.0"}',
