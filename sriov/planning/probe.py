@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sriov.facts.model import ASPM_POLICY
 from sriov.facts.parser import FILE_LIMIT
 from sriov.model import PhysicalFunction, Role
+from sriov.planning import own_state
 from sriov.planning.host_version import VERSION_FILE
 from sriov.planning.plan import TOOLS
 from sriov.rendering.plain import assignments, library, text_of
@@ -52,7 +53,7 @@ def _header(request: Request, own_lock: bool) -> str:
         files=_words((f"{RESTARTS_DUE}/*", *asked.files) if asked.files else ()),
         units=_words(f"{unit}.service" for unit in asked.units if "*" not in unit),
         own_units=_words(f"{_UNITS}/{unit}.service" for unit in asked.units if "*" in unit),
-        values=_words((VERSION_FILE, *_shown(request), *asked.values)),
+        values=_words((VERSION_FILE, *own_state.reads(request), *_shown(request), *asked.values)),
         tools=_words(asked.tools),
         needed=_words(TOOLS),
         limit=FILE_LIMIT,

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sriov.errors import FormatError, SriovError
-from sriov.facts.model import Facts, checksum
+from sriov.facts.model import Facts, Port, checksum
 from sriov.facts.parser import FILE_LIMIT
+from sriov.formats.nova import ours
 from sriov.formats.nova.edit import NovaWanted, diff, edit, reports_in_placement
-from sriov.formats.nova.releases import release_number
+from sriov.formats.nova.ours import OurEntry
+from sriov.formats.nova.releases import release_number, removed_filters
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import read
@@ -31,13 +33,21 @@ UNITS = {  # Debian's name, RDO's name
 }
 _NAME = "nova-options"
 _FILTER = "PciPassthroughFilter"
+_LENIENT = 20  # a release that reads any bytes: our blocks go from a file alike, whatever reads it
 
 
 class NovaOptions(NamedTuple):
-    """What nova must read; see `sriov.formats.nova.edit`."""
+    """What nova must read; see `sriov.formats.nova.edit`.
 
-    wanted: NovaWanted
+    `asked`: by the testbed, and what rests on ports that are held. `kept`: that, and what of ours nothing asks for any
+    more. `free`: what would be asked if no port were held. `is_asked`: the testbed asks something here at all.
+    """
+
+    asked: NovaWanted
+    kept: NovaWanted
+    free: NovaWanted
     release: int
+    is_asked: bool = True
 
 
 def _readers(roles: frozenset[Role]) -> tuple[str, ...]:
@@ -80,17 +90,34 @@ def config_files(request: Request, facts: Facts) -> tuple[ConfigFile, ...]:
 
 
 def is_concerned(request: Request, facts: Facts, role: Role) -> bool:
-    """Whether this host has SR-IOV to do in this role, or still has lines of ours from when it had."""
+    """Whether this host has SR-IOV to do in this role, or lines of ours that are to go."""
     if role not in request.roles:
         return False
     wants = request.wants_vfs if role is Role.COMPUTE else request.testbed.has_sriov
+    goes = request.removes or (role is Role.COMPUTE and _asks(request, role))
+    return wants or (goes and _has_lines(facts, role))
+
+
+def _has_lines(facts: Facts, role: Role) -> bool:
     mark = b"BEGIN sriov-fab"
-    return wants or any(mark in content and read_by(READERS[role], path) for path, content in facts.files.items())
+    return any(mark in content and read_by(READERS[role], path) for path, content in facts.files.items())
+
+
+def _asks(request: Request, role: Role) -> bool:
+    """Whether the testbed says anything for this host in this role, were it that it is to have no VFs."""
+    return bool(request.physical_functions) if role is Role.COMPUTE else request.testbed.has_sriov
 
 
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
-    if not any(is_concerned(request, facts, role) for role in request.roles):
-        return
+    if any(_asks(request, role) and is_concerned(request, facts, role) for role in request.roles):
+        yield from _wanted(request, facts)
+    elif any(_has_lines(facts, role) for role in request.roles):
+        release = release_of(request, facts)
+        any_release = release if isinstance(release, int) else _LENIENT
+        yield _options(request, facts, any_release)._replace(is_asked=request.removes)
+
+
+def _wanted(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for path in facts.unreadable:
         if any(read_by(reader, path) for reader in _readers(request.roles)):
             yield Problem(
@@ -115,14 +142,66 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     if isinstance(release, Problem):
         yield release
         return
-    specs = filters = None
-    if is_concerned(request, facts, Role.COMPUTE):
-        by_address = _refuses_devname(config_files(request, facts), release)
+    yield _options(request, facts, release)
+
+
+def _options(request: Request, facts: Facts, release: int) -> NovaOptions:
+    """A side that nothing is asked of stays whole."""
+    files = config_files(request, facts)
+    asked = kept = free = NovaWanted()
+    keeping, removing = (request._replace(removes=removes) for removes in (False, True))
+    if is_concerned(removing, facts, Role.COMPUTE):
+        by_address = _refuses_devname(files, release)
         specs = tuple(spec for pf in request.physical_functions for spec in _specs(pf, facts, by_address))
-    if is_concerned(request, facts, Role.OPENSTACK):
-        filters = (_FILTER,) if request.testbed.has_sriov else ()
-    exact = request.testbed.scheduler_filters if filters else None
-    yield NovaOptions(NovaWanted(specs, filters, exact), release)
+        present = _our_entries(files, facts)
+        free = free._replace(device_specs=specs)
+        asked = asked._replace(device_specs=_with_staying(removing, facts, present, specs))
+        if is_concerned(keeping, facts, Role.COMPUTE):
+            kept = kept._replace(device_specs=_with_staying(keeping, facts, present, specs))
+    if is_concerned(removing, facts, Role.OPENSTACK):
+        filters, exact = ((_FILTER,), request.testbed.scheduler_filters) if request.testbed.has_sriov else ((), None)
+        free, asked = (one._replace(filters=filters, exact_filters=exact) for one in (free, asked))
+        if filters:
+            kept = kept._replace(filters=filters, exact_filters=exact or _stated_before(files, release))
+    return NovaOptions(asked, kept, free, release)
+
+
+def _our_entries(files: tuple[ConfigFile, ...], facts: Facts) -> tuple[OurEntry, ...]:
+    try:
+        return ours.entries(files, lambda: tuple(_seen(facts)))
+    except FormatError:
+        return ()  # `changes` says which line is broken
+
+
+def _with_staying(
+    request: Request, facts: Facts, present: tuple[OurEntry, ...], specs: tuple[DeviceSpec, ...]
+) -> tuple[DeviceSpec, ...]:
+    """What the whitelist has to hold: the entries that are asked for, but for ports that are held, and what stays."""
+    ports = request.asked_ports(facts)
+    moving = tuple(spec for spec in specs if spec.interface not in request.held)
+    return ours.with_staying(present, moving, lambda interface: request.stays(interface, ports))
+
+
+def _seen(facts: Facts) -> Iterator[ours.Seen]:
+    for port in facts.ports:
+        if not port.is_virtual_function:
+            vfs = (port.vf_address(index) for index in range(len(port.vfs), port.total_vfs or 0))
+            covers = (port.pci_address, *(vf.pci_address for vf in port.vfs))
+            yield ours.Seen(port.interface, covers, _ids(port), (*covers, *vfs))
+
+
+def _ids(port: Port) -> tuple[str, ...]:
+    return f"{port.vendor}:{port.device}", f"{port.vendor}:{port.vf_device}"
+
+
+def _stated_before(files: tuple[ConfigFile, ...], release: int) -> tuple[str, ...] | None:
+    """The list of filters that `env.scheduler_filters` once said, which says none now; without what nova has lost."""
+    try:
+        stated = ours.stated_filters(files)
+    except FormatError:
+        return None
+    gone = removed_filters(release)
+    return tuple(dict.fromkeys((*(name for name in stated if name not in gone), _FILTER))) if stated else None
 
 
 def _refuses_devname(files: tuple[ConfigFile, ...], release: int) -> bool:
@@ -161,7 +240,7 @@ def _specs(pf: PhysicalFunction, facts: Facts, by_address: bool) -> Iterator[Dev
         trusted=pf.trusted,
         covers=(port.pci_address, *(port.vf_address(index) for index in range(pf.num_vfs))),
         interface=port.interface,
-        ids=(f"{port.vendor}:{port.device}", f"{port.vendor}:{port.vf_device}"),
+        ids=_ids(port),
         netdevs=port.netdevs,
     )
     if len(pf.physnets) == 1 and not pf.exclude_vfs and not by_address:
@@ -178,9 +257,8 @@ def _changes(
     for item in items:
         if not isinstance(item, NovaOptions):
             continue
-        files = config_files(request, facts)
         try:
-            edited = edit(files, item.release, item.wanted)
+            yield from _edits(config_files(request, facts), item, request, facts)
         except FormatError as error:
             yield Problem(
                 error.id,
@@ -188,16 +266,70 @@ def _changes(
                 f"{error.path}:{error.line}",
                 error.reason,
                 error.hint or "nova itself would refuse this file: correct this line and run again",
+                Severity.IMPOSSIBLE if item.is_asked else Severity.WARNING,
             )
-            return
-        for problem in edited.problems:
-            yield Problem("nova-options-refused", _NAME, "nova's files", problem, "correct this line and run again")
-        for note in edited.notes:
-            yield Problem(note.id, _NAME, "nova's files", note.text, note.hint, Severity.WARNING)
-        for before, after in zip(files, edited.files, strict=True):
-            if before.text != after.text:
-                yield from beside_change(_NAME, facts, before)
-                yield file_change(_NAME, before, after, diff(before, after))
+
+
+def _edits(
+    files: tuple[ConfigFile, ...], item: NovaOptions, request: Request, facts: Facts
+) -> Iterator[Change | Problem]:
+    asked = edit(files, item.release, item.asked)
+    kept = asked if item.kept == item.asked else edit(files, item.release, item.kept)
+    problems = (asked if request.removes else kept).problems
+    for problem in problems:
+        severity = Severity.IMPOSSIBLE if item.is_asked else Severity.WARNING
+        hint = "correct this line and run again"
+        yield Problem("nova-options-refused", _NAME, "nova's files", problem, hint, severity)
+    if problems:
+        return
+    for note in (asked if request.removes else kept).notes:
+        yield Problem(note.id, _NAME, "nova's files", note.text, note.hint, Severity.WARNING)
+    yield from file_changes(request, facts, _NAME, Versions(files, kept.files, asked.files), diff)
+    if request.held:
+        yield from waiting(request, _NAME, asked.files, edit(files, item.release, item.free).files)
+
+
+class Versions(NamedTuple):
+    """Configuration files as they are, as they are to be, and as they are to be without what nothing asks for."""
+
+    present: tuple[ConfigFile, ...]
+    kept: tuple[ConfigFile, ...]
+    asked: tuple[ConfigFile, ...]
+
+
+def file_changes(
+    request: Request,
+    facts: Facts,
+    resource: str,
+    files: Versions,
+    diff: Callable[[ConfigFile, ConfigFile], tuple[str, ...]],
+) -> Iterator[Change | Problem]:
+    """The changes of configuration files, and apart from them those that would take away what nothing asks for."""
+    for before, kept, asked in zip(*files, strict=True):
+        has_leftovers = kept.text != asked.text
+        after = asked if request.removes else kept
+        if before.text != after.text:
+            yield from beside_change(resource, facts, before)
+            change = file_change(resource, before, after, diff(before, after))
+            yield change._replace(is_leftover=request.removes and has_leftovers)
+        if has_leftovers and not request.removes:
+            yield file_change(resource, kept, asked, diff(kept, asked))._replace(is_leftover=True)
+
+
+def waiting(
+    request: Request, resource: str, files: tuple[ConfigFile, ...], free: tuple[ConfigFile, ...]
+) -> Iterator[Problem]:
+    """Which files hold lines that wait for the VFs of a port."""
+    for file, wanted in zip(files, free, strict=True):
+        if file.text != wanted.text:
+            yield Problem(
+                "waits-for-vfs",
+                resource,
+                file.path,
+                f"its lines for {', '.join(sorted(request.held))} stay as they are, because the VFs do",
+                "they change together: free these VFs and run again",
+                Severity.BLOCKED,
+            )
 
 
 def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tuple[str, ...]) -> Change:

@@ -26,8 +26,11 @@ def _fresh(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[
             continue
         names = UNITS[role]
         reads = tuple(path for path in (*facts.files, *touched) if read_by(reader, path))
-        if is_concerned(request, facts, role) or is_restart_due(facts, names) or touched & {*reads}:
-            yield FreshService(names, reads, role is Role.COMPUTE, shared=_shared(request, reads))
+        is_due = is_restart_due(facts, names)
+        if is_concerned(request, facts, role) or is_due or touched & {*reads}:
+            asks = request.physical_functions if role is Role.COMPUTE else request.testbed.has_sriov
+            shared, only_running = _shared(request, reads), not (asks or is_due)
+            yield FreshService(names, reads, role is Role.COMPUTE, shared=shared, only_running=only_running)
 
 
 def _shared(request: Request, reads: tuple[str, ...]) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ def restarts(facts: Facts, items: Iterable[FreshService], earlier: tuple[Change,
 def _one(facts: Facts, item: FreshService, earlier: tuple[Change, ...]) -> Iterator[Change | Problem]:
     found = [unit for name in item.names if (unit := facts.unit(name))]
     unit = next((unit for unit in found if unit.file_state != "masked"), found[0] if found else None)
+    if item.only_running and (unit is None or not unit.is_active):
+        return
     if unit is None:
         yield Problem(
             "service-missing",

@@ -33,10 +33,14 @@ _RELOAD = Command(("systemctl", "daemon-reload"))  # `enable` does it as well (s
 
 
 class VfCount(NamedTuple):
-    """A port that must have exactly so many VFs, now and after each boot. 0: none, and no unit of ours."""
+    """A port that must have exactly so many VFs, now and after each boot. 0: none, and no unit of ours.
+
+    `is_leftover`: the testbed does not ask for the port, which has a unit of ours.
+    """
 
     interface: str
     num_vfs: int
+    is_leftover: bool = False
 
 
 def _reads(request: Request) -> Reads:
@@ -64,7 +68,7 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for path in facts.files:
         interface = vf_unit.interface_of(path, facts)
         if interface and interface not in named:
-            yield VfCount(interface, 0)
+            yield VfCount(interface, 0, is_leftover=True)
     for path in facts.other_setters:
         if path:
             yield Problem(
@@ -134,7 +138,7 @@ def _changes(
     answers = [answer for item in items if isinstance(item, VfCount) for answer in _port_changes(request, facts, item)]
     units = {path: facts.text(path) for path in facts.files if vf_unit.interface_of(path, facts)}
     for answer in answers:
-        if isinstance(answer, Change):
+        if isinstance(answer, Change) and (request.removes or not answer.is_leftover):
             units |= _units_after(answer)
     is_called = any(map(vf_unit.calls_script, units.values()))
     if is_called:
@@ -167,12 +171,13 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
         return
     steps: list[Step] = []
     effect = Effect.NONE
+    only_told = item.is_leftover and not request.removes
     if port and (present not in (0, item.num_vfs) or port.hung_writer):
-        blocked_by = _blocked(request, port, counted(item.num_vfs, "VF"))
+        blocked_by = None if only_told else _blocked(request, port, counted(item.num_vfs, "VF"))
         if blocked_by:
             yield blocked_by
             return
-        for vf, holder in _users(request, port):
+        for vf, holder in () if only_told else _users(request, port):
             message = f"VF {vf.index} ({vf.pci_address}) will be taken from {holder}"
             hint = "--force-vf-reset was given"
             yield Problem("vf-taken", _NAME, port.interface, message, hint, Severity.WARNING)
@@ -194,6 +199,7 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
         steps=tuple(steps),
         effect=effect,
         diff=vf_unit.diff(path, before, after),
+        is_leftover=item.is_leftover,
     )
 
 
@@ -229,6 +235,7 @@ def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
             "a guest still holds a VF; the file is not touched",
             "shut the guest down (the write then takes effect) and run again",
             Severity.BLOCKED,
+            holds=port.interface,
         )
     used = _users(request, port)
     if not used or request.force_vf_reset:
@@ -241,6 +248,7 @@ def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
         f"{counted(port.num_vfs, 'VF')} cannot become {wanted}, because the kernel removes all of them first: {lines}",
         "free these VFs (shut down or migrate the guest), or pass --force-vf-reset to remove them all the same",
         Severity.BLOCKED,
+        holds=port.interface,
     )
 
 

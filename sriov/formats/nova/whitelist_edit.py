@@ -26,7 +26,7 @@ from sriov.formats.nova.effect import (
     wrong,
 )
 from sriov.formats.nova.references import reading
-from sriov.formats.nova.whitelist import DeviceSpec, Entry, entries_of, reports_in_placement, value_of, written
+from sriov.formats.nova.whitelist import DeviceSpec, Entry, entries_of, line_value, reports_in_placement
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import Document
 from sriov.formats.oslo.options import OptionName, joined
@@ -42,7 +42,7 @@ class _Line(NamedTuple):
 
     @property
     def value(self) -> str:
-        ours = written(value_of(self.spec))
+        ours = line_value(self.spec)
         return f"{ours[:-1]}, {json.dumps(self.tags)[1:]}" if self.tags else ours
 
 
@@ -119,6 +119,9 @@ def _lines(
 ) -> Iterator[_Line]:
     """Our entries for the VFs that are not given yet."""
     for spec in specs:
+        if spec.written:  # it stays, with the tags that it has
+            yield _Line(spec, {})
+            continue
         claims = wanted.of(spec)
         lacking = [claim for claim in claims if not _is_given_whole(wanted, before, left, claim)]
         if not lacking:

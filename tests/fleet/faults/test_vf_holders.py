@@ -106,7 +106,7 @@ def test_used_vf_blocks_its_own_port_only(story: Story, kind: str) -> None:
     assert story.counts[kind] == (4, 7)
     left = story.first[kind].plan
     assert not left.changes
-    assert [problem.target for problem in left.blocked] == ["eth0"]
+    assert [problem.target for problem in left.blocked] == ["eth0", "/etc/nova/nova.conf"]
 
 
 def test_free_vfs_are_changed_beside_hosts_that_are_blocked(story: Story) -> None:
