@@ -44,7 +44,7 @@ from sriov.resources.contract import (
     Step,
     WriteFile,
 )
-from sriov.resources.grub_drop_in import drop_in_arguments, drop_in_text
+from sriov.resources.files.grub_drop_in import drop_in_arguments, drop_in_text
 from sriov.resources.virtual_functions import VfCount
 
 _DROP_IN_PATH = "/etc/default/grub.d/zz-sriov.cfg"

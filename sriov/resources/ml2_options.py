@@ -26,7 +26,8 @@ from sriov.resources.contract import (
     Severity,
     is_restart_due,
 )
-from sriov.resources.nova_options import Versions, file_changes, release_of, too_large, waiting
+from sriov.resources.files.service_files import Versions, file_changes, too_large, waiting
+from sriov.resources.nova_options import release_of
 from sriov.resources.services import restarts
 
 _NAME = "ml2-options"
@@ -105,11 +106,13 @@ def _has_lines(facts: Facts, role: Role) -> bool:
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for role in _roles(request):
         wants, has_lines = _wants(request, role), _has_lines(facts, role)
-        large = tuple(too_large(_NAME, facts, _paths(role, facts).__contains__)) if wants or has_lines else ()
+        goes = request.removes or (role is Role.COMPUTE and bool(request.physical_functions))
+        large = (
+            tuple(too_large(_NAME, facts, _paths(role, facts).__contains__)) if wants or (has_lines and goes) else ()
+        )
         if large:
             yield from large
             continue
-        goes = request.removes or (role is Role.COMPUTE and bool(request.physical_functions))
         if wants and _HOMES[role] not in facts.files:
             message, hint = "no such file, or it cannot be read", f"install {_PACKAGES[role]} on this host first"
             yield Problem("neutron-conf-missing", _NAME, _HOMES[role], message, hint)
@@ -236,7 +239,7 @@ def _changes(
         severity = Severity.IMPOSSIBLE if is_asked or request.removes else Severity.WARNING
         yield Problem(error.id, _NAME, f"{error.path}:{error.line}", error.reason, hint, severity)
         return
-    yield from file_changes(request, facts, _NAME, Versions(present, kept, asked), diff)
+    yield from file_changes(request, _NAME, facts, Versions(present, kept, asked), diff)
     yield from waiting(request, _NAME, asked, free)
 
 

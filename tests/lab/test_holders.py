@@ -10,6 +10,7 @@ import pytest
 from . import observe
 from .guest import Guest
 from .product import Fab, entry, single_host_testbed
+from .provisioned import KERNEL_ARGUMENTS
 
 pytestmark = pytest.mark.lab
 
@@ -34,7 +35,8 @@ echo "$vf"
 
 def fewer(guest: Guest) -> Path:
     """A testbed that wants two VFs less on the first port."""
-    return single_host_testbed(guest, entry("enp1s0", 5, "physnet1"), entry("enp2s0", 7, "physnet2"))
+    ports = entry("enp1s0", 5, "physnet1"), entry("enp2s0", 7, "physnet2")
+    return single_host_testbed(guest, *ports, kernel_arguments=KERNEL_ARGUMENTS)
 
 
 def test_vf_in_a_network_namespace_is_kept_unless_forced(
@@ -74,9 +76,8 @@ def test_vf_that_a_process_holds_through_vfio_is_kept(
 def test_run_that_keeps_the_count_leaves_a_held_vf_alone(provisioned: Guest, fab: Fab) -> None:
     """A VF in use is no reason to fail where nothing about the VFs has to change."""
     provisioned.sh("ip netns add tenant && ip link set enp1s0v3 netns tenant")
+    ports = entry("enp1s0", 7, "physnet1"), entry("enp2s0", 7, "physnet2")
+    testbed = single_host_testbed(provisioned, *ports, kernel_arguments=KERNEL_ARGUMENTS)
     with observe.untouched(provisioned):
-        again = fab(
-            "setup_all",
-            testbed=single_host_testbed(provisioned, entry("enp1s0", 7, "physnet1"), entry("enp2s0", 7, "physnet2")),
-        )
+        again = fab("setup_all", testbed=testbed)
     assert again.returncode == 0

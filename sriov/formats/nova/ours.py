@@ -60,18 +60,18 @@ def _entries(files: tuple[ConfigFile, ...]) -> Iterator[DeviceSpec]:
                 entry = json.loads(unescape(value))
                 if isinstance(entry, dict):
                     network, name, address = (str(entry.get(key) or "") for key in _KEYS)
-                    yield DeviceSpec(network, name, address, written=value)
+                    yield DeviceSpec(network, name, address, standing=value)
 
 
 def with_staying(
     present: tuple[OurEntry, ...], asked: tuple[DeviceSpec, ...], stays: Callable[[str], bool]
 ) -> tuple[DeviceSpec, ...]:
     """`asked`, and between them, in their places, the entries whose port stays."""
-    staying = {entry.spec.written: entry.spec for entry in present if stays(entry.port)}
+    staying = {entry.spec.standing: entry.spec for entry in present if stays(entry.port)}
     if not staying:
         return asked
     moving = {line_value(spec): spec for spec in asked}
-    order = in_place(tuple(moving), tuple(staying), tuple(entry.spec.written for entry in present))
+    order = in_place(tuple(moving), tuple(staying), tuple(entry.spec.standing for entry in present))
     return tuple((moving | staying)[text] for text in order)
 
 

@@ -41,7 +41,7 @@ def _ours(specs: tuple[DeviceSpec, ...], release: int) -> Ours:
 
     wanted = wanted_of(specs, release)
     single = (
-        claim.spec._replace(devname="", address=claim.device.address, written="")
+        claim.spec._replace(standing="", devname="", address=claim.device.address)
         for claim in wanted.claims
         if claim.spec is not None
     )

@@ -117,9 +117,9 @@ def _values(entries: list[Entry], release: int) -> tuple[str, ...]:
 def _lines(
     wanted: Wanted, specs: tuple[DeviceSpec, ...], before: tuple[Placed, ...], left: tuple[Placed, ...]
 ) -> Iterator[_Line]:
-    """Our entries for the VFs that are not given yet."""
+    """Our entries for the VFs that are not given yet, and those that stay as they are."""
     for spec in specs:
-        if spec.written:  # it stays, with the tags that it has
+        if spec.standing:
             yield _Line(spec, {})
             continue
         claims = wanted.of(spec)

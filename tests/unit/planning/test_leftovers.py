@@ -179,6 +179,17 @@ def test_renamed_interface_is_one_left_out_and_one_asked_for() -> None:
     assert after(found, made(request(asked, removes=True), found)).text(NOVA_CONF).count("device_spec") == 2
 
 
+def test_entry_of_a_card_that_is_gone_stays_too() -> None:
+    facts = set_up(*BOTH)
+    facts = facts._replace(ports=facts.ports[:1])
+    asked = request(ETH0._replace(physnets=("other",)))
+    done = made(asked, facts)
+    assert not [line for change in done.changes for line in change.diff if "eth1" in line]
+    found = after(facts, done)
+    assert '{"devname": "eth1", "physical_network": "physnet2"}' in found.text(NOVA_CONF)
+    assert targets(made(asked, found).leftovers) == [("virtual-functions", "eth1"), ("nova-options", NOVA_CONF)]
+
+
 def test_port_with_no_vfs_leaves_the_arguments_to_one_that_is_left_out() -> None:
     facts = set_up(*BOTH)
     done = made(request(ETH0._replace(num_vfs=0)), facts)

@@ -17,7 +17,7 @@ from sriov.planning.plan import Plan
 from sriov.planning.probe import probe_script
 from sriov.rendering.plain import whole
 from sriov.resources.contract import Change, Command, Effect, RemoveFile, Request, RestoreFile, WriteFile
-from sriov.resources.grub_drop_in import drop_in_text
+from sriov.resources.files.grub_drop_in import drop_in_text
 
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 PORTS = (
