@@ -110,8 +110,8 @@ def _beside_change(resource: str, facts: Facts, before: ConfigFile) -> Iterator[
                 resource,
                 f"{before.path}:{said[0] + 1}",
                 f"{count} {'line' if count == 1 else 'lines'} that another program or user has put into our block "
-                f"{block.topic!r}; the block changes, so {'it moves' if count == 1 else 'they move'} behind its end, "
-                "unchanged and in the same section",
+                f"{block.topic!r}; the block changes: what is not ours goes behind its end, unchanged and in the same "
+                "section",
                 "nothing has to be done: the service reads the same options as before",
                 Severity.WARNING,
             )
