@@ -1,7 +1,7 @@
 """The testbed file, `.py` or `.yaml`, to a validated `Testbed`. `load` is the whole of it.
 
 sources/        source: bytes, places in a file, faults collected; python_source runs a .py (python_lines finds
-                lines, python_faults words what fails); yaml_source parses a .yaml
+                lines, python_faults words what fails); yaml_source parses a .yaml; spelling: mistyped keys
 wording         how messages name a value
 readers         values that several keys share: a dictionary by host or role, text, True or False
 host_strings    `user@host:port`
@@ -14,7 +14,6 @@ kernel_arguments   `env.kernel_arguments`
 scheduler_filters  `env.scheduler_filters`
 settings        keys, release, places of hosts in a Dask cluster, user and port for all hosts
 cloud_login     the cloud's administrator
-spelling        keys that are a known one, mistyped
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from sriov.testbed.passwords import read_passwords
 from sriov.testbed.readers import read_flag
 from sriov.testbed.scheduler_filters import read_scheduler_filters
 from sriov.testbed.sources.source import FaultList, Source, whole_file_error
-from sriov.testbed.spelling import refuse_mistyped_keys
+from sriov.testbed.sources.spelling import refuse_mistyped_keys
 from sriov.testbed.wording import as_text, kind
 
 READ_KEYS = frozenset(

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sriov.errors import TestbedError
-from sriov.testbed import READ_KEYS, load, spelling
-from sriov.testbed.spelling import edits
+from sriov.testbed import READ_KEYS, load
+from sriov.testbed.sources import spelling
+from sriov.testbed.sources.spelling import edits
 
 BED = "from fabric.api import env\nenv.roledefs = {{'compute': ['root@b']}}\nenv.{} = {{}}\n"
 MISTYPED = {
