@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from sriov.facts.model import Facts, Port, VirtualFunction
 from sriov.formats.nova.edit import COMPUTE, effective
-from sriov.formats.nova.given import given
 from sriov.formats.oslo.options import ConfigFile
 from sriov.resources.contract import Change, Problem, RemoveFile, Request, Severity
 from sriov.resources.held import vf_users
+from sriov.resources.held.given import given
 
 Reading = Callable[[Port, VirtualFunction], object]
 """What a service reads for a VF of a port; None for nothing."""
