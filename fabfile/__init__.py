@@ -13,12 +13,12 @@ from .cloud_tasks import (  # noqa: F401 - tasks, which install() and fab look f
 )
 from .fab1 import Hosts
 from .operator_task import install, operator_task
-from .options import COUNT, DRAIN, FORCE_VERSION, INTERVAL, PHYSNET, RUN, Options
+from .options import COUNT, DRAIN, FORCE_VERSION, INTERVAL, PHYSNET, RUN, START_SERVICES, Options
 
 # what a wrong call does not need (fabric's transport, jinja2, rich) is imported when a task runs
 
 
-@operator_task(positional=("reboot",), own=(DRAIN, FORCE_VERSION))
+@operator_task(positional=("reboot",), own=(DRAIN, FORCE_VERSION, START_SERVICES))
 def setup_all(options: Options) -> int:
     """Bring every compute and openstack host of the testbed to SR-IOV. Example: fab setup_all:reboot=False"""
     from .commands import converge
@@ -26,7 +26,7 @@ def setup_all(options: Options) -> int:
     return converge("setup_all", options)
 
 
-@operator_task(hosts=Hosts.REQUIRED, own=(DRAIN, FORCE_VERSION))
+@operator_task(hosts=Hosts.REQUIRED, own=(DRAIN, FORCE_VERSION, START_SERVICES))
 def add_vrouter_node(options: Options) -> int:
     """The compute side of these hosts: IOMMU, VFs, whitelist. Example: fab add_vrouter_node:root@10.0.0.2"""
     from .commands import COMPUTE, converge
@@ -34,7 +34,7 @@ def add_vrouter_node(options: Options) -> int:
     return converge("add_vrouter_node", options, COMPUTE)
 
 
-@operator_task(hosts=Hosts.REQUIRED, own=(FORCE_VERSION,))
+@operator_task(hosts=Hosts.REQUIRED, own=(FORCE_VERSION, START_SERVICES))
 def setup_openstack_node(options: Options) -> int:
     """The scheduler side of these hosts: PciPassthroughFilter. Example: fab setup_openstack_node:root@10.0.0.1"""
     from .commands import OPENSTACK, converge
@@ -42,7 +42,7 @@ def setup_openstack_node(options: Options) -> int:
     return converge("setup_openstack_node", options, OPENSTACK)
 
 
-@operator_task(hosts=Hosts.OPTIONAL)
+@operator_task(hosts=Hosts.OPTIONAL, own=(START_SERVICES,))
 def plan(options: Options) -> int:
     """Say what would change, with its effect and a diff; touch nothing. Example: fab plan root@10.0.0.2"""
     from .commands import look
@@ -50,7 +50,7 @@ def plan(options: Options) -> int:
     return look("plan", options)
 
 
-@operator_task(hosts=Hosts.OPTIONAL)
+@operator_task(hosts=Hosts.OPTIONAL, own=(START_SERVICES,))
 def verify(options: Options) -> int:
     """Prove the state of these hosts or all; name what has drifted. Example: fab verify --json"""
     from .commands import look

@@ -128,7 +128,11 @@ def requests(bed: Testbed, options: Options, only: Role | None = None) -> tuple[
     """The hosts of the call, each with the roles that the call is about."""
     asked = api.requests(bed, options.hosts, only)
     return tuple(
-        request._replace(force_vf_reset=options.force_vf_reset, force_version=options.force_version)
+        request._replace(
+            force_vf_reset=options.force_vf_reset,
+            force_version=options.force_version,
+            start_services=options.start_services,
+        )
         for request in asked
     )
 

@@ -109,6 +109,16 @@ class Unit(NamedTuple):
     def is_active(self) -> bool:
         return self.active_state == "active"
 
+    @property
+    def is_masked(self) -> bool:
+        return self.file_state in ("masked", "masked-runtime")
+
+    @property
+    def is_put_away(self) -> bool:
+        """Whether it was stopped, and neither a boot nor another unit shall start it: that is a decision."""
+        is_off = self.is_masked or self.file_state in ("disabled", "linked", "linked-runtime")
+        return is_off and self.active_state in ("inactive", "failed")
+
 
 class Replaced(NamedTuple):
     """A file that a run replaced, and the number under which it kept the old one. `-`: there was or is none.

@@ -136,6 +136,7 @@ class Request(NamedTuple):
     roles: frozenset[Role]
     force_vf_reset: bool = False
     force_version: bool = False  # change the host though a newer version of this program has set it up
+    start_services: bool = False  # also those that are stopped and disabled
     clear_seconds: int = 60  # for a write of 0: 2.3 s for 7 VFs of an emulated 82576, far less on hardware
     all_ports: bool = False  # every port of the host, not only the testbed's
     ask_holders: bool = False  # who uses each VF, also where no change asks for it
