@@ -116,8 +116,10 @@ def load_pools(specs):
     ignored = getattr(stats.PciDeviceStats, "ignored_pool_tags", ())
     for spec in specs:
         spec.match(device)
-        pool = {"vendor_id": "0000", "product_id": "0000", "numa_node": 0, "count": 1}
+        pool = {"vendor_id": "0000", "product_id": "0000", "numa_node": 0}
         pool.update((key, value) for key, value in spec.get_tags().items() if key not in ignored)
+        pool.update(count=1)
+        pool.pop("devices", None)
         pci_device_pool.PciDevicePool.from_dict(pool)
 
 

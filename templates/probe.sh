@@ -3,7 +3,7 @@
 #   all_ports   every port
 #   ports       INTERFACE:VFS, ports to look at. Where another number of VFs stands than VFS, also who holds each
 #   by_address  ADDRESS=VFS, the same by PCI or MAC address
-#   compute     a compute host: also who else sets numbers of VFs
+#   compute     a compute host: also its interfaces, and who else sets numbers of VFs
 #   files       globs of files to read whole
 #   units       names of systemd units
 #   own_units   globs of unit files of ours, which are asked for by name; `# interface NAME` in one names a port
@@ -48,6 +48,17 @@ for f in $values; do
     [ -r "$f" ] || continue
     value "$f"
     printf 'value=%s %s\n' "$f" "$v"
+done
+
+# interfaces that have a device; a VF's is not told
+[ -z "$compute" ] || for f in "$net"/*/device; do
+    [ -e "$f" ] || continue
+    d=${f%/device}
+    value "$f/sriov_totalvfs"
+    case $v in '' | 0) kind= ;; *) kind=pf ;; esac
+    v=
+    [ -e "$f/physfn" ] || target "$f"
+    printf 'netdev=%s %s %s\n' "${d##*/}" "$v" "$kind"
 done
 
 # port INTERFACE VFS: where another number of VFs stands than VFS, also who holds each

@@ -95,6 +95,15 @@ class Port(NamedTuple):
         return f"{domain}:{routing >> 8:02x}:{routing >> 3 & 31:02x}.{routing & 7}"
 
 
+class NetDevice(NamedTuple):
+    """A network interface of the host that has a device: its last name on its bus (`0000:01:00.0`, `virtio0`), empty
+    for a VF."""
+
+    interface: str
+    device: str
+    is_physical_function: bool = False
+
+
 class Unit(NamedTuple):
     """A systemd unit. `started_at` in seconds since boot; None if it does not run."""
 
@@ -137,7 +146,7 @@ class Facts(NamedTuple):
     """One look at a host. `files` are taken whole, by path; `changed` says when, in seconds since boot.
     `values` are the files of one line that a capability asked for: path -> line.
     `lock` says who is changing this host just now, and since when; empty: no run is.
-    `counters` are those of VFs, where they were asked for."""
+    `counters` are those of VFs, where they were asked for. `netdevs`: all of a compute host; empty: not asked."""
 
     boot_id: str
     cmdline: str
@@ -149,6 +158,7 @@ class Facts(NamedTuple):
     tools: frozenset[str] = frozenset()
     missing_tools: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
+    netdevs: tuple[NetDevice, ...] = ()
     files: Mapping[str, bytes] = {}
     values: Mapping[str, str] = {}
     unreadable: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from sriov.errors import HostError, printable
 from sriov.facts.counters import PortCounters
-from sriov.facts.model import Facts, Holder, HolderKind, Port, Replaced, Unit, VirtualFunction
+from sriov.facts.model import Facts, Holder, HolderKind, NetDevice, Port, Replaced, Unit, VirtualFunction
 
 FILE_LIMIT = 8 << 20  # bytes of one file; RDO's nova.conf, all comments, has some 400 KB
 _PCI_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
@@ -89,6 +89,7 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         tools=frozenset(lines.get("tool", ())),
         missing_tools=tuple(printable(name) for name in lines.get("missing", ())),
         ports=ports,
+        netdevs=tuple(map(_netdev, lines.get("netdev", ()))),
         files={path: content for path, content in _files(found) if path not in unreadable},
         unreadable=unreadable,
         changed=_changed(found),
@@ -127,6 +128,12 @@ def _replaced(text: str, kept: str) -> Iterator[Replaced]:
         if len(words) == 4:
             number, before, after, path = words
             yield Replaced(number, before, after, path, lines.get(number, ""))
+
+
+def _netdev(line: str) -> NetDevice:
+    """`eth0 0000:01:00.0 pf`; without the last word no physical function, without the last two a VF."""
+    interface, device, kind = printable(line).split(" ")
+    return NetDevice(interface, device, kind == "pf")
 
 
 def _content(found: list[tuple[str, str, bytes]], wanted: str) -> str:

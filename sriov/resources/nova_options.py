@@ -17,7 +17,9 @@ from sriov.formats.nova.releases import release_number
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
+from sriov.resources import nova_entries
 from sriov.resources.contract import Capability, Change, Effect, Item, Problem, Reads, Request, WriteFile
+from sriov.resources.vf_unit import touches_vfs
 
 NOVA_CONF = "/etc/nova/nova.conf"
 COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
@@ -184,6 +186,9 @@ def _changes(
             return
         for problem in edited.problems:
             yield Problem("nova-options-refused", _NAME, "nova's files", problem, "correct this line and run again")
+        if item.wanted.device_specs is not None:
+            vfs_change = any(map(touches_vfs, earlier))
+            yield from nova_entries.problems(facts, edited.files, item.release, vfs_change=vfs_change)
         for before, after in zip(files, edited.files, strict=True):
             if before.text != after.text:
                 yield file_change(_NAME, before, after, diff(before, after))

@@ -8,12 +8,12 @@ import json
 import os
 import sys
 
-import nova.conf
-import nova.pci.stats
+import nova.pci.stats as stats
 import nova.scheduler.host_manager as loaded
 from nova.scheduler import filters
 
 assert loaded
+assert stats
 filters.all_filters()
 text = sys.argv[1]
 for line in sys.stdin:
