@@ -13,6 +13,8 @@
 #   limit       bytes of one file
 #   manifest    the run whose manifest to read, `-` for the last one that can be taken back
 #   own_lock    the caller holds the lock itself
+nl='
+'
 read -r boot_id </proc/sys/kernel/random/boot_id
 # it leaves in few large pieces: each small write would be a packet that three processes here and there wake for
 facts=$(
@@ -164,7 +166,44 @@ for f in $own_units; do
 done
 if [ "$#" != 0 ]; then
     section units
-    systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic "$@"
+    shown=$(systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic,MainPID,Environment,EnvironmentFiles "$@")
+    # of an environment, as it runs or would be, names like OS_GROUP__OPTION alone are told: they beat a service's files
+    told=
+    named=
+    set -f
+    while IFS= read -r line; do
+        f=
+        case $line in
+            Environment=*)
+                for v in ${line#*=}; do
+                    v=${v#[\"\']}
+                    case $v in OS_*__*=*) named="$named ${v%%=*}" ;; esac
+                done
+                continue
+                ;;
+            EnvironmentFile*=*)
+                f=${line#*=}
+                f=${f%%" ("*}
+                ;;
+            MainPID=*) f=/proc/${line#*=}/environ ;;
+            Id=*)
+                told="$told${named:+Environment=$named$nl}"
+                named=
+                ;;
+        esac
+        [ -n "$f" ] || { told=$told$line$nl; continue; }
+        [ -r "$f" ] || continue
+        # a shell leaves NULs out
+        seen=
+        while IFS= read -r v || [ -n "$v" ]; do
+            case $v in *OS_*__*=*) seen=yes ;; esac
+        done 2>/dev/null <"$f"
+        [ -z "$seen" ] || named="$named $(tr '\0' '\n' <"$f" | sed -n 's/^[ \t]*\(OS_[A-Z0-9_]*__[A-Z0-9_]*\)=.*/\1/p' | tr '\n' ' ')"
+    done <<EOF
+$shown
+EOF
+    set +f
+    printf '%s' "$told"
 fi
 if [ -n "$manifest" ]; then
     [ "$manifest" != - ] || for f in "$runs"/*/manifest; do

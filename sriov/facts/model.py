@@ -105,7 +105,10 @@ class NetDevice(NamedTuple):
 
 
 class Unit(NamedTuple):
-    """A systemd unit. `started_at` in seconds since boot; None if it does not run."""
+    """A systemd unit. `started_at` in seconds since boot; None if it does not run.
+
+    `environment`: names of the form `OS_<GROUP>__<OPTION>` in its environment, as it runs or would be started.
+    """
 
     name: str
     is_loaded: bool
@@ -113,6 +116,7 @@ class Unit(NamedTuple):
     file_state: str = ""
     needs_reload: bool = False
     started_at: float | None = None
+    environment: tuple[str, ...] = ()
 
     @property
     def is_active(self) -> bool:

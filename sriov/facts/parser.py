@@ -258,4 +258,5 @@ def _units(text: str) -> Iterator[Unit]:
             file_state=one.get("UnitFileState", ""),
             needs_reload=one.get("NeedDaemonReload") == "yes",
             started_at=started / 1e6 if active in ("active", "activating", "reloading") and started else None,
+            environment=tuple(dict.fromkeys(one.get("Environment", "").split())),
         )

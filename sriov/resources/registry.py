@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from sriov.resources import (
+    file_owners,
     iommu,
     kernel_arguments,
     ml2_options,
     nova_options,
     nova_services,
+    service_environment,
     services,
     stated_arguments,
     virtual_functions,
@@ -22,7 +24,9 @@ CAPABILITIES: tuple[Capability, ...] = (
     nova_options.CAPABILITY,
     ml2_options.CAPABILITY,
     nova_services.CAPABILITY,
+    service_environment.CAPABILITY,
     services.CAPABILITY,
+    file_owners.CAPABILITY,
 )
 
 

@@ -12,8 +12,9 @@ nova_as_started='import os, sys
 own = dict(word.split(b"=", 1) for word in os.fdopen(os.dup(3), "rb").read().split(b"\0") if b"=" in word)
 own.pop(b"NOTIFY_SOCKET", None)
 own[b"PYTHONDONTWRITEBYTECODE"] = b"1"
-if len(own) == 1:
-    own[b"PYTHONPATH"] = os.environ.get("PYTHONPATH", "").encode()
+told = getattr(os, "environb", os.environ)
+own.update((name, told[name]) for name in told if name.startswith(b"OS_") and b"__" in name)
+own.setdefault(b"PYTHONPATH", told.get(b"PYTHONPATH", b""))
 os.execve(sys.executable, [sys.executable, "-c"] + sys.argv[1:], own)'
 
 # ask_nova SERVICE UNIT STEP PATH...: of the staged files PATH, step STEP's is the one to name
@@ -138,15 +139,15 @@ nova_stopped() {
 read_by_nova() {
     environ=/dev/null
     cmdline=/dev/null
-    PYTHONPATH=
     if [ "$pid" != 0 ]; then
         environ=/proc/$pid/environ
         cmdline=/proc/$pid/cmdline
-    else
-        property Environment
-        for f in $v; do case $f in PYTHONPATH=*) PYTHONPATH=${f#*=} ;; esac; done
     fi
-    export PYTHONPATH
+    # as it will be started
+    property Environment
+    set -f
+    for f in $v; do case $f in PYTHONPATH=* | OS_[A-Z]*__[A-Z]*=*) export "${f?}" ;; esac; done
+    set +f
     set -- "$python" -c "$nova_as_started" "$nova_reader" "$service" "$started" "$@"
     groups=${groups%,}
     [ "$uid" = 0 ] || set -- setpriv --reuid "$uid" --regid "$gid" --no-new-privs \
