@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sriov.formats.nova import releases
+from sriov.formats.nova import juju, releases
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import Document, escape, unescape
 from sriov.formats.oslo.options import Assignment, OptionName, is_true, joined, winning
@@ -74,7 +74,8 @@ def apply(
     edited = tuple(_without_entries_for(specs, document, names, release) for document in documents)
     if not specs:
         return edited, ()
-    body = tuple(_line(names[0], _written(value_of(spec))) for spec in specs)
+    values = juju.values(documents[0], tuple(_written(value_of(spec)) for spec in specs))
+    body = tuple(_line(names[0], value) for value in values)
     edited = (blocks.insert(edited[0], blocks.WHITELIST, names[0].section, body), *edited[1:])
     return edited, _earlier_matches(edited, names, release, specs) + _names_refused(edited, names, release)
 

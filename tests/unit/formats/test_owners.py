@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from nova_files import whitelist
 from planned_host import BARE, ETH0, NOVA_CONF, converged, request
 
+from sriov.formats.nova.edit import NovaWanted, edit
+from sriov.formats.nova.whitelist import DeviceSpec
+from sriov.formats.oslo.options import ConfigFile
 from sriov.formats.owners import owner_of
 from sriov.planning import plan
 from sriov.resources.contract import Severity
@@ -77,3 +81,17 @@ def test_file_that_holds_lines_of_ours_is_reported_too() -> None:
 def test_file_of_no_concern_is_not_reported() -> None:
     made = plan.make(request(), BARE._replace(files={**BARE.files, NOVA_CONF: JUJU.encode()}))
     assert made.problems == ()
+
+
+def test_entries_are_one_list_on_one_line_where_juju_reads_them() -> None:
+    before = ConfigFile(NOVA_CONF, JUJU.encode() + b"[DEFAULT]\n", frozenset({"nova-compute"}))
+    specs = (DeviceSpec("p$1", devname="eth0"), DeviceSpec("physnet2", devname="eth1"))
+    (after,) = edit((before,), 26, NovaWanted(specs)).files
+    assert after.text.count(b"device_spec") == 1
+    (entries,) = whitelist((after,), 26)
+    assert entries == [
+        {"devname": "eth0", "physical_network": "p$1"},
+        {"devname": "eth1", "physical_network": "physnet2"},
+    ]
+    assert edit((after,), 26, NovaWanted(specs)).files == (after,)
+    assert edit((after,), 26, NovaWanted(())).files == (before,)
