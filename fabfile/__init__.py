@@ -28,10 +28,18 @@ def setup_all(options: Options) -> int:
 
 @operator_task(hosts=Hosts.REQUIRED, own=(DRAIN, FORCE_VERSION, START_SERVICES))
 def add_vrouter_node(options: Options) -> int:
-    """The compute side of these hosts: IOMMU, VFs, whitelist. Example: fab add_vrouter_node:root@10.0.0.2"""
-    from .commands import COMPUTE, converge
+    """These hosts' compute side alone; setup_sriov_node does both. Example: fab add_vrouter_node:root@10.0.0.2"""
+    from .commands import add_vrouter_node as run
 
-    return converge("add_vrouter_node", options, COMPUTE)
+    return run(options)
+
+
+@operator_task(hosts=Hosts.REQUIRED, own=(DRAIN, FORCE_VERSION))
+def setup_sriov_node(options: Options) -> int:
+    """Both sides of new nodes: these as compute, all openstack hosts. Example: fab setup_sriov_node:root@10.0.0.3"""
+    from .commands import setup_sriov_node as run
+
+    return run(options)
 
 
 @operator_task(hosts=Hosts.REQUIRED, own=(FORCE_VERSION, START_SERVICES))

@@ -11,6 +11,7 @@ from sriov.report import screen
 from sriov.report.documents import DONE, FAILED, PENDING
 from sriov.report.findings import show_capacity, show_explanation
 from sriov.report.findings_documents import capacity_document, explanation_document
+from sriov.scheduling.capacity import VirtualRouterSide
 from sriov.scheduling.explain import Verdict
 
 from .commands import access, load, requests, run_options
@@ -25,7 +26,8 @@ def capacity(options: Options) -> int:
     with screen.Progress(quiet=options.json) as progress:
         reached = access(options)._replace(ask=progress.ask)
         found, outcomes, error = api.capacity(asked, reached, run_options(options), progress.told)
-    code = FAILED if found.silent or api.is_failure(error) else DONE
+    side = found.virtual_routers
+    code = FAILED if found.silent or api.is_failure(error) or _is_failure(side) else DONE
     if options.json:
         print(json.dumps(capacity_document(str(options.testbed_path), code, found), indent=2))
     else:
@@ -33,7 +35,7 @@ def capacity(options: Options) -> int:
         for outcome in outcomes:
             if outcome.error is not None:
                 print(f"error {outcome.label}: {on_screen(outcome.error)}", file=sys.stderr)
-    _tell_failure(error)
+    _tell_failures(error, side)
     return code
 
 
@@ -49,15 +51,23 @@ def explain(options: Options) -> int:
         allowed, count = run_options(options), options.count or 1
         found, error = api.explain(asked, options.physnet, count, reached, allowed, progress.told)
     code = DONE if found.verdict is Verdict.FOUND else PENDING
-    code = FAILED if (code and found.has_silent) or api.is_failure(error) else code
+    side = found.virtual_routers
+    code = FAILED if (code and found.has_silent) or api.is_failure(error) or _is_failure(side) else code
     if options.json:
         print(json.dumps(explanation_document(str(options.testbed_path), code, found), indent=2))
     else:
         show_explanation(found, screen.printer(sys.stdout))
-    _tell_failure(error)
+    _tell_failures(error, side)
     return code
 
 
-def _tell_failure(error: SriovError | None) -> None:
+def _is_failure(side: VirtualRouterSide | None) -> bool:
+    return side is not None and api.is_failure(side.error)
+
+
+def _tell_failures(error: SriovError | None, side: VirtualRouterSide | None) -> None:
+    """Of the cloud, and of Contrail unless it is the same: both need the login and nova."""
     if error is not None and api.is_failure(error):
         print(f"error cloud: {on_screen(error)}", file=sys.stderr)
+    if side is not None and side.error is not None and str(side.error) != str(error) and api.is_failure(side.error):
+        print(f"error Contrail: {on_screen(side.error)}", file=sys.stderr)

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sriov import api
-from sriov.cloud import binding, claims, networks, ports, servers, session, wanted
+from sriov.cloud import claims, networks, ports, servers, session, wanted
 from sriov.cloud import smoke as smoking
 from sriov.cloud.checks import Check, Result, junit
+from sriov.cloud.dialects.binding import BindingVerdict
+from sriov.cloud.dialects.dialect import dialect_of
 from sriov.errors import CloudError, UsageError
 from sriov.model import Testbed
 from sriov.report.cloud import (
@@ -40,11 +42,12 @@ _HOST_SECONDS = 90.0
 
 
 def create_network(options: Options) -> int:
-    name, physnet, vlan, cidr = _said(options, "name", "physnet", "vlan", "cidr")
     bed = load(options)
-    asked = wanted.network(name, physnet, vlan, cidr, bed)
-    found = networks.ensure(session.login(bed), asked)
-    words = f"network {found.name}: VLAN {found.vlan} on {found.physnet}, subnet {found.cidr}"
+    dialect = dialect_of(bed.network_backend)
+    name, physnet, vlan, cidr = _said(options, "name", "physnet", "vlan", "cidr", vlan_hint=dialect.needs_vlan)
+    asked = wanted.network(name, physnet, vlan, cidr, bed, dialect.lowest_vlan)
+    found = networks.ensure(session.login(bed), asked, dialect)
+    words = f"network {found.name}: VLAN {found.vlan or '0 (untagged)'} on {found.physnet}, subnet {found.cidr}"
     return _tell("create_sriov_network", options, asdict(found), words, made=bool(found.made))
 
 
@@ -52,7 +55,8 @@ def create_port(options: Options) -> int:
     network, name = _said(options, "network", "name")
     ip, mac = (str(options.own.get(key, "")) for key in ("ip", "mac"))
     asked = wanted.port(network, name, ip, mac, is_trusted="trusted" in options.own)
-    found = ports.ensure(session.login(load(options)), asked)
+    bed = load(options)
+    found = ports.ensure(session.login(bed), asked, dialect_of(bed.network_backend))
     words = f"port {found.name} in {found.network}: {found.mac} {' '.join(found.ips)}".rstrip()
     return _tell("create_sriov_port", options, asdict(found), words, made=found.made)
 
@@ -60,14 +64,14 @@ def create_port(options: Options) -> int:
 def launch(options: Options) -> int:
     asked = wanted.server(*_said(options, "name", "port", "image", "flavor"))
     bed = load(options)
-    cloud = session.login(bed)
+    dialect, cloud = dialect_of(bed.network_backend), session.login(bed)
     try:
-        found = servers.ensure(cloud, asked, watcher(options, asked.name))
+        found = servers.ensure(cloud, asked, watcher(options, asked.name), dialect)
     except servers.ServerError as error:
         physnet = ports.physnet(cloud, error.port_id) if error.fault else ""
         cause = f"\n{_explanation(options, bed, cloud, physnet)}" if physnet else ""
         raise CloudError(error.id, f"{error.message}{cause}", hint=error.hint) from None
-    words = f"VM {found.name}: ACTIVE on {found.host or 'a host'}, its port {found.port} too"
+    words = f"VM {found.name}: ACTIVE on {found.host or 'a host'}, port {found.port}: {dialect.ready_words}"
     return _tell("launch_sriov_vm", options, asdict(found), words, made=bool(found.made))
 
 
@@ -83,8 +87,10 @@ def delete(options: Options) -> int:
 def show_port(options: Options) -> int:
     """Exit code 1 if any part of the binding is wrong."""
     (name,) = _said(options, "name")
-    rows = binding.judge(ports.bound(session.login(load(options)), name))
-    code = FAILED if any(row.verdict is binding.BindingVerdict.WRONG for row in rows) else DONE
+    bed = load(options)
+    dialect = dialect_of(bed.network_backend)
+    rows = dialect.judge(ports.bound(session.login(bed), name, dialect))
+    code = FAILED if any(row.verdict is BindingVerdict.WRONG for row in rows) else DONE
     return _tell("show_sriov_port", options, binding_document(name, rows), binding_words(rows), code=code)
 
 
@@ -98,7 +104,10 @@ def smoke(options: Options) -> int:
     if not physnets:
         words = f"{bed.path} names no physical network"
         raise UsageError("no-physnets", words, hint="its env.sriov is empty: there is nothing to test")
-    vlan = wanted.vlan_number(given["vlan"]) if "vlan" in given else 0
+    dialect = dialect_of(bed.network_backend)
+    vlan = wanted.vlan_number(given["vlan"], dialect.lowest_vlan) if "vlan" in given else None
+    if vlan is None and dialect.needs_vlan:
+        raise UsageError("missing-argument", "missing: --vlan", hint=dialect.needs_vlan)
     cidr = wanted.subnet_range(given.get("cidr", _SMOKE_CIDR))
     _check_writable(given.get("junit", ""))
     api.treat_signals_as_interrupt()
@@ -109,7 +118,7 @@ def smoke(options: Options) -> int:
         name = f"sriov-smoke-{physnet}-{secrets.token_hex(3)}"
         test = smoking.SmokeTest(name, physnet, vlan, cidr, image, flavor)
         run = smoking.Smoke(
-            cloud, test, _asker(bed, options), _explainer(options, bed, cloud, physnet), watcher(options, name)
+            cloud, test, _asker(bed, options), _explainer(options, bed, cloud, physnet), watcher(options, name), dialect
         )
         suites.append((physnet, run.run()))
     if "junit" in given:
@@ -152,7 +161,7 @@ def _explainer(options: Options, bed: Testbed, cloud: Connection, physnet: str) 
 
 def _explanation(options: Options, bed: Testbed, cloud: Connection, physnet: str) -> str:
     """What `explain` says of one more port on a physical network. The VM's own fault is told in any case."""
-    asked = requests(bed, options)
+    asked = requests(bed._replace(contrail_api=""), options)  # a virtual router is no cause of a VM's fault
     return explanation_words(api.explain(asked, physnet, 1, access(options), run_options(options), cloud=cloud)[0])
 
 
@@ -169,12 +178,13 @@ def watcher(options: Options, name: str) -> servers.Watch:
     return watch
 
 
-def _said(options: Options, *names: str) -> tuple[str, ...]:
-    """The values of these parameters; UsageError that lists all that are missing."""
+def _said(options: Options, *names: str, vlan_hint: str = "") -> tuple[str, ...]:
+    """The values of these parameters; UsageError that lists all that are missing, with `vlan_hint` if `vlan` is."""
     values = {**options.own, "physnet": options.physnet}
     if missing := [name for name in names if not values.get(name)]:
         order = ", in this order" if len(names) > 1 else ""
         hint = f"the task takes {', '.join(names)}{order}"
+        hint += f"; {vlan_hint}" if vlan_hint and "vlan" in missing else ""
         raise UsageError("missing-argument", f"missing: {', '.join(missing)}", hint=hint)
     return tuple(str(values[name]) for name in names)
 

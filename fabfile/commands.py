@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sriov import api
 from sriov.api import Access, LogEntry, Outcome, Request, RunOptions
@@ -14,15 +15,37 @@ from sriov.model import Role, Testbed
 from sriov.report import documents, screen
 from sriov.report.printer import Printer
 
+from . import registration
 from .options import Options
+
+if TYPE_CHECKING:
+    from sriov.cloud.virtual_routers.registration import Registration
 
 COMPUTE, OPENSTACK = Role.COMPUTE, Role.OPENSTACK
 
 
 def converge(task: str, options: Options, only: Role | None = None) -> int:
-    """setup_all and its parts."""
+    """setup_all, and the scheduler's side alone."""
     bed = load(options)
     return _change(task, options, bed, requests(bed, options, only))
+
+
+def add_vrouter_node(options: Options) -> int:
+    """The compute side alone; the report names the call that does the scheduler's side too."""
+    bed = load(options)
+
+    def show(outcomes: tuple[Outcome, ...], out: Printer) -> None:
+        whole = f"fab setup_sriov_node:{','.join(options.hosts)}"
+        out.line((f"the compute side alone; with the scheduler's side: {whole}", "dim"))
+        screen.show_outcome(outcomes, out)
+
+    return _change("add_vrouter_node", options, bed, requests(bed, options, COMPUTE), show)
+
+
+def setup_sriov_node(options: Options) -> int:
+    """Both sides of new nodes in one run."""
+    bed = load(options)
+    return _change("setup_sriov_node", options, bed, _allowed(api.new_node_requests(bed, options.hosts), options))
 
 
 def rollback(options: Options) -> int:
@@ -31,7 +54,13 @@ def rollback(options: Options) -> int:
     return _change("rollback", options, bed, api.rollback(requests(bed, options), options.run))
 
 
-def _change(task: str, options: Options, bed: Testbed, asked: tuple[Request, ...]) -> int:
+def _change(
+    task: str,
+    options: Options,
+    bed: Testbed,
+    asked: tuple[Request, ...],
+    show: Callable[[tuple[Outcome, ...], Printer], None] = screen.show_outcome,
+) -> int:
     log, run_id, allowed = _log(options.log), api.new_run_id(), run_options(options)
     api.treat_signals_as_interrupt()
     if "drain" in options.own:
@@ -39,9 +68,13 @@ def _change(task: str, options: Options, bed: Testbed, asked: tuple[Request, ...
 
         # so a login that fails is told before anything is touched
         allowed = allowed._replace(drain=nova_drain.NovaDrain(session.login(bed), run_id))
+    registrar = registration.open_registrar(bed, asked)
+    if registrar is not None:
+        registrar.look(())  # and so is an api-server that does not answer
     with screen.Progress(quiet=options.json) as progress:
         run = api.converge(asked, _access(options, progress), allowed, progress.told, log, run_id=run_id)
-    return _finish(task, options, run.id, run.outcomes, screen.show_outcome)
+    found = registration.registered(registrar, run.outcomes)
+    return _finish(task, options, run.id, run.outcomes, show, found)
 
 
 def look(task: str, options: Options) -> int:
@@ -50,7 +83,8 @@ def look(task: str, options: Options) -> int:
     asked = tuple(request._replace(ask_holders=task == "status") for request in requests(bed, options))
     outcomes = look_at(asked, options, keeps_files=False)
     show = {"plan": _show_plan, "verify": _show_plan, "status": screen.show_status}[task]
-    return _finish(task, options, "", outcomes, show)
+    found = None if task == "status" else registration.planned(bed, asked, outcomes)
+    return _finish(task, options, "", outcomes, show, found)
 
 
 def discover(options: Options) -> int:
@@ -84,12 +118,29 @@ def _finish(
     run_id: str,
     outcomes: tuple[Outcome, ...],
     show: Callable[[tuple[Outcome, ...], Printer], None],
+    registered: Registration | None = None,
 ) -> int:
+    """`registered` is None where nothing is registered at Contrail, which most testbeds do not ask for."""
+    code = registration.exit_code(documents.exit_code(outcomes, task), registered)
     if options.json:
-        print(json.dumps(documents.document(task, str(options.testbed_path), run_id, outcomes), indent=2))
-    else:
-        show(outcomes, screen.printer(sys.stdout))
-    return documents.exit_code(outcomes, task)
+        document = documents.document(task, str(options.testbed_path), run_id, outcomes)
+        print(json.dumps({**document, "exit_code": code, **_registration_key(registered)}, indent=2))
+        return code
+    out = screen.printer(sys.stdout)
+    show(outcomes, out)
+    if registered is not None:
+        from sriov.report.virtual_routers import show_registration
+
+        show_registration(registered, out)
+    return code
+
+
+def _registration_key(found: Registration | None) -> dict[str, object]:
+    if found is None:
+        return {}
+    from sriov.report.virtual_routers import registration_document
+
+    return {"virtual_routers": registration_document(found)}
 
 
 def load(options: Options) -> Testbed:
@@ -126,7 +177,10 @@ def _log(path: str) -> Callable[[str, LogEntry], None]:
 
 def requests(bed: Testbed, options: Options, only: Role | None = None) -> tuple[Request, ...]:
     """The hosts of the call, each with the roles that the call is about."""
-    asked = api.requests(bed, options.hosts, only)
+    return _allowed(api.requests(bed, options.hosts, only), options)
+
+
+def _allowed(asked: tuple[Request, ...], options: Options) -> tuple[Request, ...]:
     return tuple(
         request._replace(
             force_vf_reset=options.force_vf_reset,

@@ -26,7 +26,7 @@ from sriov.run import converge as run_core
 from sriov.run import lock_owner
 from sriov.run.context import Event, Log, LogEntry, Watch
 from sriov.run.converge import RunOptions
-from sriov.run.outcome import Outcome
+from sriov.run.outcome import Outcome, Status
 from sriov.signals import treat_signals_as_interrupt
 from sriov.testbed import host_strings
 from sriov.testbed import load as load_testbed
@@ -85,6 +85,18 @@ def requests(testbed: Testbed, hosts: Iterable[str] = (), only: Role | None = No
     return tuple(Request(host, testbed, host.roles & wanted) for host in dict.fromkeys(found))
 
 
+def new_node_requests(testbed: Testbed, hosts: Iterable[str]) -> tuple[Request, ...]:
+    """Both sides of these hosts as new nodes: their compute side, and the scheduler's on every openstack host.
+
+    A host in both roles is asked for both at once. UsageError for one that is not in the testbed, or no compute host.
+    """
+    sides = {request.host: request.roles for request in requests(testbed, hosts, Role.COMPUTE)}
+    for host in testbed.hosts:
+        if Role.OPENSTACK in host.roles:
+            sides[host] = sides.get(host, frozenset()) | {Role.OPENSTACK}
+    return tuple(Request(host, testbed, roles) for host, roles in sides.items())
+
+
 def unlisted_requests(testbed: Testbed, hosts: Iterable[str]) -> tuple[Request, ...]:
     """The same for a look at hosts that the testbed need not name: no role, all their ports."""
     found = dict.fromkeys(testbed.find(name) or _unlisted_host(name) for name in hosts)
@@ -135,17 +147,20 @@ def capacity(
     Then the outcome of each look, and why the cloud's side is missing (None: it is not; see `is_failure`).
     """
     from sriov.cloud import claims, drift, session
+    from sriov.cloud.virtual_routers import side
     from sriov.scheduling.capacity import measure
 
     asked = _with_all_ports(asked)
     outcomes = look(asked, access, options, watch)
     testbed = _testbed(asked)
-    view, error = session.ask(testbed, claims.view)
+    cloud = session.attempt(testbed)
+    view, error = session.ask(testbed, claims.view, cloud)
     seen = [(outcome.request, outcome.facts) for outcome in outcomes]
     found = measure(seen, None if view is None else view.bound(testbed.hosts))
     if view is not None:
         found = replace(found, orphans=(*found.orphans, *drift.orphans(seen, view)))
-    return replace(found, unasked=error.message if error else ""), outcomes, error
+    routers = side.look(testbed, seen, cloud)
+    return replace(found, unasked=error.message if error else "", virtual_routers=routers), outcomes, error
 
 
 def explain(
@@ -161,14 +176,18 @@ def explain(
     """What each host says about `count` direct ports on that physical network; VFs that neutron has bound, by `cloud`
     or by the credentials that there are, count as used; the error says why they do not."""
     from sriov.cloud import claims, session
+    from sriov.cloud.virtual_routers import side
     from sriov.scheduling import explain as scheduling
 
     asked = _with_all_ports(asked)
-    bound, error = session.ask(_testbed(asked), claims.bound, cloud)
+    testbed = _testbed(asked)
+    login = cloud or session.attempt(testbed)
+    bound, error = session.ask(testbed, claims.bound, login)
     outcomes = look(asked, access, options, watch)
     seen = [(found.request, found.facts, found.error.message if found.error else "") for found in outcomes]
     explanation = scheduling.explain(seen, physnet, count, bound)
-    return replace(explanation, unasked=error.message if error else ""), error
+    routers = side.look(testbed, [(found.request, found.facts) for found in outcomes], login, physnet)
+    return replace(explanation, unasked=error.message if error else "", virtual_routers=routers), error
 
 
 def statistics(
@@ -306,12 +325,14 @@ __all__ = [
     "Request",
     "Run",
     "RunOptions",
+    "Status",
     "capacity",
     "converge",
     "explain",
     "is_failure",
     "load",
     "look",
+    "new_node_requests",
     "new_run_id",
     "open_session",
     "requests",

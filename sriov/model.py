@@ -133,6 +133,8 @@ class Testbed(NamedTuple):
 
     `scheduler_filters`: the exact list wanted, or None to extend what each host has.
     `vlan_ranges`: physical network -> its ranges (`100:199`), for ML2 only.
+    `contrail_api`: URL of Contrail's api-server, empty: it is not asked. `contrail_register`: whether setup_all may
+    write the pairs of physical network and interface into its virtual-router objects.
     `unknown_keys`: `env.*` names that were loaded and ignored (for a message, never an error).
     """
 
@@ -145,6 +147,8 @@ class Testbed(NamedTuple):
     vlan_ranges: tuple[tuple[str, tuple[str, ...]], ...] = ()
     unknown_keys: tuple[str, ...] = ()
     cloud_login: CloudLogin | None = None
+    contrail_api: str = ""
+    contrail_register: bool = False
 
     def find(self, name: str) -> Host | None:
         """The host of that host string; a string without user or port also finds its only match by address."""

@@ -82,6 +82,11 @@ port() {
     target "$d/driver"
     printf 'driver=%s\n' "$v"
     [ ! -e "$d/iommu_group" ] || printf 'group=yes\n'
+    # shellcheck disable=SC3013 # dash, bash, busybox and mksh have -ef
+    if [ "$d/iommu_group" -ef "$d/virtfn0/iommu_group" ]; then
+        target "$d/iommu_group"
+        printf 'group_shared=%s\n' "$v"
+    fi
     [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
     value "$state/writing.$pci"
     if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi

@@ -48,6 +48,11 @@ env.network_backend = 'ml2'
 # VLANs of the physical networks under 'ml2'.
 env.vlan_ranges = {'physnet1': '100:199', 'physnet3': ['10:19', '30:39']}
 
+# Under 'contrail': the URL of its api-server, such as 'http://192.0.2.10:8082'; `fab capacity` then compares it too.
+env.contrail_api = None
+# True lets setup_all write the interface of each physical network into Contrail's virtual-router objects.
+env.contrail_register = False
+
 # Further kernel arguments, by the role compute or by host; a host's own replace the role's of the same name.
 env.kernel_arguments = {'compute': ['hugepagesz=1G', 'hugepages=64'], compute1: ['isolcpus=2-15']}
 

@@ -32,6 +32,7 @@ def freeze(python: str) -> tuple[str, Freeze]:
         pip = [str(Path(folder, "bin/python")), "-m", "pip", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "--upgrade", "pip"], check=True)
         subprocess.run([*pip, "install", "--editable", f"{ROOT}[test]"], check=True)
+        subprocess.run([*pip, "install", "--no-deps", "contrail-api-client"], check=True)  # as the Makefile does
         lines = subprocess.check_output([*pip, "freeze", "--all", "--exclude-editable"], text=True).splitlines()
     return minor, dict(line.split("==") for line in lines if "==" in line)
 

@@ -19,19 +19,24 @@ _WHOLE_CARD = "direct-physical"  # its port has the physical function itself
 
 def view(cloud: Connection, testbed: Testbed) -> CloudView:
     """All that `drift` holds against the hosts. Raises CloudError: it takes an administrator, of every project."""
-    with cloud_errors("listing the nova-computes"):
-        computes = list(cloud.compute.services(binary="nova-compute"))
-    services = tuple(
-        Service(
-            str(each.host), each.status == "enabled", str(each.state or ""), printable(str(each.disabled_reason or ""))
-        )
-        for each in computes
-    )
+    services = computes(cloud)
     with cloud_errors("listing the VMs"):
         servers = {str(each.id): _server(each) for each in cloud.compute.servers(all_projects=True)}
     claims = read(cloud)
     names = dict.fromkeys([service.host_id for service in services] + [claim.host_id for claim in claims])
     return CloudView(claims, servers, services, known_hosts(cloud, testbed, names))
+
+
+def computes(cloud: Connection) -> tuple[Service, ...]:
+    """Every nova-compute of the cloud. Raises CloudError."""
+    with cloud_errors("listing the nova-computes"):
+        listed = list(cloud.compute.services(binary="nova-compute"))
+    return tuple(
+        Service(
+            str(each.host), each.status == "enabled", str(each.state or ""), printable(str(each.disabled_reason or ""))
+        )
+        for each in listed
+    )
 
 
 def bound(cloud: Connection, testbed: Testbed) -> Mapping[str, Mapping[str, str]]:
@@ -45,7 +50,8 @@ def read(cloud: Connection) -> tuple[Claim, ...]:
     """Every port that has a VF, of all projects. Raises CloudError if these credentials see no bindings."""
     with cloud_errors("listing the ports that are bound"):
         ports = list(cloud.network.ports())
-    if ports and all(port.binding_host_id is None for port in ports):
+    # both: Contrail shows host_id null for a port that is not bound
+    if ports and all(port.binding_host_id is None and port.binding_vif_type is None for port in ports):
         raise CloudError(
             "cloud-forbids",
             "neutron does not show these credentials which ports are bound",
@@ -55,7 +61,7 @@ def read(cloud: Connection) -> tuple[Claim, ...]:
 
 
 def _claim(port: Port) -> Claim | None:
-    profile = port.binding_profile or {}
+    profile = port.binding_profile if isinstance(port.binding_profile, Mapping) else {}
     slot, host = str(profile.get("pci_slot") or ""), str(port.binding_host_id or "")
     if not slot or not host or port.binding_vnic_type == _WHOLE_CARD:
         return None

@@ -31,7 +31,10 @@ echo {END_MARK}
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The VF that nova says it gave to the VM: `0000:81:10.0`, `8086:10ca`; `instance` is nova's name in libvirt."""
+    """The VF that nova says it gave to the VM: `0000:81:10.0`, `8086:10ca`.
+
+    `instance` is nova's name in libvirt; `vlan` 0 is untagged.
+    """
 
     server_id: str
     instance: str
@@ -64,9 +67,8 @@ def _domain(xml: str, expected: Expected) -> Check:
             continue
         tags = re.findall(r"<tag id=['\"]([0-9]+)['\"]", device)
         words = f"{expected.pci_slot}, VLAN {' '.join(tags) or 'none'}"
-        return check(
-            "vf-vlan-differs", IN_DOMAIN, tags == [str(expected.vlan)], f"{words}, wanted VLAN {expected.vlan}"
-        )
+        is_right = (tags or ["0"]) == [str(expected.vlan)]
+        return check("vf-vlan-differs", IN_DOMAIN, is_right, f"{words}, wanted VLAN {expected.vlan}")
     return check("guest-without-vf", IN_DOMAIN, False, f"no device of the domain is {expected.pci_slot}")
 
 
@@ -93,7 +95,7 @@ def _link(head: str, expected: Expected) -> Check:
     mac = re.search(r"(?:link/ether|MAC) ([0-9a-f:]{17})", line[1])
     vlan = re.search(r"\bvlan ([0-9]+)", line[1])
     words = f"{found[1]} vf {found[2]}: {mac[1] if mac else 'no MAC address'}, VLAN {vlan[1] if vlan else 'none'}"
-    is_right = bool(mac and vlan) and (mac and mac[1]) == expected.mac and int(vlan[1] if vlan else 0) == expected.vlan
+    is_right = mac is not None and mac[1] == expected.mac and int(vlan[1] if vlan else 0) == expected.vlan
     words = f"{words}; wanted {expected.mac}, VLAN {expected.vlan}"
     return check("vf-vlan-differs", ON_LINK, is_right, words)
 

@@ -6,6 +6,9 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sriov.cloud.dialects import extensions
+from sriov.cloud.dialects.binding import segment
+from sriov.cloud.dialects.dialect import Dialect, Difference
 from sriov.cloud.session import cloud_errors
 from sriov.cloud.wanted import WantedNetwork
 from sriov.errors import CloudError
@@ -19,7 +22,7 @@ SUBNET_SUFFIX = "-subnet"
 
 @dataclass(frozen=True, slots=True)
 class MadeNetwork:
-    """A network as it is now. `made` is what this call added: nothing, or `network`, `subnet`."""
+    """A network as it is now; `vlan` 0 is untagged. `made` is what this call added: nothing, or `network`, `subnet`."""
 
     id: str
     name: str
@@ -29,17 +32,19 @@ class MadeNetwork:
     made: tuple[str, ...]
 
 
-def ensure(cloud: Connection, wanted: WantedNetwork) -> MadeNetwork:
+def ensure(cloud: Connection, wanted: WantedNetwork, dialect: Dialect) -> MadeNetwork:
     """The network of that name with its subnet; what an interrupted call left out is added.
 
     Raises CloudError that lists every difference if another network has the name.
     """
+    extensions.require(cloud, dialect, extensions.NETWORK)
     made: tuple[str, ...] = ()
     with cloud_errors(f"looking for the network {wanted.name}"):
         network = cloud.network.find_network(wanted.name)
         subnets = [] if network is None else list(cloud.network.subnets(network_id=network.id))
     if network is not None:
-        refuse_differences("network", wanted.name, _differences(network, [s.cidr for s in subnets], wanted))
+        found = [*dialect.differences(network, wanted), *_subnets([str(s.cidr) for s in subnets], wanted)]
+        refuse_differences("network", wanted.name, found)
     else:
         network = _create(cloud, wanted)
         made += ("network",)
@@ -56,37 +61,30 @@ def ensure(cloud: Connection, wanted: WantedNetwork) -> MadeNetwork:
         id=network.id,
         name=wanted.name,
         physnet=wanted.physnet,
-        vlan=int(network.provider_segmentation_id or 0),
+        vlan=segment(network.provider_segmentation_id) or 0,
         cidr=wanted.cidr,
         made=made,
     )
 
 
 def _create(cloud: Connection, wanted: WantedNetwork) -> Network:
-    choice = {"provider_segmentation_id": wanted.vlan} if wanted.vlan else {}
+    choice = {} if wanted.vlan is None else {"provider_segmentation_id": wanted.vlan}
     with cloud_errors(f"making the network {wanted.name}"):
         return cloud.network.create_network(
             name=wanted.name,
-            provider_network_type="vlan",
+            provider_network_type="vlan",  # ML2 needs it; Contrail takes it and keeps nothing of it
             provider_physical_network=wanted.physnet,
             **choice,
         )
 
 
-def _differences(network: Network, cidrs: list[str], wanted: WantedNetwork) -> list[tuple[str, object, object]]:
-    """(what, found, wanted) of each property that differs; provider properties are shown to administrators only."""
-    pairs: list[tuple[str, object, object]] = [
-        ("type", network.provider_network_type, "vlan"),
-        ("physical network", network.provider_physical_network, wanted.physnet),
-    ]
-    if wanted.vlan:
-        pairs.append(("VLAN", network.provider_segmentation_id, wanted.vlan))
-    if cidrs:
-        pairs.append(("subnet", ", ".join(sorted(cidrs)), wanted.cidr))
-    return [pair for pair in pairs if pair[1] != pair[2]]
+def _subnets(cidrs: list[str], wanted: WantedNetwork) -> list[Difference]:
+    if not cidrs or cidrs == [wanted.cidr]:
+        return []  # none yet: it is added
+    return [("subnet", ", ".join(sorted(cidrs)), wanted.cidr)]
 
 
-def refuse_differences(what: str, name: str, differences: list[tuple[str, object, object]]) -> None:
+def refuse_differences(what: str, name: str, differences: list[Difference]) -> None:
     """Raises CloudError if there are any."""
     if differences:
         listed = "; ".join(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sriov.cloud.binding import BoundPort
+from sriov.cloud.dialects import extensions
+from sriov.cloud.dialects.binding import BoundPort, segment
+from sriov.cloud.dialects.dialect import Dialect, Difference
 from sriov.cloud.networks import refuse_differences
-from sriov.cloud.session import cloud_errors
+from sriov.cloud.session import cloud_errors, may_see_provider_properties
 from sriov.cloud.wanted import WantedPort
 from sriov.errors import CloudError
 
@@ -35,8 +38,12 @@ def find(cloud: Connection, name: str) -> Port | None:
         return cloud.network.find_port(name)
 
 
-def ensure(cloud: Connection, wanted: WantedPort, description: str = "") -> MadePort:
-    """The port of that name. Raises CloudError if there is no such network, or another port has the name."""
+def ensure(cloud: Connection, wanted: WantedPort, dialect: Dialect, description: str = "") -> MadePort:
+    """The port of that name.
+
+    Raises CloudError if there is no such network, if none of its ports can get a VF, or another port has the name.
+    """
+    extensions.require(cloud, dialect, extensions.NETWORK, extensions.PORT)
     with cloud_errors(f"looking for the network {wanted.network}"):
         network = cloud.network.find_network(wanted.network)
     if network is None:
@@ -46,6 +53,8 @@ def ensure(cloud: Connection, wanted: WantedPort, description: str = "") -> Made
             hint=f"fab create_sriov_network:{wanted.network},PHYSNET,VLAN,CIDR makes it",
         )
     _check_address(cloud, network, wanted)
+    if may_see_provider_properties(cloud):
+        dialect.refuse_network(network, wanted.network)
     port = find(cloud, wanted.name)
     if port is not None:
         refuse_differences("port", wanted.name, _differences(port, network.id, wanted))
@@ -87,9 +96,9 @@ def is_trusted(port: Port) -> bool:
     return bool(port.trusted) or in_profile in ("true", "1", "yes", "on")
 
 
-def _differences(port: Port, network_id: str, wanted: WantedPort) -> list[tuple[str, object, object]]:
+def _differences(port: Port, network_id: str, wanted: WantedPort) -> list[Difference]:
     ips = [str(item.get("ip_address")) for item in port.fixed_ips or ()]
-    pairs: list[tuple[str, object, object]] = [
+    pairs: list[Difference] = [
         ("network", port.network_id, network_id),
         ("vnic_type", port.binding_vnic_type, "direct"),
         ("trusted", is_trusted(port), wanted.is_trusted),
@@ -112,13 +121,15 @@ def delete(cloud: Connection, port_id: str) -> None:
         cloud.network.delete_port(port_id, ignore_missing=True)
 
 
-def bound(cloud: Connection, name: str) -> BoundPort:
+def bound(cloud: Connection, name: str, dialect: Dialect) -> BoundPort:
     """The port with its binding and its network's segment. Raises CloudError if there is none of the name."""
+    extensions.require(cloud, dialect, extensions.NETWORK, extensions.PORT)
     port = find(cloud, name)
     if port is None:
         raise CloudError("not-in-cloud", f"there is no port {name}", hint="`openstack port list` shows the ports")
     with cloud_errors(f"looking at the network of the port {name}"):
         network = cloud.network.get_network(port.network_id)
+        subnets = list(cloud.network.subnets(network_id=port.network_id))
     return BoundPort(
         status=str(port.status or ""),
         device_id=str(port.device_id or ""),
@@ -126,12 +137,19 @@ def bound(cloud: Connection, name: str) -> BoundPort:
         vif_type=str(port.binding_vif_type or ""),
         host=str(port.binding_host_id or ""),
         mac=str(port.mac_address or ""),
-        vif_details=port.binding_vif_details or {},
-        profile=port.binding_profile or {},
+        vif_details=_mapping(port.binding_vif_details),
+        profile=_mapping(port.binding_profile),
         network_type=str(network.provider_network_type or ""),
         physnet=str(network.provider_physical_network or ""),
-        vlan=int(network.provider_segmentation_id or 0),
+        vlan=segment(network.provider_segmentation_id),
+        has_dhcp=any(subnet.is_dhcp_enabled for subnet in subnets),
+        external_hosts=dialect.external_hosts(cloud, str(network.provider_physical_network or "")),
     )
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    """An attribute of a port that is an object; null, or a text that is none, is an empty one."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def physnet(cloud: Connection, port_id: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sriov.cloud import ports
+from sriov.cloud.dialects.dialect import Dialect, Difference
 from sriov.cloud.networks import refuse_differences
 from sriov.cloud.session import cloud_errors
 from sriov.cloud.wanted import WantedPort, WantedServer
@@ -25,7 +26,7 @@ PORT_SUFFIX = "-port"
 
 @dataclass(frozen=True, slots=True)
 class LaunchWaits:
-    """Bounds in seconds: for the server, then for its port (which a NIC agent sets up), and for its end."""
+    """Bounds in seconds: for the server, then for its port (under ML2 an agent sets it up), and for its end."""
 
     server: float = 600.0
     port: float = 90.0
@@ -56,7 +57,12 @@ class ServerError(CloudError):
 
 
 def ensure(
-    cloud: Connection, wanted: WantedServer, watch: Watch, waits: LaunchWaits | None = None, user_data: str = ""
+    cloud: Connection,
+    wanted: WantedServer,
+    watch: Watch,
+    dialect: Dialect,
+    waits: LaunchWaits | None = None,
+    user_data: str = "",
 ) -> MadeServer:
     """The VM of that name, running, its port up; launched if there is none.
 
@@ -74,7 +80,7 @@ def ensure(
     if server is not None:
         port_id, port_name = _check(cloud, server, wanted, image.id, (flavor.id, flavor.name))
     else:
-        port_id, port_name, port_made = _port(cloud, wanted)
+        port_id, port_name, port_made = _port(cloud, wanted, dialect)
         made += ("port",) if port_made else ()
         watch("launching")
         body = {"user_data": user_data} if user_data else {}
@@ -84,7 +90,7 @@ def ensure(
             )
         made += ("server",)
     server = _wait_active(cloud, server.id, wanted.name, port_id, watch, waits)
-    _wait_port(cloud, wanted.name, port_id, watch, waits)
+    _wait_port(cloud, wanted.name, port_id, watch, dialect, waits)
     return MadeServer(
         id=server.id,
         name=wanted.name,
@@ -96,7 +102,7 @@ def ensure(
     )
 
 
-def _port(cloud: Connection, wanted: WantedServer) -> tuple[str, str, bool]:
+def _port(cloud: Connection, wanted: WantedServer, dialect: Dialect) -> tuple[str, str, bool]:
     """(id, name, made): the port of that name, or one of ours in the network of that name."""
     port = ports.find(cloud, wanted.port)
     if port is not None:
@@ -109,6 +115,7 @@ def _port(cloud: Connection, wanted: WantedServer) -> tuple[str, str, bool]:
         if port.device_id:
             message = f"the port {wanted.port} is in use by {port.device_id}"
             raise CloudError("port-in-use", message, hint="give each VM a port of its own")
+        dialect.refuse_port(port, wanted.port)
         return port.id, wanted.port, False
     with cloud_errors(f"looking for the network {wanted.port}"):
         network = cloud.network.find_network(wanted.port)
@@ -118,7 +125,7 @@ def _port(cloud: Connection, wanted: WantedServer) -> tuple[str, str, bool]:
             f"there is neither a port nor a network {wanted.port}",
             hint="fab create_sriov_network and fab create_sriov_port make them",
         )
-    made = ports.ensure(cloud, WantedPort(wanted.port, wanted.name + PORT_SUFFIX), OURS + wanted.name)
+    made = ports.ensure(cloud, WantedPort(wanted.port, wanted.name + PORT_SUFFIX), dialect, OURS + wanted.name)
     return made.id, made.name, made.made
 
 
@@ -136,7 +143,7 @@ def _check(
     names = {name: port for port in attached for name in (port.id, port.name, networks.get(port.network_id, ""))}
     of_server = server.flavor or {}
     found_flavor = of_server.get("original_name") or of_server.get("id")
-    differences: list[tuple[str, object, object]] = []
+    differences: list[Difference] = []
     if (server.image or {}).get("id") != image_id:
         differences.append(("image", (server.image or {}).get("id") or "none", wanted.image))
     if found_flavor not in flavor:
@@ -194,13 +201,13 @@ def _boot_failure(server: Server, name: str, port_id: str) -> ServerError:
     )
 
 
-def _wait_port(cloud: Connection, name: str, port_id: str, watch: Watch, waits: LaunchWaits) -> None:
+def _wait_port(cloud: Connection, name: str, port_id: str, watch: Watch, dialect: Dialect, waits: LaunchWaits) -> None:
     """A server can be ACTIVE while its port is DOWN: then the guest has a VF that leads nowhere."""
     deadline = time.monotonic() + waits.port
     while True:
         with cloud_errors(f"looking at the port of the VM {name}"):
             port = cloud.network.get_port(port_id)
-        if port.status == "ACTIVE":
+        if dialect.is_up(port):
             return
         watch(f"ACTIVE, its port {port.status}")
         if time.monotonic() > deadline:

@@ -54,19 +54,38 @@ def login(testbed: Testbed) -> Connection:
     return connection
 
 
+def attempt(testbed: Testbed) -> Connection | SriovError:
+    """A login, or why there is none: CloudUnavailableError, or a cloud that fails. For several calls of `ask`."""
+    try:
+        return login(testbed)
+    except SriovError as error:
+        return error
+
+
 def ask(
-    testbed: Testbed, read: Callable[[Connection, Testbed], _Answer], cloud: Connection | None = None
+    testbed: Testbed,
+    read: Callable[[Connection, Testbed], _Answer],
+    cloud: Connection | SriovError | None = None,
 ) -> tuple[_Answer | None, SriovError | None]:
     """The cloud's answer, or why there is none: CloudUnavailableError, or a cloud that fails.
 
     For reports that are complete without it.
 
-    `cloud`: a login that is there already.
+    `cloud`: a login that is there already, or that has failed.
     """
+    if isinstance(cloud, SriovError):
+        return None, cloud
     try:
         return read(cloud or login(testbed), testbed), None
     except SriovError as error:
         return None, error
+
+
+def may_see_provider_properties(cloud: Connection) -> bool:
+    """Whether a network that shows none has none: neutron's own policy shows them to administrators only."""
+    get_access = getattr(cloud.session.auth, "get_access", None)  # a login without keystone has no roles
+    roles = [] if get_access is None else get_access(cloud.session).role_names
+    return not roles or any("admin" in role.lower() for role in roles)
 
 
 def _may_have_credentials(testbed: Testbed) -> bool:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sriov.cloud import binding, host_checks, networks, ports, servers
+from sriov.cloud import host_checks, networks, ports, servers
 from sriov.cloud.checks import Check, Result, check, not_made, passed
+from sriov.cloud.dialects.binding import BindingVerdict, BoundPort
+from sriov.cloud.dialects.dialect import Dialect
 from sriov.cloud.host_checks import Expected
 from sriov.cloud.session import cloud_errors
 from sriov.cloud.wanted import WantedNetwork, WantedPort, WantedServer
@@ -30,11 +32,11 @@ _NO_VM = "there is no VM to look at"
 
 @dataclass(frozen=True, slots=True)
 class SmokeTest:
-    """What one run makes; `vlan` 0 leaves it to neutron. `name` is that of each thing that it makes."""
+    """What one run makes; `vlan` None leaves it to neutron. `name` is that of each thing that it makes."""
 
     name: str
     physnet: str
-    vlan: int
+    vlan: int | None
     cidr: str
     image: str
     flavor: str
@@ -50,6 +52,7 @@ class Smoke:
     ask_host: AskHost
     explain: Explain
     watch: servers.Watch
+    dialect: Dialect
     waits: servers.LaunchWaits = dataclasses.field(default_factory=servers.LaunchWaits)
     checks: list[Check] = dataclasses.field(default_factory=list)
 
@@ -64,18 +67,20 @@ class Smoke:
     def _make_and_look(self) -> None:
         test = self.test
         with self._checking("the network is made"):
-            network = networks.ensure(self.cloud, WantedNetwork(test.name, test.physnet, test.vlan, test.cidr))
+            network = networks.ensure(
+                self.cloud, WantedNetwork(test.name, test.physnet, test.vlan, test.cidr), self.dialect
+            )
             self._add(passed("the network is made", f"VLAN {network.vlan} on {test.physnet}"))
         with self._checking("the port is made"):
-            port = ports.ensure(self.cloud, WantedPort(test.name, test.name))
+            port = ports.ensure(self.cloud, WantedPort(test.name, test.name), self.dialect)
             self._add(passed("the port is made", f"{port.mac}, vnic_type direct"))
         with self._checking("the VM and its port become ACTIVE"):
             wanted = WantedServer(test.name, test.name, test.image, test.flavor)
             script = base64.b64encode(host_checks.GUEST_SCRIPT.encode()).decode()
-            server = servers.ensure(self.cloud, wanted, self.watch, self.waits, script)
+            server = servers.ensure(self.cloud, wanted, self.watch, self.dialect, self.waits, script)
             self._add(passed("the VM and its port become ACTIVE", f"on {server.host or 'a host'}"))
         with self._checking("the port's binding"):
-            bound = ports.bound(self.cloud, test.name)
+            bound = ports.bound(self.cloud, test.name, self.dialect)
             self._look_at_binding(bound, network.vlan)
         profile = {key: str(value) for key, value in bound.profile.items()}
         expected = Expected(
@@ -85,9 +90,9 @@ class Smoke:
         self._look_at_host(bound.host, expected)
         self._look_into_guest(expected)
 
-    def _look_at_binding(self, bound: binding.BoundPort, vlan: int) -> None:
-        for row in binding.judge(bound):
-            is_right, words = row.verdict is binding.BindingVerdict.RIGHT, f"{row.value}: {row.meaning}"
+    def _look_at_binding(self, bound: BoundPort, vlan: int) -> None:
+        for row in self.dialect.judge(bound):
+            is_right, words = row.verdict is BindingVerdict.RIGHT, f"{row.value}: {row.meaning}"
             self._add(check(row.id, f"binding {row.name}", is_right, words))
         name, words = f"the VLAN is {vlan} in network and binding", f"the network has {bound.vlan}"
         self._add(check("vf-vlan-differs", name, bound.vlan == vlan, words))

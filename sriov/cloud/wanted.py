@@ -15,11 +15,11 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 @dataclass(frozen=True, slots=True)
 class WantedNetwork:
-    """A VLAN provider network with one subnet. `vlan` 1..4094; 0 leaves the choice to neutron's own ranges."""
+    """A VLAN provider network with one subnet. `vlan` 1..4094, 0 for untagged; None leaves the choice to neutron."""
 
     name: str
     physnet: str
-    vlan: int
+    vlan: int | None
     cidr: str
 
 
@@ -44,10 +44,10 @@ class WantedServer:
     flavor: str
 
 
-def network(name: str, physnet: str, vlan: str, cidr: str, testbed: Testbed) -> WantedNetwork:
+def network(name: str, physnet: str, vlan: str, cidr: str, testbed: Testbed, lowest_vlan: int = 1) -> WantedNetwork:
     """Raises UsageError: no such physical network in the testbed, VLAN out of range, a subnet that is none."""
     check_physnet(physnet, testbed)
-    return WantedNetwork(_name("network", name), physnet, vlan_number(vlan), subnet_range(cidr))
+    return WantedNetwork(_name("network", name), physnet, vlan_number(vlan, lowest_vlan), subnet_range(cidr))
 
 
 def port(network: str, name: str, ip: str = "", mac: str = "", *, is_trusted: bool = False) -> WantedPort:
@@ -71,9 +71,11 @@ def check_physnet(physnet: str, testbed: Testbed) -> None:
     )
 
 
-def vlan_number(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= 4094:
-        raise UsageError("invalid-argument", f"{text!r} is not a VLAN", hint="write a number from 1 to 4094")
+def vlan_number(text: str, lowest: int = 1) -> int:
+    """`lowest` is 0 where the network backend takes that for an untagged network."""
+    if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not lowest <= int(text) <= 4094:
+        hint = "write a number from 1 to 4094" + ("" if lowest else ", or 0 for an untagged network")
+        raise UsageError("invalid-argument", f"{text!r} is not a VLAN", hint=hint)
     return int(text)
 
 

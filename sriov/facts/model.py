@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from sriov.facts.counters import PortCounters
 
+ASPM_POLICY = "/sys/module/pcie_aspm/parameters/policy"
 ABSENT = "-"  # in place of a checksum: no such file
 
 
@@ -61,8 +62,9 @@ class VirtualFunction(NamedTuple):
 
 
 class Port(NamedTuple):
-    """A PCI network port as seen. `total_vfs` is None without SR-IOV. `hung_writer` is the pid of a write to
-    `sriov_numvfs` that the kernel has not answered yet, 0 if there is none."""
+    """A PCI network port as seen. `total_vfs` is None without SR-IOV. `shared_group` is the number of its IOMMU group
+    if its VFs are in that one too. `hung_writer` is the pid of a write to `sriov_numvfs` that the kernel has not
+    answered yet, 0 if there is none."""
 
     interface: str
     pci_address: str
@@ -77,6 +79,7 @@ class Port(NamedTuple):
     is_virtual_function: bool = False
     has_iommu_group: bool = False
     iommu_type: str = ""
+    shared_group: str = ""
     hung_writer: int = 0
     vfs: tuple[VirtualFunction, ...] = ()
 
@@ -185,6 +188,14 @@ class Facts(NamedTuple):
 
     def unit(self, name: str) -> Unit | None:
         return next((unit for unit in self.units if unit.name == name and unit.is_loaded), None)
+
+    @property
+    def aspm_policy(self) -> str:
+        """Power saving of PCIe links, of `[default] performance powersave powersupersave `: with `default` they are as
+        the BIOS set them, else as the kernel does (drivers/pci/pcie/aspm.c). VFs work with each. Empty where it was
+        not asked, and where the kernel was built without ASPM and so leaves the links to the BIOS."""
+        chosen = re.search(r"\[([a-z]{1,32})\]", self.values.get(ASPM_POLICY, ""))
+        return chosen[1] if chosen else ""
 
     def text(self, path: str) -> str:
         return self.files.get(path, b"").decode(errors="replace")

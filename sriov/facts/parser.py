@@ -176,6 +176,7 @@ def _port(interface: str, content: bytes) -> Port:
         is_virtual_function="is_vf" in one,
         has_iommu_group="group" in one,
         iommu_type=one["group_type"],
+        shared_group=one.get("group_shared", ""),
         hung_writer=int(one.get("hung", 0)),
         vfs=tuple(sorted((_vf(line, holders) for line in lines.get("vf", ())), key=lambda vf: vf.index)),
     )

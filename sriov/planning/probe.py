@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sriov.facts.model import ASPM_POLICY
 from sriov.facts.parser import FILE_LIMIT
 from sriov.model import PhysicalFunction, Role
 from sriov.planning.host_version import VERSION_FILE
@@ -51,7 +52,7 @@ def _header(request: Request, own_lock: bool) -> str:
         files=_words((f"{RESTARTS_DUE}/*", *asked.files) if asked.files else ()),
         units=_words(f"{unit}.service" for unit in asked.units if "*" not in unit),
         own_units=_words(f"{_UNITS}/{unit}.service" for unit in asked.units if "*" in unit),
-        values=_words((VERSION_FILE, *asked.values)),
+        values=_words((VERSION_FILE, *_shown(request), *asked.values)),
         tools=_words(asked.tools),
         needed=_words(TOOLS),
         limit=FILE_LIMIT,
@@ -63,6 +64,11 @@ def _header(request: Request, own_lock: bool) -> str:
 def _count(request: Request, pf: PhysicalFunction) -> str:
     """With how many VFs their holders are of no interest."""
     return "-" if request.ask_holders or request.all_ports else str(pf.num_vfs)
+
+
+def _shown(request: Request) -> tuple[str, ...]:
+    """What is only shown, to those who ask for more than a change needs."""
+    return (ASPM_POLICY,) if request.ask_holders or request.all_ports else ()
 
 
 def _flag(is_set: bool) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from sriov.cloud.binding import BindingRow
 from sriov.cloud.checks import Check, Result
+from sriov.cloud.dialects.binding import BindingRow
 from sriov.errors import counted, tagged
 from sriov.model import Role
 from sriov.report.heading import heading

@@ -76,6 +76,7 @@ class HostDocument(TypedDict):
     notes: list[NoteDocument]
     error: ErrorDocument | None
     kernel_arguments: list[str]
+    aspm: str
     services: dict[str, str]
     ports: list[PortDocument]
 
@@ -129,6 +130,7 @@ def host_document(run: Outcome) -> HostDocument:
         notes=[NoteDocument(id=note.id, message=note.message) for note in run.notes],
         error=None if error is None else error_document(error),
         kernel_arguments=_kernel_arguments(run.facts),
+        aspm=run.facts.aspm_policy if run.facts else "",
         services=_services(run),
         ports=[port_document(pf, run.facts) for pf in run.request.physical_functions],
     )
@@ -191,7 +193,7 @@ def stanza(found: Sequence[tuple[str, Facts]]) -> str:
     """An `env.sriov` to paste: every port with SR-IOV and all its VFs; the operator names the physical networks."""
     lines = ["env.sriov = {"]
     for name, facts in found:
-        lines.append(f"    {name!r}: [")
+        lines.append(f"    {name!r}: [  # {_of_the_firmware(facts)}")
         for number, port in enumerate((p for p in facts.ports if p.total_vfs and not p.is_virtual_function), 1):
             lines.append(
                 f"        {{'interface': {port.interface!r}, 'VF': {port.total_vfs}, "
@@ -199,6 +201,13 @@ def stanza(found: Sequence[tuple[str, Facts]]) -> str:
             )
         lines.append("    ],")
     return "\n".join([*lines, "}"])
+
+
+def _of_the_firmware(facts: Facts) -> str:
+    """Signs of BIOS settings. Only on x86 does a table tell of the IOMMU; a port's group does on every machine."""
+    has_iommu = facts.acpi_tables or any(port.has_iommu_group for port in facts.ports)
+    aspm = f", ASPM: {facts.aspm_policy}" if facts.aspm_policy else ""
+    return f"IOMMU: {'on' if has_iommu else 'none found'}{aspm}"
 
 
 def roles_text(roles: Iterable[Role]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sriov.errors import counted
 from sriov.report.printer import Part, Printer, first_line, tag
+from sriov.report.virtual_routers import show_side
 from sriov.scheduling.capacity import Capacity, Row
 from sriov.scheduling.checks import Mark
 from sriov.scheduling.explain import Explanation, Verdict
@@ -40,6 +41,7 @@ def show_capacity(found: Capacity, out: Printer) -> None:
             tag(orphan.id),
             f"\n    -> {orphan.hint}",
         )
+    show_side(found.virtual_routers, out)
     if found.unasked:
         out.line(f"the cloud was not asked ({found.unasked}): this is what the hosts show")
 
@@ -72,6 +74,7 @@ def show_explanation(found: Explanation, out: Printer) -> None:
     ports = counted(found.count, "direct port")
     taking = ", ".join(f"{host.host.label} ({host.free} free)" for host in found.hosts)
     out.line()
+    show_side(found.virtual_routers, out)
     if found.unasked:
         out.line(f"the cloud was not asked ({found.unasked}): VFs of VMs that are shut off may count as free")
     out.line(

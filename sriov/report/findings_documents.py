@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TypedDict
 
 from sriov.report.heading import Heading, heading
-from sriov.scheduling.capacity import Capacity, Row
+from sriov.report.virtual_routers import side_document
+from sriov.scheduling.capacity import Capacity, Row, VirtualRouterSide
 from sriov.scheduling.explain import Explained, Explanation
 
 
@@ -30,7 +31,13 @@ class NetworkDocument(TypedDict):
     hosts: list[RowDocument]
 
 
-class CapacityDocument(Heading):
+class VirtualRouterDocument(TypedDict, total=False):
+    """A key of its own where the testbed names an api-server of Contrail."""
+
+    virtual_routers: dict[str, object]
+
+
+class CapacityDocument(Heading, VirtualRouterDocument):
     task: str
     testbed: str
     exit_code: int
@@ -53,6 +60,7 @@ def capacity_document(testbed: str, exit_code: int, found: Capacity) -> Capacity
         ],
         silent=[host.name for host in found.silent],
         cloud={"asked": not found.unasked, "reason": found.unasked},
+        **_virtual_routers(found.virtual_routers),
     )
 
 
@@ -95,7 +103,12 @@ def explanation_document(testbed: str, exit_code: int, found: Explanation) -> di
         "compute": [_explained(host) for host in found.computes],
         "scheduler": [_explained(host) for host in found.schedulers],
         "cloud": {"asked": not found.unasked, "reason": found.unasked},
+        **_virtual_routers(found.virtual_routers),
     }
+
+
+def _virtual_routers(side: VirtualRouterSide | None) -> VirtualRouterDocument:
+    return {} if side is None else {"virtual_routers": side_document(side)}
 
 
 def _explained(host: Explained) -> dict[str, object]:

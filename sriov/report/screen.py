@@ -191,7 +191,8 @@ def _message(out: Printer, kind: Part, run: Outcome, id: str, message: str, hint
 
 
 _STATUS = (
-    "host", "interface", "PCI address", "driver", "VFs", "used", "limit", "physical network", "kernel", "services",
+    "host", "interface", "PCI address", "driver", "VFs", "used", "limit", "physical network",
+    "kernel", "ASPM", "services",
 )  # fmt: skip
 
 
@@ -208,6 +209,7 @@ def _status_rows(run: Outcome) -> list[Row]:
     row = host_document(run)
     common = (
         " ".join(row["kernel_arguments"]) or "-",
+        row["aspm"] or "-",
         " ".join(f"{name} {state}" for name, state in row["services"].items()) or "-",
     )
     if not row["ports"]:

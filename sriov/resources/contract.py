@@ -26,13 +26,15 @@ def is_restart_due(facts: Facts, names: Iterable[str]) -> bool:
 class FreshService(NamedTuple):
     """A service that must run, and must have begun after its files and the VFs became what they are.
 
-    `at_boot`: it must be enabled too.
+    `at_boot`: it must be enabled too. `shared`: those of `reads` that a service of this host reads too which the call
+    is not about, so that it will not be restarted.
     """
 
     names: tuple[str, ...]
     reads: tuple[str, ...]
     watches_vfs: bool = False
     at_boot: bool = False
+    shared: tuple[str, ...] = ()
 
 
 Item = tuple[object, ...]

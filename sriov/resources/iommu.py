@@ -110,6 +110,15 @@ def _signs(request: Request, facts: Facts, setting: str, wants_passthrough: bool
                 f"look for DMAR or AMD-Vi in the kernel log, and check {setting} in the BIOS setup",
                 Severity.BLOCKED,
             )
+        elif port.shared_group:
+            yield Problem(
+                "shared-iommu-group",
+                "iommu",
+                port.interface,
+                f"{port.pci_address} and its VFs are in one IOMMU group ({port.shared_group}): no guest can have a VF",
+                "switch on ACS in the BIOS setup of this host, or put the card into another slot; then reboot",
+                Severity.BLOCKED,
+            )
         elif wants_passthrough and port.iommu_type not in ("", "identity"):
             yield Problem(
                 "iommu-not-passthrough",

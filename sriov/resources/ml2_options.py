@@ -101,10 +101,18 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
         reads = _paths(role, facts)
         if role is Role.COMPUTE:
             yield Ml2Options(agent=_agent(request, facts))
-            yield FreshService(_AGENT_UNITS, reads, watches_vfs=True, at_boot=True)
+            shared = _shared(request, facts, reads)
+            yield FreshService(_AGENT_UNITS, reads, watches_vfs=True, at_boot=True, shared=shared)
         else:
             yield Ml2Options(server=ServerWanted(_networks(request)))
-            yield from (FreshService(names, reads) for names in _server_units(facts))
+            shared = _shared(request, facts, reads)
+            yield from (FreshService(names, reads, shared=shared) for names in _server_units(facts))
+
+
+def _shared(request: Request, facts: Facts, reads: tuple[str, ...]) -> tuple[str, ...]:
+    """Options of the server are none of the agent's, and the reverse."""
+    others = [role for role in _HOMES if role in request.host.roles - request.roles]
+    return tuple(path for path in reads if any(path in _paths(role, facts) for role in others))
 
 
 def _after_rollback(request: Request, facts: Facts, earlier: tuple[Change, ...]) -> Iterator[Change]:

@@ -27,7 +27,13 @@ def _fresh(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[
         names = UNITS[role]
         reads = tuple(path for path in (*facts.files, *touched) if read_by(reader, path))
         if is_concerned(request, facts, role) or is_restart_due(facts, names) or touched & {*reads}:
-            yield FreshService(names, reads, watches_vfs=role is Role.COMPUTE)
+            yield FreshService(names, reads, role is Role.COMPUTE, shared=_shared(request, reads))
+
+
+def _shared(request: Request, reads: tuple[str, ...]) -> tuple[str, ...]:
+    """Each role's lines concern its own service alone: whitelist and filters are options of one each."""
+    others = [READERS[role] for role in READERS if role in request.host.roles - request.roles]
+    return tuple(path for path in reads if any(read_by(reader, path) for reader in others))
 
 
 CAPABILITY = Capability("nova-services", desired=_desired, after_rollback=_after_rollback)

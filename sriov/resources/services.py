@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sriov.facts.model import Facts, Unit
+from sriov.facts.model import Facts, Unit, checksum
 from sriov.resources.contract import (
     Capability,
     Change,
@@ -18,6 +18,7 @@ from sriov.resources.contract import (
     Problem,
     Request,
     Severity,
+    WriteFile,
     is_restart_due,
 )
 from sriov.resources.vf_unit import PREFIX, touches_vfs
@@ -78,7 +79,7 @@ def _one(
             unit.name,
             wanted="restarted",
             found=reason,
-            steps=(Command(("restart", unit.name)),),
+            steps=(Command(("restart", unit.name)), *_times_kept(item, earlier)),
             effect=Effect.RESTART,
         )
 
@@ -98,6 +99,14 @@ def _left_stopped(unit: Unit) -> Problem:
         f"if it shall run: {start}",
         Severity.WARNING,
     )
+
+
+def _times_kept(item: FreshService, earlier: tuple[Change, ...]) -> Iterator[Command]:
+    """A file that another service of the host reads too becomes as old as before, once this one has read it: else the
+    next call would restart the other for lines that do not concern it."""
+    for step in (step for change in earlier for step in change.steps):
+        if isinstance(step, WriteFile) and step.path in item.shared:
+            yield Command(("keep_time", step.path, checksum(step.content)))
 
 
 def reason_to_restart(facts: Facts, item: FreshService, unit: Unit, earlier: tuple[Change, ...]) -> str:

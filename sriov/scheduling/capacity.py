@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sriov.errors import SriovError
 from sriov.facts.model import Facts, Port, VirtualFunction
 from sriov.model import Host, PhysicalFunction
 from sriov.resources.contract import Request
@@ -66,16 +67,26 @@ class Orphan:
 
 
 @dataclass(frozen=True, slots=True)
+class VirtualRouterSide:
+    """Where Contrail's virtual-router objects differ from hosts and testbed; `error`: why they were not asked."""
+
+    differences: tuple[Orphan, ...] = ()
+    error: SriovError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Capacity:
     """`rows` by physical network, then in the order of the hosts. `silent`: hosts that did not answer.
 
-    `unasked` says why the cloud is not among the sides that were compared; empty: it is.
+    `unasked` says why the cloud is not among the sides that were compared; empty: it is. `virtual_routers` is None
+    where the testbed names no api-server of Contrail.
     """
 
     rows: tuple[Row, ...] = ()
     orphans: tuple[Orphan, ...] = ()
     silent: tuple[Host, ...] = ()
     unasked: str = "no one asked it"
+    virtual_routers: VirtualRouterSide | None = None
 
     @property
     def physnets(self) -> tuple[str, ...]:

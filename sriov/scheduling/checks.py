@@ -235,6 +235,10 @@ def iommu_on(asked: Asked) -> Judgement:
     ungrouped = [port.interface for port in ports if not port.has_iommu_group]
     found = f"no IOMMU group has {', '.join(ungrouped)}" if ungrouped else "the ports are in IOMMU groups"
     remedy = "fab add_vrouter_node sets the kernel arguments (a reboot follows); check VT-d or AMD-Vi in the BIOS setup"
+    for port in () if ungrouped else (port for port in ports if port.shared_group):
+        found = f"{port.interface} and its VFs are in one IOMMU group ({port.shared_group})"
+        remedy = "switch on ACS in the BIOS setup of this host, or put the card into another slot"
+        return _step("shared-iommu-group", "the IOMMU is on", False, found, remedy)
     return _step("no-iommu-group", "the IOMMU is on", not ungrouped, found, remedy)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sriov.facts.model import Facts, Holder, HolderKind
 from sriov.model import Host, Role
 from sriov.resources.contract import Request
+from sriov.scheduling.capacity import VirtualRouterSide
 from sriov.scheduling.checks import ANSWERS, ON_COMPUTE, ON_OPENSTACK, Asked, Judge, Judgement, Mark, holding
 
 
@@ -42,7 +43,8 @@ class Explained:
 class Explanation:
     """All hosts; `count` is the number of direct ports of the one VM asked for.
 
-    `unasked` says why VFs that neutron has bound are not counted as used; empty: they are.
+    `unasked` says why VFs that neutron has bound are not counted as used; empty: they are. `virtual_routers` is no
+    part of the verdict: nova does not read them.
     """
 
     physnet: str
@@ -50,6 +52,7 @@ class Explanation:
     computes: tuple[Explained, ...]
     schedulers: tuple[Explained, ...]
     unasked: str = "no one asked it"
+    virtual_routers: VirtualRouterSide | None = None
 
     @property
     def hosts(self) -> tuple[Explained, ...]:

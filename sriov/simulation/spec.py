@@ -18,6 +18,7 @@ class Nic(NamedTuple):
     `driver_limit`: the driver enables at most so many, without an error. `configurable=False`: the driver has
     no `sriov_configure`, a write answers ENOENT. `enable_errno`: errno name that the driver answers when VFs are
     to be made (`ENOMEM`: not enough MMIO). `hot_unplugs`: writing 0 takes held VFs away instead of hanging.
+    `acs=False`: no switch or root port above isolates its functions, so the VFs share the IOMMU group of the port.
     `link_delay`, `netdev_delay`: seconds after the write until `virtfnN` and VF netdevs appear;
     `write_seconds`: how long the write itself takes.
     """
@@ -35,6 +36,7 @@ class Nic(NamedTuple):
     mac: str = "52:54:00:12:34:56"
     numa_node: int = 0
     sriov: bool = True
+    acs: bool = True
     up: bool = False
     numvfs: int = 0
     driver_limit: int | None = None

@@ -9,6 +9,7 @@ roles           `env.roledefs`, `env.hostnames`
 entries         `env.sriov` (ports: which port of a card an entry means)
 passwords       `env.passwords`, `env.password`
 network         `env.network_backend`, `env.vlan_ranges`
+contrail        `env.contrail_api`, `env.contrail_register`
 kernel_arguments   `env.kernel_arguments`
 settings        keys, release, filters, places of hosts in a Dask cluster, user and port for all hosts
 cloud_login     the cloud's administrator
@@ -23,6 +24,7 @@ from pathlib import Path
 from sriov.model import Host, Testbed
 from sriov.testbed import kernel_arguments, network, roles, settings
 from sriov.testbed.cloud_login import read_cloud_login
+from sriov.testbed.contrail import read_contrail
 from sriov.testbed.entries import read_sriov
 from sriov.testbed.passwords import read_passwords
 from sriov.testbed.readers import read_flag
@@ -34,6 +36,7 @@ READ_KEYS = frozenset(
 ) | {
     *("openstack_release", "scheduler_filters", "accept_new_host_keys", "keystone", "openstack_admin_password"),
     *("network_backend", "vlan_ranges", "worker_resources", kernel_arguments.KEY),
+    *("contrail_api", "contrail_register"),
 }
 """The keys that are no surprise in a testbed; `hosts` and `ostypes` load and are ignored."""
 
@@ -66,6 +69,8 @@ def _read(path: Path) -> Source:
 def _assemble(source: Source) -> Testbed:
     values, faults = source.values, FaultList(source)
     hosts = _read_hosts(values, faults)
+    backend = network.read_network_backend(values, faults)
+    contrail = read_contrail(values, backend, faults)
     testbed = Testbed(
         path=source.path,
         hosts=hosts,
@@ -73,7 +78,9 @@ def _assemble(source: Source) -> Testbed:
         key_filename=settings.read_key_filename(values, faults),
         accept_new_host_keys=read_flag(values, "accept_new_host_keys", faults),
         cloud_login=read_cloud_login(values, hosts, faults),
-        network_backend=network.read_network_backend(values, faults),
+        network_backend=backend,
+        contrail_api=contrail.api,
+        contrail_register=contrail.registers,
         vlan_ranges=network.read_vlan_ranges(values, faults),
         unknown_keys=tuple(sorted({as_text(key) or kind(key) for key in values} - READ_KEYS - _FABRIC_1_KEYS)),
     )

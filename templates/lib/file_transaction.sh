@@ -147,6 +147,20 @@ write_file() {
     [ "$2" != - ] || ! command -v restorecon >/dev/null || restorecon -- "$path"
 }
 
+# keep_time PATH SUM: what this run wrote there becomes as old as what it replaced, once all whom it concerns have begun
+# again. Not if another program has changed it since, nor if the old time is yet to come: neither tells what is new.
+keep_time() {
+    for f in "$restarts_due"/*; do [ ! -e "$f" ] || return 0; done
+    place "$1"
+    is "$path" "$2" || return 0
+    while read -r kept _ _ target; do
+        # shellcheck disable=SC3013 # dash, bash, busybox and mksh have -nt
+        if [ "$target" = "$1" ] && [ "$kept" -ge "$first" ] && [ ! "$run/$kept" -nt "$path" ]; then
+            touch -c -r "$run/$kept" -- "$path" || return 0
+        fi
+    done <"$run/manifest"
+}
+
 # remove_file PATH SUM-FOUND
 remove_file() {
     is "$1" "$2" || fail file-changed "$1 was changed since it was read; it was not removed. Run again"

@@ -74,6 +74,7 @@ class Machine:
             iommu=self.spec.iommu,
             passthrough=is_passthrough(command_line, self.spec.cpu),
             huge_pages=reserved(command_line, self.spec.memory_mib),
+            cmdline=command_line,
             later=_later,
         )
         self._served.entries["sys"] = self.sysfs.root

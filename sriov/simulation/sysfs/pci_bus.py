@@ -17,15 +17,16 @@ class PciBus:
         """The folder of a device."""
         return self._root.make(f"devices/pci{pci[:7]}/{pci}")
 
-    def add(self, pci: str, *, vendor: str, device: str, driver: str, numa_node: int) -> Directory:
-        """The folder of a new device, bound to `driver` ('' binds it to none)."""
+    def add(self, pci: str, *, vendor: str, device: str, driver: str, numa_node: int, group: str = "") -> Directory:
+        """The folder of a new device, bound to `driver` ('' binds it to none), in that IOMMU group ('': a new one)."""
         folder = self.device(pci)
-        folder.text(vendor=vendor, device=device, numa_node=numa_node, enable=1, **{"class": "0x020000"})
+        folder.text(vendor=vendor, device=device, numa_node=numa_node, enable=1, ari_enabled=1, **{"class": "0x020000"})
         folder.entries["subsystem"] = Link("../../../bus/pci")
         self._root.make("bus/pci/devices").entries[pci] = Link(f"../../../devices/pci{pci[:7]}/{pci}")
         if self._domain_type is not None:
-            group = str(self._groups)
-            self._groups += 1
+            if not group:
+                group = str(self._groups)
+                self._groups += 1
             folder.entries["iommu_group"] = Link(f"../../../kernel/iommu_groups/{group}")
             entry = self._root.make(f"kernel/iommu_groups/{group}")
             entry.text(type=self._domain_type)
@@ -34,11 +35,14 @@ class PciBus:
         return folder
 
     def remove(self, pci: str) -> None:
-        """Take a device away, with its IOMMU group."""
+        """Take a device away, with its IOMMU group if it was the last one there."""
         self.bind(pci, "")
         group = self.iommu_group(pci)
         if group:
-            del self._root.make("kernel/iommu_groups").entries[group]
+            devices = self._root.make(f"kernel/iommu_groups/{group}/devices").entries
+            del devices[pci]
+            if not devices:
+                del self._root.make("kernel/iommu_groups").entries[group]
         del self._root.make("bus/pci/devices").entries[pci]
         del self._root.make(f"devices/pci{pci[:7]}").entries[pci]
 

@@ -10,14 +10,22 @@ import errno
 
 from ..spec import Cpu, Nic
 from ..tree.nodes import Attribute, Directory, failure
+from . import aspm
+from . import iommu as iommu_units
 from .huge_pages import show
-from .iommu import TABLES
 from .netdevs import Netdevs
 from .pci_bus import PciBus
 from .port import Port
 from .vfs import Later, Vfs
 
-FOLDERS = ("class/net", "bus/pci/devices", "bus/pci/drivers", "kernel/iommu_groups", "firmware/acpi/tables")
+FOLDERS = (
+    "class/net",
+    "bus/pci/devices",
+    "bus/pci/drivers",
+    "class/iommu",
+    "kernel/iommu_groups",
+    "firmware/acpi/tables",
+)
 
 
 class Sysfs:
@@ -31,14 +39,16 @@ class Sysfs:
         iommu: bool = True,
         passthrough: bool = False,
         huge_pages: dict[int, int] | None = None,
+        cmdline: str = "",
         later: Later = lambda _seconds, act: act(),
     ) -> None:
         self.root = Directory()
         for path in FOLDERS:
             self.root.make(path)
         if iommu:
-            self.root.make("firmware/acpi/tables").text(**{TABLES[cpu]: TABLES[cpu]})
+            iommu_units.show(self.root, cpu)
         show(self.root, huge_pages or {})
+        aspm.show(self.root, cmdline)
         domain_type = "identity" if passthrough else "DMA-FQ"
         self.bus = PciBus(self.root, domain_type if iommu else None)
         self.netdevs = Netdevs(self.root)

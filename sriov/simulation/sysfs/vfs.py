@@ -126,7 +126,14 @@ class Vfs:
         for index in range(count):
             port.traffic[index] = Traffic()
             pci = vf_address(nic, index)
-            folder = self._bus.add(pci, vendor=nic.vendor, device=nic.vf_device, driver=driver, numa_node=nic.numa_node)
+            folder = self._bus.add(
+                pci,
+                vendor=nic.vendor,
+                device=nic.vf_device,
+                driver=driver,
+                numa_node=nic.numa_node,
+                group="" if nic.acs else self._bus.iommu_group(nic.pci),
+            )
             folder.entries["physfn"] = Link(f"../{nic.pci}")
             self._bus.device(nic.pci).entries[f"virtfn{index}"] = Link(f"../{pci}")
         if port.autoprobe:

@@ -20,7 +20,16 @@ SEVEN = [
     {"pci": "0000:01:00.1", "VF": 6, "physnets": ["physnet2", "physnet3"], "exclude_vfs": [0]},
 ]
 BEDS = {"compute1": SEVEN, "both": [{"mac": "52:54:00:12:34:56", "VF": 7, "physnets": ["physnet1"]}]}
-TASKS = ("setup_all", "add_vrouter_node", "setup_openstack_node", "plan", "verify", "status", "discover")
+TASKS = (
+    "setup_all",
+    "add_vrouter_node",
+    "setup_openstack_node",
+    "setup_sriov_node",
+    "plan",
+    "verify",
+    "status",
+    "discover",
+)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +112,7 @@ def test_discovered_stanza_loads_as_a_testbed(operator: Operator, fleet: Fleet, 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_json_is_all_that_stands_on_stdout(operator: Operator, fleet: Fleet, pending: Visit, task: str) -> None:
-    hosts = f":{fleet['both'].login}" if task in ("add_vrouter_node", "setup_openstack_node", "discover") else ""
+    hosts = f":{fleet['both'].login}" if task == "discover" or task.endswith("_node") else ""
     visit = operator.fab(
         f"{task}{hosts}", "--json", *(("--reboot", "never") if task.startswith(("set", "add")) else ())
     )
@@ -148,7 +157,10 @@ def test_list_and_help_name_every_task_and_option(operator: Operator) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "word", "offered"),
-    [("fab set", "set", ["setup_all", "setup_openstack_node"]), ("fab plan --j", "--j", ["--jobs", "--json"])],
+    [
+        ("fab set", "set", ["setup_all", "setup_openstack_node", "setup_sriov_node"]),
+        ("fab plan --j", "--j", ["--jobs", "--json"]),
+    ],
 )
 def test_bash_completes_tasks_and_options(typed: str, word: str, offered: list[str]) -> None:
     program = f"""

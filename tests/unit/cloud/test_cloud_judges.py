@@ -7,9 +7,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from sriov.cloud import binding, checks, host_checks
-from sriov.cloud.binding import BindingVerdict, BoundPort
+from sriov.cloud import checks, host_checks
 from sriov.cloud.checks import Result
+from sriov.cloud.dialects.binding import BindingVerdict, BoundPort
+from sriov.cloud.dialects.ml2 import Ml2
 from sriov.cloud.host_checks import Expected
 
 # as neutron 29 showed it for a VM of the test cloud
@@ -54,11 +55,11 @@ def host_said(vf_line: str = VF_LINE, domain: str = DOMAIN) -> str:
 
 
 def wrong(port: BoundPort) -> list[str]:
-    return [row.name for row in binding.judge(port) if row.verdict is BindingVerdict.WRONG]
+    return [row.name for row in Ml2().judge(port) if row.verdict is BindingVerdict.WRONG]
 
 
 def test_binding_as_nova_and_neutron_made_it_is_right_in_every_part() -> None:
-    assert {row.verdict for row in binding.judge(PORT)} == {BindingVerdict.RIGHT}
+    assert {row.verdict for row in Ml2().judge(PORT)} == {BindingVerdict.RIGHT}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_each_wrong_part_of_a_binding_is_named_alone(change: dict[str, object], 
 
 def test_port_that_nobody_uses_is_neither_right_nor_wrong() -> None:
     unused = dataclasses.replace(PORT, device_id="", vif_type="unbound", vif_details={}, profile={}, host="")
-    assert binding.judge(unused)[-1].verdict is BindingVerdict.OPEN
+    assert Ml2().judge(unused)[-1].verdict is BindingVerdict.OPEN
 
 
 @pytest.mark.parametrize("line", [VF_LINE, OLD_VF_LINE])

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from sriov.cloud import servers
+from sriov.cloud.dialects.contrail import Contrail
+from sriov.cloud.dialects.dialect import Dialect
+from sriov.cloud.dialects.ml2 import Ml2
 from sriov.cloud.servers import LaunchWaits, ServerError
 from sriov.cloud.wanted import WantedServer
 from sriov.errors import CloudError
@@ -24,7 +27,7 @@ class Cloud:
         self.fault = {"message": fault} if fault else None
         self.port = Thing(
             id="p1", name="port1", status=port_status, binding_vnic_type=vnic_type, device_id="", description="",
-            network_id="n1",
+            network_id="n1", binding_vif_details={"port_filter": True},
         )  # fmt: skip
         self.compute = self.network = self.image = self
         self.made: list[dict[str, Any]] = []
@@ -59,8 +62,8 @@ class Cloud:
         )  # fmt: skip
 
 
-def launch(cloud: Cloud, wanted: WantedServer = WANTED) -> servers.MadeServer:
-    return servers.ensure(cloud, wanted, lambda words: None, WAITS)  # type: ignore[arg-type]
+def launch(cloud: Cloud, wanted: WantedServer = WANTED, dialect: Dialect | None = None) -> servers.MadeServer:
+    return servers.ensure(cloud, wanted, lambda words: None, dialect or Ml2(), WAITS)  # type: ignore[arg-type]
 
 
 def test_launch_ends_when_vm_and_port_are_active() -> None:
@@ -72,6 +75,19 @@ def test_launch_ends_when_vm_and_port_are_active() -> None:
 def test_active_vm_whose_port_is_down_is_an_error() -> None:
     with pytest.raises(ServerError, match="is ACTIVE, but its port is DOWN"):
         launch(Cloud("ACTIVE", port_status="DOWN"))
+
+
+def test_port_of_contrail_is_ready_when_a_vm_has_it() -> None:
+    cloud = Cloud("ACTIVE", port_status="ACTIVE")
+    cloud.port.binding_vif_details = {"port_filter": True, "vlan": "0"}
+    assert launch(cloud, dialect=Contrail()).host == "compute1"
+
+
+def test_port_of_contrail_without_a_vlan_gets_no_vm() -> None:
+    cloud = Cloud("ACTIVE")
+    with pytest.raises(CloudError, match="made while its network had none"):
+        launch(cloud, dialect=Contrail())
+    assert cloud.made == []
 
 
 def test_vm_that_nova_gives_up_is_told_with_its_fault() -> None:

@@ -13,6 +13,7 @@ from conftest import CHECKOUT, FAB
 from openstack.connection import Connection
 
 from sriov.cloud import networks, ports, session, wanted
+from sriov.cloud.dialects.ml2 import Ml2
 from sriov.cloud.wanted import WantedNetwork
 from sriov.errors import CloudError, UsageError
 from sriov.testbed import load
@@ -21,6 +22,7 @@ BED = """
 from fabric.api import env
 host1 = 'root@127.0.0.1'
 env.roledefs = {'all': [host1], 'openstack': [host1], 'compute': [host1]}
+env.network_backend = 'ml2'
 env.sriov = {host1: [{'interface': 'eth0', 'VF': 7, 'physnets': ['physnet1', 'physnet2']}]}
 """
 NETWORK = "create_sriov_network:vn1,physnet1,100,10.1.0.0/24"
@@ -79,24 +81,24 @@ def test_network_is_made_once_and_found_the_second_time(cloud: StandIn, caller: 
 def test_network_that_an_interrupted_call_left_without_subnet_gets_it(
     cloud: StandIn, caller: Caller, login: Connection
 ) -> None:
-    networks.ensure(login, network(caller.bed))
+    networks.ensure(login, network(caller.bed), Ml2())
     cloud.made("subnets").clear()
-    assert networks.ensure(login, network(caller.bed)).made == ("subnet",)
+    assert networks.ensure(login, network(caller.bed), Ml2()).made == ("subnet",)
     assert len(cloud.made("networks")) == 1
 
 
 def test_network_of_the_name_but_different_is_an_error_with_each_difference(caller: Caller, login: Connection) -> None:
-    networks.ensure(login, network(caller.bed))
+    networks.ensure(login, network(caller.bed), Ml2())
     with pytest.raises(CloudError) as told:
-        networks.ensure(login, network(caller.bed, "vn1", "physnet2", "101", "10.2.0.0/24"))
+        networks.ensure(login, network(caller.bed, "vn1", "physnet2", "101", "10.2.0.0/24"), Ml2())
     for words in ("physnet1, wanted physnet2", "100, wanted 101", "10.1.0.0/24, wanted 10.2.0.0/24"):
         assert words in str(told.value)
 
 
 def test_port_is_direct_trusted_and_found_the_second_time(cloud: StandIn, caller: Caller, login: Connection) -> None:
-    networks.ensure(login, network(caller.bed))
+    networks.ensure(login, network(caller.bed), Ml2())
     asked = wanted.port("vn1", "port1", "10.1.0.9", "52-54-00-AA-00-01", is_trusted=True)
-    assert [ports.ensure(login, asked).made for _ in range(2)] == [True, False]
+    assert [ports.ensure(login, asked, Ml2()).made for _ in range(2)] == [True, False]
     (port,) = cloud.made("ports")
     assert port["binding:vnic_type"] == "direct"
     assert port["binding:profile"] == {"trusted": "true"}
@@ -105,26 +107,26 @@ def test_port_is_direct_trusted_and_found_the_second_time(cloud: StandIn, caller
 
 
 def test_port_of_the_name_but_not_trusted_is_an_error(caller: Caller, login: Connection) -> None:
-    networks.ensure(login, network(caller.bed))
-    ports.ensure(login, wanted.port("vn1", "port1"))
+    networks.ensure(login, network(caller.bed), Ml2())
+    ports.ensure(login, wanted.port("vn1", "port1"), Ml2())
     with pytest.raises(CloudError, match="trusted is False, wanted True"):
-        ports.ensure(login, wanted.port("vn1", "port1", is_trusted=True))
+        ports.ensure(login, wanted.port("vn1", "port1", is_trusted=True), Ml2())
 
 
 def test_port_address_outside_the_subnet_is_told_with_the_subnets(
     cloud: StandIn, caller: Caller, login: Connection
 ) -> None:
-    networks.ensure(login, network(caller.bed))
+    networks.ensure(login, network(caller.bed), Ml2())
     with pytest.raises(CloudError, match=r"its subnets are: 10\.1\.0\.0/24"):
-        ports.ensure(login, wanted.port("vn1", "port1", "10.9.0.9"))
+        ports.ensure(login, wanted.port("vn1", "port1", "10.9.0.9"), Ml2())
     assert cloud.made("ports") == []
 
 
 def test_bound_reads_binding_and_segment(cloud: StandIn, caller: Caller, login: Connection) -> None:
-    networks.ensure(login, network(caller.bed))
-    ports.ensure(login, wanted.port("vn1", "port1"))
+    networks.ensure(login, network(caller.bed), Ml2())
+    ports.ensure(login, wanted.port("vn1", "port1"), Ml2())
     cloud.made("ports")[0].update({"device_id": "vm", "binding:vif_type": "binding_failed", "binding:host_id": "c1"})
-    bound = ports.bound(login, "port1")
+    bound = ports.bound(login, "port1", Ml2())
     assert (bound.vif_type, bound.host, bound.physnet, bound.vlan) == ("binding_failed", "c1", "physnet1", 100)
 
 
@@ -189,7 +191,7 @@ def test_api_error_is_one_message_with_its_act(
 ) -> None:
     cloud.refuse["networks"] = (status, message)
     with pytest.raises(CloudError) as told:
-        networks.ensure(login, network(caller.bed))
+        networks.ensure(login, network(caller.bed), Ml2())
     assert words in str(told.value)
 
 

@@ -25,7 +25,16 @@ SOURCES = (
     "sriov", "fabfile", "templates", "testbeds", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE",
     "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "constraints.txt",
 )  # fmt: skip
-TASKS = ("setup_all", "add_vrouter_node", "setup_openstack_node", "plan", "verify", "status", "discover")
+TASKS = (
+    "setup_all",
+    "add_vrouter_node",
+    "setup_openstack_node",
+    "setup_sriov_node",
+    "plan",
+    "verify",
+    "status",
+    "discover",
+)
 LOADS = (
     "from sriov import layout, testbed\n"
     "for path in sorted(layout.testbeds().glob('*.*')): print(path.name, len(testbed.load(path).hosts))\n"

@@ -37,6 +37,18 @@ def host(line: str, cpu: str = "amd", family: str = "debian", running: str | Non
     )
 
 
+def test_group_that_a_port_shares_with_its_vfs_is_named_with_the_setting() -> None:
+    facts = host("intel_iommu=on iommu=pt", "intel")
+    made = plan.make(request(ETH0), facts._replace(ports=(facts.ports[0]._replace(shared_group="14"),)))
+    [problem] = made.blocked
+    assert (problem.id, "group (14)" in problem.message, "ACS in the BIOS" in problem.hint) == (
+        "shared-iommu-group",
+        True,
+        True,
+    )
+    assert not made.changes
+
+
 @pytest.mark.parametrize("family", ["debian", "rhel"])
 @pytest.mark.parametrize(
     ("cpu", "line"),

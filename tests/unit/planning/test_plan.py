@@ -8,7 +8,7 @@ import pytest
 from planned_host import BARE, ETH0, NOVA_CONF, VFS, converged, request
 
 from sriov.facts.model import Facts, Holder, HolderKind, Unit
-from sriov.model import Role
+from sriov.model import ML2, Role
 from sriov.planning import plan
 from sriov.resources import kernel_arguments
 from sriov.resources.contract import Command, RebootState, RemoveFile
@@ -101,3 +101,34 @@ def test_ledger_of_grubby_goes_last() -> None:
     found = BARE._replace(tools=frozenset({"grubby"}), files={NOVA_CONF: b"", **entry, **ledger})
     (change,) = (change for change in plan.make(request(), found).changes if change.target == "boot entries")
     assert [type(step) for step in change.steps] == [Command, RemoveFile]
+
+
+ML2_SERVER = {
+    "/etc/neutron/neutron.conf": b"[ml2]\nmechanism_drivers = openvswitch\n",
+    "/etc/neutron/plugins/ml2/ml2_conf.ini": b"[ml2]\n",
+}
+SERVICES = ("nova-compute", "nova-scheduler", "neutron-server")
+WHOLE = BARE._replace(
+    files={**BARE.files, **ML2_SERVER},
+    units=tuple(Unit(name, True, "active", "enabled", started_at=10.0) for name in SERVICES),
+)
+
+
+@pytest.mark.parametrize(
+    ("of_host", "of_call", "kept"),
+    [
+        ((Role.COMPUTE, Role.OPENSTACK), (Role.OPENSTACK,), ["/etc/neutron/neutron.conf", NOVA_CONF]),
+        ((Role.COMPUTE, Role.OPENSTACK), (Role.COMPUTE, Role.OPENSTACK), []),
+        ((Role.OPENSTACK,), (Role.OPENSTACK,), []),
+    ],
+)
+def test_file_that_the_other_side_of_the_host_reads_keeps_its_time(
+    of_host: tuple[Role, ...], of_call: tuple[Role, ...], kept: list[str]
+) -> None:
+    asked = request(ETH0, roles=frozenset(of_host))
+    asked = asked._replace(testbed=asked.testbed._replace(network_backend=ML2), roles=frozenset(of_call))
+    steps = [step for change in plan.make(asked, WHOLE).changes for step in change.steps]
+    words = [step.words for step in steps if isinstance(step, Command)]
+    assert [path for name, path, *_ in words if name == "keep_time"] == kept
+    for name, path, *_ in words:  # its own service has read it by then
+        assert name != "keep_time" or ("restart", "neutron-server" if "neutron" in path else "nova-scheduler") in words

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from shells import SHELLS, words_of
 
 from sriov import layout
 from sriov.facts.parser import sections
@@ -36,7 +37,7 @@ def header(request: Request) -> dict[str, str]:
 def looked(shell: str, **values: str) -> Iterator[tuple[str, str, bytes]]:
     """The sections that the fixed text prints of this very machine, with these variables and no others."""
     program = f"nonce=n\n{functions()}{assignments(**dict.fromkeys(header(COMPUTE), '') | values)}{text_of('probe.sh')}"
-    return sections(subprocess.run([shell, "-c", program], capture_output=True, check=True).stdout, "n")
+    return sections(subprocess.run([*words_of(shell), "-c", program], capture_output=True, check=True).stdout, "n")
 
 
 def test_header_sets_the_variables_that_the_text_names() -> None:
@@ -51,6 +52,7 @@ def test_header_says_what_a_compute_host_is_asked() -> None:
     assert found["own_units"] == "/etc/systemd/system/sriov-vfs-*.service"
     assert {"/etc/nova/nova.conf", "/etc/nova/nova-compute.conf.d/*.conf"} < set(found["files"].split())
     assert found["tools"] == "update-grub grubby"
+    assert "pcie_aspm" not in found["values"], "no change depends on it"
     assert (found["compute"], found["all_ports"], found["own_lock"], found["manifest"]) == ("yes", "", "", "")
 
 
@@ -58,7 +60,7 @@ def test_header_of_a_discovery_asks_for_ports_alone() -> None:
     found = header(COMPUTE._replace(roles=frozenset(), all_ports=True))
     assert {name: value for name, value in found.items() if value and name not in ("limit", "needed")} == {
         "all_ports": "yes",
-        "values": "/var/lib/sriov/version",
+        "values": "/var/lib/sriov/version /sys/module/pcie_aspm/parameters/policy",
     }
 
 
@@ -87,6 +89,23 @@ def test_values_are_read_where_they_are_asked_for(shell: str, tmp_path: Path) ->
     lines = [line for line in found["host"].decode().splitlines() if line.startswith("value=")]
     assert lines == [f"value={tmp_path}/hugepages-1G/nr 8", f"value={tmp_path}/hugepages-2M/nr "]
     assert list(found) == ["host", "end"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("group_of_vf", "said"), [("7", ["group_shared=7"]), ("8", []), ("", [])])
+def test_group_that_a_port_shares_with_its_vfs_is_told(
+    shell: str, group_of_vf: str, said: list[str], tmp_path: Path
+) -> None:
+    for name, group in (("pf", "7"), ("vf", group_of_vf)):
+        (tmp_path / name).mkdir()
+        (tmp_path / "groups" / group).mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / "iommu_group").symlink_to(tmp_path / "groups" / group if group else "nowhere")
+    (tmp_path / "pf/vendor").write_text("0x8086\n")
+    (tmp_path / "pf/virtfn0").symlink_to(tmp_path / "vf")
+    (tmp_path / "net/eth0").mkdir(parents=True)
+    (tmp_path / "net/eth0/device").symlink_to(tmp_path / "pf")
+    found = {name: content for name, _, content in looked(shell, net=f"{tmp_path}/net", all_ports="yes")}
+    assert [line for line in found["port"].decode().splitlines() if line.startswith("group_")][1:] == said
 
 
 def test_what_is_not_asked_for_is_not_told() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from sriov.simulation.spec import Nic
+from sriov.simulation.spec import Cpu, Nic
 from sriov.simulation.sysfs import BlockedError, Sysfs, vf_address
 from sriov.simulation.sysfs.huge_pages import reserved
 from sriov.simulation.sysfs.numvfs_table import NUMVFS_WRITES, NumvfsWrite
 
 NUMVFS = "class/net/eth0/device/sriov_numvfs"
+ASPM = "/sys/module/pcie_aspm/parameters/policy"
+POLICIES = ("default", "performance", "powersave", "powersupersave")
 
 
 def plugged(*nics: Nic, passthrough: bool = False) -> Sysfs:
@@ -133,9 +136,16 @@ def test_sysfs_card_without_capability_has_no_sriov_files() -> None:
 
 def test_sysfs_without_iommu_has_neither_groups_nor_table() -> None:
     sysfs = Sysfs((Nic(),), iommu=False)
-    for path in ("firmware/acpi/tables/DMAR", "kernel/iommu_groups/0"):
+    for path in ("firmware/acpi/tables/DMAR", "kernel/iommu_groups/0", "class/iommu/dmar0"):
         with pytest.raises(OSError, match="No such file"):
             sysfs.root.find(path)
+
+
+@pytest.mark.parametrize(("cpu", "unit"), [("intel", "dmar0"), ("amd", "ivhd0"), ("arm", "smmu3.0x0000000002b40000")])
+def test_sysfs_names_the_unit_of_the_iommu(cpu: Cpu, unit: str) -> None:
+    sysfs = Sysfs((Nic(),), cpu)
+    assert sysfs.root.resolve(f"class/iommu/{unit}").endswith(f"iommu/{unit}")
+    assert sysfs.read("bus/pci/devices/0000:01:00.0/ari_enabled") == "1\n"
 
 
 @pytest.mark.parametrize(
@@ -157,3 +167,32 @@ def test_huge_pages_are_reserved_as_told_and_as_far_as_memory_goes(
 def test_huge_pages_stand_in_sysfs() -> None:
     sysfs = Sysfs((), huge_pages={2048: 64})
     assert sysfs.read("kernel/mm/hugepages/hugepages-2048kB/nr_hugepages") == "64\n"
+
+
+def test_sysfs_vfs_without_acs_share_the_group_of_their_port_and_leave_it_to_it() -> None:
+    sysfs = plugged(Nic(acs=False), Nic("eth1", "0000:02:00.0"))
+    sysfs.write(NUMVFS, b"2")
+    groups = {pci: sysfs.bus.iommu_group(pci) for pci in ("0000:01:00.0", "0000:01:10.2", "0000:02:00.0")}
+    assert list(groups.values()) == ["0", "0", "1"]
+    sysfs.write(NUMVFS, b"0")
+    assert sysfs.read("bus/pci/devices/0000:01:00.0/iommu_group/type") == "DMA-FQ\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "chosen"),
+    [
+        ("quiet", "default"),
+        ("pcie_aspm.policy=powersave pcie_aspm.policy=performance", "performance"),
+        ("pcie_aspm=force pcie_aspm.policy=none", "default"),
+        ("pcie_aspm.policy=performance pcie_aspm=off", "default"),
+    ],
+)
+def test_policy_of_aspm_is_that_of_the_command_line(line: str, chosen: str) -> None:
+    words = Sysfs((), cmdline=line).read(ASPM.removeprefix("/sys/")).split(" ")
+    assert words == [*(f"[{name}]" if name == chosen else name for name in POLICIES), "\n"]
+
+
+@pytest.mark.skipif(not Path(ASPM).exists(), reason="this kernel was built without ASPM, or shows no /sys here")
+def test_policy_of_aspm_reads_as_that_of_this_kernel() -> None:
+    shown = Path(ASPM).read_text()
+    assert shown == Sysfs((), cmdline=f"pcie_aspm.policy={shown.split('[')[1].split(']')[0]}").read(ASPM[5:])

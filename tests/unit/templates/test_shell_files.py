@@ -83,6 +83,29 @@ def test_file_takes_its_place_with_every_byte_and_its_mode(shell: str, tmp_path:
     assert (kept / "attempt").read_bytes() == b""
 
 
+@pytest.mark.parametrize(
+    ("meanwhile", "is_kept"),
+    [
+        (":", True),
+        ("echo hand >{path}", False),
+        ("mkdir -p $restarts_due; : >$restarts_due/nova-compute", False),
+        ("touch -d '2999-01-01' {copy}", False),
+    ],
+    ids=["written", "changed since", "another restart to come", "an old time that is yet to come"],
+)
+def test_file_that_concerns_no_one_else_is_as_old_as_before(
+    shell: str, tmp_path: Path, meanwhile: str, is_kept: bool
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    os.utime(path, ns=(10**18, 10**18 + 123456789))
+    words = meanwhile.format(path=path, copy=tmp_path / "runs/r1/0")
+    steps = f"write_file {path} {sum_of(b'old')}\n{words}\nkeep_time {path} {sum_of(b'new')}\ntidy\n"
+    ended = attempt(shell, tmp_path, stage(path, b"old", b"new"), b"settle", after=steps)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+    assert (path.stat().st_mtime_ns == 10**18 + 123456789) is is_kept
+
+
 def test_file_that_changed_since_it_was_read_stops_the_staging(shell: str, tmp_path: Path) -> None:
     path, other = tmp_path / "a", tmp_path / "b"
     path.write_bytes(b"by hand")

@@ -259,6 +259,17 @@ write_file() {
     [ "$2" != - ] || ! command -v restorecon >/dev/null || restorecon -- "$path"
 }
 
+keep_time() {
+    for f in "$restarts_due"/*; do [ ! -e "$f" ] || return 0; done
+    place "$1"
+    is "$path" "$2" || return 0
+    while read -r kept _ _ target; do
+        if [ "$target" = "$1" ] && [ "$kept" -ge "$first" ] && [ ! "$run/$kept" -nt "$path" ]; then
+            touch -c -r "$run/$kept" -- "$path" || return 0
+        fi
+    done <"$run/manifest"
+}
+
 remove_file() {
     is "$1" "$2" || fail file-changed "$1 was changed since it was read; it was not removed. Run again"
     rm -f -- "$1" || fail file-unwritable "cannot remove $1"
@@ -501,6 +512,10 @@ port() {
     target "$d/driver"
     printf 'driver=%s\n' "$v"
     [ ! -e "$d/iommu_group" ] || printf 'group=yes\n'
+    if [ "$d/iommu_group" -ef "$d/virtfn0/iommu_group" ]; then
+        target "$d/iommu_group"
+        printf 'group_shared=%s\n' "$v"
+    fi
     [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
     value "$state/writing.$pci"
     if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi

@@ -101,7 +101,7 @@ compute=''
 files=''
 units=''
 own_units=''
-values=/var/lib/sriov/version
+values='/var/lib/sriov/version /sys/module/pcie_aspm/parameters/policy'
 tools=''
 needed='cp flock head mv readlink setsid sha256sum stat sync tail timeout wc'
 limit=8388608
@@ -160,6 +160,10 @@ port() {
     target "$d/driver"
     printf 'driver=%s\n' "$v"
     [ ! -e "$d/iommu_group" ] || printf 'group=yes\n'
+    if [ "$d/iommu_group" -ef "$d/virtfn0/iommu_group" ]; then
+        target "$d/iommu_group"
+        printf 'group_shared=%s\n' "$v"
+    fi
     [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
     value "$state/writing.$pci"
     if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi

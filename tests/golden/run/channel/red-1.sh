@@ -160,6 +160,10 @@ port() {
     target "$d/driver"
     printf 'driver=%s\n' "$v"
     [ ! -e "$d/iommu_group" ] || printf 'group=yes\n'
+    if [ "$d/iommu_group" -ef "$d/virtfn0/iommu_group" ]; then
+        target "$d/iommu_group"
+        printf 'group_shared=%s\n' "$v"
+    fi
     [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
     value "$state/writing.$pci"
     if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi

@@ -101,7 +101,7 @@ compute=yes
 files='/var/lib/sriov/restarts-due/* /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/loader/entries/*.conf /boot/grub2/grubenv /boot/grub/grubenv /etc/default/grub /etc/default/grub.d/zz-sriov.cfg /var/lib/sriov/rebooted /var/lib/sriov/grubby /etc/systemd/system/sriov-vfs-*.service /etc/systemd/system/sriov-vfs.sh /etc/nova/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-compute.conf.d/*.conf'
 units='nova-compute.service openstack-nova-compute.service'
 own_units='/etc/systemd/system/sriov-vfs-*.service'
-values=/var/lib/sriov/version
+values='/var/lib/sriov/version /sys/module/pcie_aspm/parameters/policy'
 tools='update-grub grubby'
 needed='cp flock head mv readlink setsid sha256sum stat sync tail timeout wc'
 limit=8388608
@@ -160,6 +160,10 @@ port() {
     target "$d/driver"
     printf 'driver=%s\n' "$v"
     [ ! -e "$d/iommu_group" ] || printf 'group=yes\n'
+    if [ "$d/iommu_group" -ef "$d/virtfn0/iommu_group" ]; then
+        target "$d/iommu_group"
+        printf 'group_shared=%s\n' "$v"
+    fi
     [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
     value "$state/writing.$pci"
     if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi
