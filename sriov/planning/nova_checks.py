@@ -16,7 +16,6 @@ from sriov.planning.reboots import Note
 from sriov.rendering.plain import text_of
 from sriov.rendering.quoting import Verbatim
 from sriov.resources.contract import Command
-from sriov.resources.nova_options import READERS, UNITS, read_by
 
 
 class NovaCheck(NamedTuple):
@@ -31,13 +30,12 @@ class NovaCheck(NamedTuple):
 def due(plan: Plan) -> tuple[NovaCheck, ...]:
     """The services to ask; none where no file of theirs changes or none is restarted."""
     staged = [(number, step.path) for number, (_, step) in enumerate(plan.steps) if not isinstance(step, Command)]
-    restarted = [step.words[1] for _, step in plan.steps if isinstance(step, Command) and step.words[0] == "restart"]
     found = []
-    for role, service in READERS.items():
-        concerned = [(number, path) for number, path in staged if read_by(service, path)]
-        units = [unit for unit in restarted if unit in UNITS[role]]
-        if concerned and units:
-            found.append(NovaCheck(service, units[0], concerned[0][0], tuple(path for _, path in concerned)))
+    for change in (change for change in plan.changes if change.loads is not None):
+        concerned = [(number, path) for number, path in staged if change.loads and path in change.loads.files]
+        if change.loads and concerned:
+            paths = tuple(path for _, path in concerned)
+            found.append(NovaCheck(change.loads.program, change.target, concerned[0][0], paths))
     return tuple(found)
 
 

@@ -27,7 +27,7 @@ class FreshService(NamedTuple):
     """A service that must run, and must have begun after its files and the VFs became what they are.
 
     `at_boot`: it must be enabled too. `shared`: those of `reads` that a service of this host reads too which the call
-    is not about, so that it will not be restarted.
+    is not about, so that it will not be restarted. `program`: what nova calls it, where it is nova's.
     """
 
     names: tuple[str, ...]
@@ -35,6 +35,7 @@ class FreshService(NamedTuple):
     watches_vfs: bool = False
     at_boot: bool = False
     shared: tuple[str, ...] = ()
+    program: str = ""
 
 
 Item = tuple[object, ...]
@@ -89,8 +90,18 @@ class Command(NamedTuple):
 Step = WriteFile | RemoveFile | RestoreFile | Command
 
 
+class Loads(NamedTuple):
+    """The configuration that a service of nova loads when it starts: `program` as nova calls it, and its files."""
+
+    program: str
+    files: tuple[str, ...]
+
+
 class Change(NamedTuple):
-    """One difference and how it is put right. `diff` holds lines of ours only, ready to print."""
+    """One difference and how it is put right. `diff` holds lines of ours only, ready to print.
+
+    `loads`: of the start of a service that can be asked before whether it would take its new files.
+    """
 
     resource: str
     target: str
@@ -99,6 +110,7 @@ class Change(NamedTuple):
     steps: tuple[Step, ...]
     effect: Effect = Effect.NONE
     diff: tuple[str, ...] = ()
+    loads: Loads | None = None
 
     def __str__(self) -> str:
         return f"{self.resource} {self.target}: {self.summary}"

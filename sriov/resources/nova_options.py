@@ -17,8 +17,8 @@ from sriov.formats.nova.releases import release_number
 from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
-from sriov.resources import nova_entries
 from sriov.resources.contract import Capability, Change, Effect, Item, Problem, Reads, Request, WriteFile
+from sriov.resources.notices import nova_entries
 from sriov.resources.vf_unit import touches_vfs
 
 NOVA_CONF = "/etc/nova/nova.conf"

@@ -27,7 +27,7 @@ def _fresh(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[
         names = UNITS[role]
         reads = tuple(path for path in (*facts.files, *touched) if read_by(reader, path))
         if is_concerned(request, facts, role) or is_restart_due(facts, names) or touched & {*reads}:
-            yield FreshService(names, reads, role is Role.COMPUTE, shared=_shared(request, reads))
+            yield FreshService(names, reads, role is Role.COMPUTE, shared=_shared(request, reads), program=reader)
 
 
 def _shared(request: Request, reads: tuple[str, ...]) -> tuple[str, ...]:

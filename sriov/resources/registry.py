@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from sriov.resources import (
-    file_owners,
     iommu,
     kernel_arguments,
     ml2_options,
     nova_options,
     nova_services,
-    service_environment,
     services,
     stated_arguments,
     virtual_functions,
 )
 from sriov.resources.contract import Capability, Reads, Request
+from sriov.resources.notices import file_owners, service_environment
 
 CAPABILITIES: tuple[Capability, ...] = (
     iommu.CAPABILITY,

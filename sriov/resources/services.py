@@ -15,6 +15,7 @@ from sriov.resources.contract import (
     Effect,
     FreshService,
     Item,
+    Loads,
     Problem,
     Request,
     Severity,
@@ -81,6 +82,7 @@ def _one(
             found=reason,
             steps=(Command(("restart", unit.name)), *_times_kept(item, earlier)),
             effect=Effect.RESTART,
+            loads=Loads(item.program, item.reads) if item.program else None,
         )
 
 

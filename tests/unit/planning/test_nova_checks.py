@@ -10,7 +10,7 @@ from sriov.model import Role
 from sriov.planning import nova_checks, plan, rollback, script
 from sriov.planning.nova_checks import NovaCheck
 from sriov.planning.plan import Plan
-from sriov.resources.contract import Change, Command, WriteFile
+from sriov.resources.contract import Change, Command, Loads, WriteFile
 
 SCHEDULER = Unit("nova-scheduler", True, "active", "enabled", started_at=10.0)
 
@@ -53,8 +53,10 @@ def test_service_is_not_asked_otherwise(facts: Facts) -> None:
 
 
 def test_service_whose_files_stay_is_not_asked() -> None:
-    steps = (WriteFile("/etc/nova/nova-compute.conf", "-", b""), Command(("restart", "nova-scheduler")))
-    assert nova_checks.due(Plan((Change("x", "x", "", "", steps),))) == ()
+    write = Change("x", "x", "", "", (WriteFile("/etc/nova/nova-compute.conf", "-", b""),))
+    loads = Loads("nova-scheduler", (NOVA_CONF,))
+    restart = Change("x", "nova-scheduler", "", "", (Command(("restart", "nova-scheduler")),), loads=loads)
+    assert nova_checks.due(Plan((write, restart))) == ()
 
 
 def test_rollback_asks_too() -> None:
