@@ -131,7 +131,7 @@ class CloudLogin(NamedTuple):
 class Testbed(NamedTuple):
     """A validated testbed. `hosts` holds the compute and openstack hosts only, in the order of the file.
 
-    `scheduler_filters`: the exact list wanted, or None to extend what each host has.
+    `scheduler_filters`: the exact list wanted, names and paths of classes, or None to extend what each host has.
     `vlan_ranges`: physical network -> its ranges (`100:199`), for ML2 only.
     `contrail_api`: URL of Contrail's api-server, empty: it is not asked. `contrail_register`: whether setup_all may
     write the pairs of physical network and interface into its virtual-router objects.

@@ -88,6 +88,10 @@ port() {
         printf 'group_shared=%s\n' "$v"
     fi
     [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
+    for f in "$d"/net/*; do
+        # representors
+        [ "$f" = "$d/net/$1" ] || [ ! -e "$f" ] || printf 'beside=%s\n' "${f##*/}"
+    done
     value "$state/writing.$pci"
     if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi
     count=0
@@ -96,6 +100,10 @@ port() {
         [ -n "$v" ] || continue
         vf=$v
         target "$f/driver"
+        # and the names of its network interfaces: nova's whitelist may go by them
+        for g in "$f"/net/*; do
+            [ ! -e "$g" ] || v="$v ${g##*/}"
+        done
         printf 'vf=%s %s %s\n' "${f##*/virtfn}" "$vf" "$v"
         count=$((count + 1))
     done
@@ -154,7 +162,7 @@ if [ -n "$files" ]; then
     read -r uptime rest </proc/uptime
     section "files $uptime"
     {
-        stat -L -c '%s %.Y %.Z %n' /proc/self/comm "$@" 2>/dev/null && section content &&
+        stat -L -c '%s %.Y %.Z %h %n' /proc/self/comm "$@" 2>/dev/null && section content &&
             { [ "$#" = 0 ] || head -q -c "$limit" -- "$@" 2>/dev/null; }
     } || for f; do
         # one of them cannot be read

@@ -38,6 +38,7 @@ env.accept_new_host_keys = False
 env.openstack_release = {compute3: 'wallaby'}
 
 # The exact list for nova-scheduler; without this key PciPassthroughFilter is added to what each host has.
+# A filter of your own by the path of its class: 'site_filters.HalfFull'.
 env.scheduler_filters = [
     'ComputeFilter', 'ComputeCapabilitiesFilter', 'ImagePropertiesFilter',
     'ServerGroupAntiAffinityFilter', 'ServerGroupAffinityFilter', 'PciPassthroughFilter',

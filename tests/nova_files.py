@@ -72,6 +72,8 @@ def nova_reads(files: tuple[ConfigFile, ...], release: int, reader: str) -> tupl
                 arguments += ["--config-file", str(path)]
         configuration = cfg.ConfigOpts()
         configuration(arguments, project="nova", default_config_dirs=[])
+        # its default differs from host to host: what is read for it is taken for the reference itself
+        configuration.register_opt(cfg.StrOpt("host", default="$$host"))
         values = []
         for group, option in registered(release):
             configuration.register_opt(option, group=None if group == "DEFAULT" else group)

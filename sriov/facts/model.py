@@ -53,18 +53,21 @@ class Holder(NamedTuple):
 
 
 class VirtualFunction(NamedTuple):
-    """A VF as seen. `holder` is None if it is not in use, or if that was not asked."""
+    """A VF as seen. `holder` is None if it is not in use, or if that was not asked. `interfaces` are the names of its
+    network interfaces; a VF that a guest has shows none."""
 
     index: int  # type: ignore[assignment] # hides the method of tuples
     pci_address: str
     driver: str = ""
     holder: Holder | None = None
+    interfaces: tuple[str, ...] = ()
 
 
 class Port(NamedTuple):
     """A PCI network port as seen. `total_vfs` is None without SR-IOV. `shared_group` is the number of its IOMMU group
     if its VFs are in that one too. `hung_writer` is the pid of a write to `sriov_numvfs` that the kernel has not
-    answered yet, 0 if there is none."""
+    answered yet, 0 if there is none. `beside` are further network interfaces of the same PCI function, such as
+    representors."""
 
     interface: str
     pci_address: str
@@ -82,6 +85,13 @@ class Port(NamedTuple):
     shared_group: str = ""
     hung_writer: int = 0
     vfs: tuple[VirtualFunction, ...] = ()
+    beside: tuple[str, ...] = ()
+
+    @property
+    def netdevs(self) -> tuple[tuple[str, str], ...]:
+        """Names of network interfaces of the port and of its VFs, each with the PCI address of its device."""
+        own = ((name, self.pci_address) for name in (self.interface, *self.beside))
+        return (*own, *((name, vf.pci_address) for vf in self.vfs for name in vf.interfaces))
 
     @property
     def num_vfs(self) -> int:
@@ -152,6 +162,8 @@ class Replaced(NamedTuple):
 class Facts(NamedTuple):
     """One look at a host. `files` are taken whole, by path; `changed` says when, in seconds since boot.
     `values` are the files of one line that a capability asked for: path -> line.
+    `hard_linked`: files that have other names too, and the number of all names. `oversized`: files that are too large
+    to be read to their end, and their bytes.
     `lock` says who is changing this host just now, and since when; empty: no run is.
     `counters` are those of VFs, where they were asked for. `netdevs`: all of a compute host; empty: not asked."""
 
@@ -170,6 +182,8 @@ class Facts(NamedTuple):
     values: Mapping[str, str] = {}
     unreadable: tuple[str, ...] = ()
     changed: Mapping[str, float] = {}
+    hard_linked: Mapping[str, int] = {}
+    oversized: Mapping[str, int] = {}
     units: tuple[Unit, ...] = ()
     other_setters: tuple[str, ...] = ()
     run_id: str = ""

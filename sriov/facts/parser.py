@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from sriov.errors import HostError, printable
 from sriov.facts.counters import PortCounters
@@ -93,6 +94,8 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         files={path: content for path, content in _files(found) if path not in unreadable},
         unreadable=unreadable,
         changed=_changed(found),
+        hard_linked={one.path: one.names for one in _table(found) if one.names > 1 and one.path != _PROC},
+        oversized=_oversized(found),
         units=tuple(_units(printable(_content(found, "units")))),
         other_setters=tuple(printable(_content(found, "setters")).split("\n"))
         if _content(found, "setters").strip()
@@ -179,14 +182,18 @@ def _port(interface: str, content: bytes) -> Port:
         shared_group=one.get("group_shared", ""),
         hung_writer=int(one.get("hung", 0)),
         vfs=tuple(sorted((_vf(line, holders) for line in lines.get("vf", ())), key=lambda vf: vf.index)),
+        beside=tuple(printable(name) for name in lines.get("beside", ())),
     )
 
 
 def _vf(line: str, holders: Mapping[str, str]) -> VirtualFunction:
-    index, address, driver = printable(line).split(" ", 2)
+    """`0 0000:01:10.0 igbvf eth0v0`: index, address, driver, and its network interfaces."""
+    index, address, driver, *interfaces = printable(line).split(" ")
     if not _PCI_ADDRESS.fullmatch(address):
         raise ValueError(address)
-    return VirtualFunction(int(index), address, driver, _holder(printable(holders.get(index, ""))))
+    return VirtualFunction(
+        int(index), address, driver, _holder(printable(holders.get(index, ""))), tuple(filter(None, interfaces))
+    )
 
 
 def _holder(words: str) -> Holder | None:
@@ -197,13 +204,30 @@ def _holder(words: str) -> Holder | None:
     return Holder(HolderKind.OTHER, words) if words else None
 
 
-def _table(found: list[tuple[str, str, bytes]]) -> Iterator[tuple[str, int, float, float]]:
-    """`1239 1763865000.2500000000 1763865000.2500000000 /etc/nova/nova.conf`: path, bytes, and in seconds since 1970
-    the last change of the content and of the inode."""
+class _Measured(NamedTuple):
+    """A file as `stat` tells it; times in seconds since 1970, of its content and of its inode."""
+
+    path: str
+    size: int
+    modified: float
+    inode: float
+    names: int
+
+
+def _table(found: list[tuple[str, str, bytes]]) -> Iterator[_Measured]:
+    """`1239 1763865000.2500000000 1763865000.2500000000 1 /etc/nova/nova.conf`: the last number counts its names."""
     for line in printable(_content(found, "files")).split("\n"):
         if line:
-            size, modified, inode, path = line.split(" ", 3)
-            yield path, int(size), float(modified), float(inode)
+            numbers, slash, path = line.partition(" /")
+            size, modified, inode, *names = numbers.split(" ")
+            yield _Measured(slash[1:] + path, int(size), float(modified), float(inode), int(names[0]) if names else 1)
+
+
+def _oversized(found: list[tuple[str, str, bytes]]) -> dict[str, int]:
+    """Files that were not read to their end, and their bytes; of one that was read by itself only so much is known."""
+    measured = {one.path: one.size for one in _table(found) if one.size > FILE_LIMIT and one.path != _PROC}
+    by_itself = {path: len(text) for name, path, text in found if name == "file" and len(text) >= FILE_LIMIT}
+    return by_itself | measured
 
 
 def _files(found: list[tuple[str, str, bytes]]) -> Iterator[tuple[str, bytes]]:
@@ -215,10 +239,10 @@ def _files(found: list[tuple[str, str, bytes]]) -> Iterator[tuple[str, bytes]]:
 
 def _parted(found: list[tuple[str, str, bytes]], content: bytes) -> Iterator[tuple[str, bytes]]:
     at = 0
-    for path, size, _, _ in _table(found):
-        if path != _PROC:
-            yield path, content[at : at + min(size, FILE_LIMIT)]
-            at += min(size, FILE_LIMIT)
+    for one in _table(found):
+        if one.path != _PROC:
+            yield one.path, content[at : at + min(one.size, FILE_LIMIT)]
+            at += min(one.size, FILE_LIMIT)
     if at != len(content):
         raise _TornError
 
@@ -234,12 +258,12 @@ def _changed(found: list[tuple[str, str, bytes]]) -> dict[str, float]:
     for ever: there the inode's own time counts.
     """
     times = list(_table(found))
-    now = next((modified for path, _, modified, _ in times if path == _PROC), 0.0)
+    now = next((one.modified for one in times if one.path == _PROC), 0.0)
     uptime = next((float(argument) for name, argument, _ in found if name == "files"), 0.0)
     return {
-        path: (modified if modified <= now else inode) - now + uptime
-        for path, _, modified, inode in times
-        if path != _PROC
+        one.path: (one.modified if one.modified <= now else one.inode) - now + uptime
+        for one in times
+        if one.path != _PROC
     }
 
 

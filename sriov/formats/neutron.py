@@ -27,7 +27,7 @@ _TOPICS = {
     MAPPINGS: blocks.DEVICE_MAPPINGS,
     EXCLUDED: blocks.EXCLUDED_DEVICES,
 }
-_KEPT = {blocks.MECHANISM_DRIVERS: lambda block: blocks.list_without(block, DRIVER)}
+_KEPT = {blocks.MECHANISM_DRIVERS: lambda block: blocks.list_without(block, (DRIVER,))}
 Items = tuple[str, ...]
 Merge = Callable[[Items], Items]
 
@@ -110,7 +110,8 @@ def _edit(
     files: tuple[ConfigFile, ...], home: str, merges: dict[OptionName, Merge], any_bytes: bool
 ) -> tuple[ConfigFile, ...]:
     topics = frozenset(_TOPICS[name] for name in merges)
-    documents = [blocks.without(read(file.path, file.text, any_bytes=any_bytes), topics, _KEPT) for file in files]
+    before = [read(file.path, file.text, any_bytes=any_bytes) for file in files]
+    documents = [blocks.without(document, topics, _KEPT) for document in before]
     for name, merge in merges.items():
         setting = winning(tuple(documents), (name,))
         present = items(setting.option.value) if setting else ()
@@ -130,7 +131,10 @@ def _edit(
         else:
             place = next(number for number, document in enumerate(documents) if document.path == home)
             documents[place] = blocks.insert(documents[place], _TOPICS[name], name.section, body)
-    return tuple(file._replace(text=b"".join(document.lines)) for file, document in zip(files, documents, strict=True))
+    return tuple(
+        file if blocks.is_as_written(old, new) else file._replace(text=b"".join(new.lines))
+        for file, old, new in zip(files, before, documents, strict=True)
+    )
 
 
 def diff(before: ConfigFile, after: ConfigFile) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from sriov.resources.contract import (
     Request,
     is_restart_due,
 )
-from sriov.resources.nova_options import file_change, release_of
+from sriov.resources.nova_options import beside_change, file_change, release_of, too_large
 from sriov.resources.services import restarts
 
 _NAME = "ml2-options"
@@ -94,19 +94,23 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             due = (name for name in names if is_restart_due(facts, (name,)))
             yield from (FreshService((name,), _paths(role, facts)) for name in due)
             continue
+        paths = _paths(role, facts)
+        large = tuple(too_large(_NAME, facts, paths.__contains__))
+        if large:
+            yield from large
+            continue
         if _HOMES[role] not in facts.files:
             message, hint = "no such file, or it cannot be read", f"install {_PACKAGES[role]} on this host first"
             yield Problem("neutron-conf-missing", _NAME, _HOMES[role], message, hint)
             continue
-        reads = _paths(role, facts)
         if role is Role.COMPUTE:
             yield Ml2Options(agent=_agent(request, facts))
-            shared = _shared(request, facts, reads)
-            yield FreshService(_AGENT_UNITS, reads, watches_vfs=True, at_boot=True, shared=shared)
+            shared = _shared(request, facts, paths)
+            yield FreshService(_AGENT_UNITS, paths, watches_vfs=True, at_boot=True, shared=shared)
         else:
             yield Ml2Options(server=ServerWanted(_networks(request)))
-            shared = _shared(request, facts, reads)
-            yield from (FreshService(names, reads, shared=shared) for names in _server_units(facts))
+            shared = _shared(request, facts, paths)
+            yield from (FreshService(names, paths, shared=shared) for names in _server_units(facts))
 
 
 def _shared(request: Request, facts: Facts, reads: tuple[str, ...]) -> tuple[str, ...]:
@@ -171,6 +175,7 @@ def _changes(
         return
     for path, file in before.items():
         if file.text != after[path].text:
+            yield from beside_change(_NAME, facts, file)
             yield file_change(_NAME, file, after[path], diff(file, after[path]))
 
 

@@ -7,17 +7,20 @@ that would say too much (several physical networks, VFs that the host keeps) or 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sriov.errors import FormatError, SriovError
 from sriov.facts.model import Facts, checksum
+from sriov.facts.parser import FILE_LIMIT
 from sriov.formats.nova.edit import NovaWanted, diff, edit, reports_in_placement
 from sriov.formats.nova.releases import release_number
 from sriov.formats.nova.whitelist import DeviceSpec
+from sriov.formats.oslo import blocks
+from sriov.formats.oslo.document import read
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
-from sriov.resources.contract import Capability, Change, Effect, Item, Problem, Reads, Request, WriteFile
+from sriov.resources.contract import Capability, Change, Effect, Item, Problem, Reads, Request, Severity, WriteFile
 from sriov.resources.notices import nova_entries
 from sriov.resources.vf_unit import touches_vfs
 
@@ -95,6 +98,10 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             yield Problem(
                 "unreadable-file", _NAME, path, "the file cannot be read", "nova reads it: look at it on the host"
             )
+    large = tuple(too_large(_NAME, facts, lambda path: any(read_by(one, path) for one in _readers(request.roles))))
+    if large:
+        yield from large
+        return
     if NOVA_CONF not in facts.files:
         if NOVA_CONF in facts.unreadable:
             return
@@ -157,6 +164,7 @@ def _specs(pf: PhysicalFunction, facts: Facts, by_address: bool) -> Iterator[Dev
         covers=(port.pci_address, *(port.vf_address(index) for index in range(pf.num_vfs))),
         interface=port.interface,
         ids=(f"{port.vendor}:{port.device}", f"{port.vendor}:{port.vf_device}"),
+        netdevs=port.netdevs,
     )
     if len(pf.physnets) == 1 and not pf.exclude_vfs and not by_address:
         yield whole
@@ -189,8 +197,11 @@ def _changes(
         if item.wanted.device_specs is not None:
             vfs_change = any(map(touches_vfs, earlier))
             yield from nova_entries.problems(facts, edited.files, item.release, vfs_change=vfs_change)
+        for note in edited.notes:
+            yield Problem(note.id, _NAME, "nova's files", note.text, note.hint, Severity.WARNING)
         for before, after in zip(files, edited.files, strict=True):
             if before.text != after.text:
+                yield from beside_change(_NAME, facts, before)
                 yield file_change(_NAME, before, after, diff(before, after))
 
 
@@ -207,6 +218,51 @@ def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tupl
         effect=Effect.RESTART,
         diff=diff,
     )
+
+
+def too_large(resource: str, facts: Facts, is_read: Callable[[str], bool]) -> Iterator[Problem]:
+    """Files of the service that were not read to their end: what stands behind that is not known."""
+    for path, size in facts.oversized.items():
+        if is_read(path):
+            yield Problem(
+                "file-too-large",
+                resource,
+                path,
+                f"the file has {size:,} bytes or more, and this program reads files of up to {FILE_LIMIT:,} bytes",
+                "see what fills it (repeated sections, a log, comments); make it shorter, or move a part of it into a "
+                "file of the folder that the service reads too, such as /etc/nova/nova.conf.d, and run again",
+            )
+
+
+def beside_change(resource: str, facts: Facts, before: ConfigFile) -> Iterator[Problem]:
+    """Warnings that go with the change of a file."""
+    if names := facts.hard_linked.get(before.path, 0):
+        others = f"{names - 1} other {'name' if names == 2 else 'names'}"
+        yield Problem(
+            "hard-link",
+            resource,
+            before.path,
+            f"the file has {others} (hard links); the change gives this name a file of its own, and under "
+            f"{'that name' if names == 2 else 'those names'} the old content stays",
+            f"`find / -xdev -samefile {before.path}` lists them: link them again afterwards if they must be one file, "
+            "or use a symbolic link, which stays",
+            Severity.WARNING,
+        )
+    document = read(before.path, before.text, any_bytes=True)
+    for block in blocks.find(document.path, document.lines):
+        said = [number for number in block.others if document.lines[number].strip()]
+        if said:
+            count = len(said)
+            yield Problem(
+                "lines-in-our-block",
+                resource,
+                f"{before.path}:{said[0] + 1}",
+                f"{count} {'line' if count == 1 else 'lines'} that another program or user has put into our block "
+                f"{block.topic!r}; the block changes, so {'it moves' if count == 1 else 'they move'} behind its end, "
+                "unchanged and in the same section",
+                "nothing has to be done: the service reads the same options as before",
+                Severity.WARNING,
+            )
 
 
 CAPABILITY = Capability(_NAME, _reads, _desired, _changes)

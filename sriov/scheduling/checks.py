@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sriov.errors import FormatError, counted
 from sriov.facts.model import Facts, Holder, HolderKind, Unit
-from sriov.formats.nova import releases
+from sriov.formats.nova import filter_classes, releases
 from sriov.formats.nova.edit import Effective, effective
 from sriov.formats.nova.whitelist import Entry
 from sriov.model import Role
@@ -264,14 +264,29 @@ def _in_force(filters: int) -> str:
     return "1 filter is in force" if filters == 1 else f"{filters} filters are in force"
 
 
+def filters_have_classes(asked: Asked) -> Judgement:
+    """One name without a class keeps nova-scheduler from its next start. What a site's function returns is unknown."""
+    read, release = _effective(asked), nova_options.release_of(asked.request, asked.facts)
+    name = "each filter in force has a class"
+    if isinstance(read, str) or isinstance(release, Problem):
+        return holding(name, "this cannot be told", Mark.UNKNOWN)
+    lacking = filter_classes.lacking(read.filters, read.available, release)
+    refused = [reason for value in read.available if (reason := filter_classes.refusal(value, release))]
+    functions = filter_classes.functions(read.available, release)
+    if not refused and lacking and functions:
+        return holding(name, f"{functions[0]} may have {', '.join(lacking)}: this cannot be told", Mark.UNKNOWN)
+    found = refused[0] if refused else f"no available filter provides {', '.join(lacking)}"
+    remedy = "correct the line, or give the path of the class in env.scheduler_filters; `fab plan` names file and line"
+    is_whole = not refused and not lacking
+    return _step("filter-without-class", name, is_whole, "each of them is found" if is_whole else found, remedy)
+
+
 def filter_enabled(asked: Asked) -> Judgement:
     read = _effective(asked)
     filters = () if isinstance(read, str) else read.filters
-    classes = () if isinstance(read, str) else read.available
-    is_known = not classes or bool({*releases.ALL_FILTERS, releases.PCI_FILTER_CLASS}.intersection(classes))
-    found = f"in force are: {', '.join(filters)}" + ("" if is_known else "; available_filters leaves its class out")
+    found = f"in force are: {', '.join(filters)}"
     remedy = "fab setup_openstack_node; until then a VM may land where no VF is, and fail late"
-    is_enabled = releases.PCI_FILTER in filters and is_known
+    is_enabled = releases.PCI_FILTER in filters
     return _step("filter-not-enabled", f"{releases.PCI_FILTER} is enabled", is_enabled, found, remedy)
 
 
@@ -293,6 +308,7 @@ ON_COMPUTE: tuple[Judge, ...] = (
 ON_OPENSTACK: tuple[Judge, ...] = (
     scheduler_service,
     scheduler_readable,
+    filters_have_classes,
     filter_enabled,
     filter_read_by_service,
 )

@@ -12,7 +12,7 @@ from sriov.facts.model import Facts, Holder, Port, VirtualFunction
 from sriov.formats.nova.edit import effective
 from sriov.formats.nova.whitelist import Entry, entries_of
 from sriov.resources.contract import Problem, Request
-from sriov.resources.nova_options import COMPUTE, config_files, release_of
+from sriov.resources.nova_options import COMPUTE, config_files, read_by, release_of, too_large
 from sriov.scheduling import pci_rules
 from sriov.scheduling.pci_rules import Device, Hardware, Kind
 
@@ -51,6 +51,8 @@ def offer_of(request: Request, facts: Facts) -> Offer:
     release = release_of(request, facts)
     if isinstance(release, Problem):
         return Offer(found, refusal=release.message)
+    for large in too_large("whitelist", facts, lambda path: read_by(COMPUTE, path)):
+        return Offer(found, refusal=f"{large.target}: {large.message}")
     try:
         files = config_files(request, facts)
         values = effective(files, release, COMPUTE).whitelist
@@ -59,7 +61,7 @@ def offer_of(request: Request, facts: Facts) -> Offer:
     entries: list[Entry] = []
     for value in values:
         try:
-            entries += entries_of(value, release)[1]
+            entries += entries_of(value, release, str)[1]
         except ValueError as error:
             return Offer(found, refusal=f"the whitelist holds {error}")
     return Offer(found, tuple(entries))

@@ -1,117 +1,27 @@
-"""Which PCI devices nova gives to a port of vnic_type direct: the rules of its whitelist and of its pools. Pure.
+"""What nova's pools hold for ports of vnic_type direct. Pure.
 
-The rules are those of `nova/pci/devspec.py` (which entry takes a device), `nova/pci/stats.py` (what is in the pools
-and which pool serves a request) and `nova/network/neutron.py` (what a port asks for), as nova 34 has them; the
-tests hold them against nova's own code. Entries are JSON objects that `sriov.formats.nova_whitelist` has checked.
+Which entry takes a device is told by `sriov.formats.nova.devices`. The rules here are those of `nova/pci/stats.py`
+(what is in the pools and which pool serves a request) and `nova/network/neutron.py` (what a port asks for), as nova 34
+has them; the tests hold them against nova's own code.
 """
 
 from __future__ import annotations
 
-import enum
-import string
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-from sriov.formats.nova.whitelist import Entry, address_patterns, identity_patterns
+from sriov.formats.nova.devices import (
+    Device,
+    Hardware,
+    Kind,
+    first_match,
+    is_set,
+    matches,
+    serves,
+    suits_direct_port,
+)
+from sriov.formats.nova.whitelist import Entry
 
-_TRUE = frozenset(("1", "t", "true", "on", "y", "yes"))  # oslo_utils.strutils.bool_from_string
-
-
-class Kind(enum.Enum):
-    """What a device is to nova (`nova.objects.fields.PciDeviceType`)."""
-
-    PHYSICAL = "type-PF"  # has an SR-IOV capability, with or without VFs
-    VIRTUAL = "type-VF"
-    PLAIN = "type-PCI"
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A PCI function: address `0000:01:10.0`, vendor `8086` and product `10ca` in lower case; `parent` of a VF only."""
-
-    address: str
-    vendor: str
-    product: str
-    kind: Kind
-    parent: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Hardware:
-    """The devices of a host in nova's order, and which of them a network interface's name stands for.
-
-    An interface that stands for no PCI device (a bond, a bridge) is not in `names`.
-    """
-
-    devices: tuple[Device, ...] = ()
-    names: Mapping[str, str] = field(default_factory=dict)
-
-    def device(self, address: str) -> Device | None:
-        return next((device for device in self.devices if device.address == address), None)
-
-    def is_physical(self, address: str) -> bool:
-        found = self.device(address)
-        return found is not None and found.kind is Kind.PHYSICAL
-
-
-def first_match(hardware: Hardware, entries: Sequence[Entry], device: Device) -> int | None:
-    """Position of the entry that takes the device: the first that matches; None if none does."""
-    return next((number for number, entry in enumerate(entries) if matches(hardware, entry, device)), None)
-
-
-def matches(hardware: Hardware, entry: Entry, device: Device) -> bool:
-    """Whether nova may take the entry for the device, entries before it aside.
-
-    An entry for a physical function, by name or by address, also stands for its VFs. `remote_managed` devices are
-    told by a serial number in their vital product data, which cards without a processor of their own do not have.
-    """
-    vendor, product = identity_patterns(entry)
-    if not vendor.match(device.vendor) or not product.match(device.product):
-        return False
-    if is_set(entry, "remote_managed"):
-        return False
-    if devname := entry.get("devname"):
-        address = hardware.names.get(str(devname), "")
-        return bool(address) and (
-            device.address == address or (device.parent == address and hardware.is_physical(address))
-        )
-    if device.parent and _names_physical(hardware, entry) and _has_address(entry, device.parent):
-        return True
-    return _has_address(entry, device.address)
-
-
-def is_set(entry: Entry, tag: str) -> bool:
-    return str(entry.get(tag, "")).strip().lower() in _TRUE
-
-
-def _has_address(entry: Entry, address: str) -> bool:
-    parts = address.replace(".", ":").split(":")
-    return all(pattern.match(part) for pattern, part in zip(address_patterns(entry), parts, strict=True))
-
-
-def _names_physical(hardware: Hardware, entry: Entry) -> bool:
-    """Whether the entry's address is written out, without "any", and is that of a physical function."""
-    address = entry.get("address")
-    if isinstance(address, Mapping):
-        parts = [str(address.get(key, ".*")) for key in ("domain", "bus", "slot", "function")]
-        if not all(character in string.hexdigits for part in parts for character in part):
-            return False
-        return hardware.is_physical(f"{parts[0]}:{parts[1]}:{parts[2]}.{parts[3]}")
-    return any(
-        device.kind is Kind.PHYSICAL and _is_exactly(str(address or ""), device.address) for device in hardware.devices
-    )
-
-
-def _is_exactly(written: str, address: str) -> bool:
-    """`1:0.0` leaves the domain open: nova fills it with "any", so it names no single device."""
-    fields, _, function = written.partition(".")
-    parts = [part.strip() for part in (*fields.split(":"), function)]
-    wanted = address.replace(".", ":").split(":")
-    return (
-        len(parts) == len(wanted)
-        and all(part and part != "*" for part in parts)
-        and all(int(part, 16) == int(other, 16) for part, other in zip(parts, wanted, strict=True))
-    )
+__all__ = ["Device", "Hardware", "Kind", "first_match", "is_set", "matches", "serves", "serving"]
 
 
 def serving(hardware: Hardware, entries: Sequence[Entry], physnet: str) -> tuple[Device, ...]:
@@ -121,24 +31,5 @@ def serving(hardware: Hardware, entries: Sequence[Entry], physnet: str) -> tuple
         for device in hardware.devices
         if (number := first_match(hardware, entries, device)) is not None
         and serves(entries[number], physnet)
-        and _suits_direct_port(entries[number], device)
+        and suits_direct_port(entries[number], device.kind)
     )
-
-
-def _suits_direct_port(entry: Entry, device: Device) -> bool:
-    """A direct port asks for the tag `remote_managed` "false", which a pool of VFs has unless its entry says otherwise.
-
-    A card without SR-IOV has no such tag; an entry that gives it one offers the whole card.
-    """
-    if device.kind is Kind.PHYSICAL:
-        return False
-    tag = entry.get("remote_managed")
-    if tag is None:
-        return device.kind is Kind.VIRTUAL
-    return isinstance(tag, str) and tag.lower() == "false"
-
-
-def serves(entry: Entry, physnet: str) -> bool:
-    """Whether a device that the entry takes is for that physical network; upper and lower case are one to nova."""
-    name = entry.get("physical_network")
-    return isinstance(name, str) and name.lower() == physnet.lower()

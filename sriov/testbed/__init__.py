@@ -11,7 +11,8 @@ passwords       `env.passwords`, `env.password`
 network         `env.network_backend`, `env.vlan_ranges`
 contrail        `env.contrail_api`, `env.contrail_register`
 kernel_arguments   `env.kernel_arguments`
-settings        keys, release, filters, places of hosts in a Dask cluster, user and port for all hosts
+scheduler_filters  `env.scheduler_filters`
+settings        keys, release, places of hosts in a Dask cluster, user and port for all hosts
 cloud_login     the cloud's administrator
 """
 
@@ -28,6 +29,7 @@ from sriov.testbed.contrail import read_contrail
 from sriov.testbed.entries import read_sriov
 from sriov.testbed.passwords import read_passwords
 from sriov.testbed.readers import read_flag
+from sriov.testbed.scheduler_filters import read_scheduler_filters
 from sriov.testbed.sources.source import FaultList, Source, whole_file_error
 from sriov.testbed.wording import as_text, kind
 
@@ -74,7 +76,7 @@ def _assemble(source: Source) -> Testbed:
     testbed = Testbed(
         path=source.path,
         hosts=hosts,
-        scheduler_filters=settings.read_scheduler_filters(values, faults),
+        scheduler_filters=read_scheduler_filters(values, faults),
         key_filename=settings.read_key_filename(values, faults),
         accept_new_host_keys=read_flag(values, "accept_new_host_keys", faults),
         cloud_login=read_cloud_login(values, hosts, faults),

@@ -1,4 +1,4 @@
-"""What a testbed says beside roles and interfaces: keys, release, scheduler filters, workers, login defaults."""
+"""What a testbed says beside roles and interfaces: keys, release, workers, login defaults."""
 
 from __future__ import annotations
 
@@ -66,32 +66,6 @@ def _release(value: object, at: Keys, faults: FaultList) -> int | None:
     except ValueError:  # of int and str, for more than 4300 digits
         faults.note("unknown-release", at, f"{shown(value)} has too many digits for a release", _RELEASE)
     return None
-
-
-def read_scheduler_filters(values: Mapping[str, object], faults: FaultList) -> tuple[str, ...] | None:
-    """The exact list wanted, None if the testbed leaves it to what each host has."""
-    value, at = values.get("scheduler_filters"), ("scheduler_filters",)
-    if value is None:
-        return None
-    if not isinstance(value, list | tuple):
-        faults.note(
-            "wrong-type", at, f"is {kind(value)}, not a list", "write ['ComputeFilter', 'PciPassthroughFilter']"
-        )
-        return None
-    for index, name in enumerate(value):
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name):
-            faults.note(
-                "invalid-filter",
-                (*at, index),
-                f"{shown(name)} is not the name of a filter",
-                "write it such as 'ComputeFilter'",
-            )
-        elif name in value[:index]:
-            faults.note("duplicate-name", (*at, index), f"{name} appears twice", "name each filter once")
-    if "PciPassthroughFilter" not in value:
-        hint = "add it, or omit the key to extend what each host has"
-        faults.note("missing-pci-filter", at, "lacks PciPassthroughFilter, which SR-IOV needs", hint)
-    return tuple(name for name in value if isinstance(name, str))
 
 
 def read_worker_resources(values: Mapping[str, object], hosts: frozenset[str], faults: FaultList) -> dict[str, str]:

@@ -1,6 +1,7 @@
-"""Stand-in for placement inside a container: as much of its API as nova-scheduler and nova-compute need to start.
+"""Stand-in for placement inside a container: as much of its API as nova's services need to start, and to choose a host.
 
-It remembers resource providers and their inventories and judges nothing. Runs under the container's own Python.
+It remembers resource providers and their inventories and judges nothing: each provider is a candidate for every VM.
+Runs under the container's own Python.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ def answer(method: str, path: str, body: Document) -> tuple[int, Document]:
     words = path.strip("/").split("/")
     if words == [""]:
         return 200, VERSIONS
+    if words[0] == "allocation_candidates":
+        return 200, candidates()
+    if words[0] == "allocations" and method == "GET":
+        return 200, {"allocations": {}}
     if words[0] != "resource_providers":
         return (204, {}) if method == "PUT" else (200, {"traits": [], "resource_classes": []})
     if len(words) == 1:
@@ -46,6 +51,17 @@ def answer(method: str, path: str, body: Document) -> tuple[int, Document]:
         parts[place] = body
     found = {kind: EMPTY.get(kind, {})} | parts.get(place, {})
     return 200, found | {"resource_provider_generation": provider["generation"]}
+
+
+def candidates() -> Document:
+    """Any provider can take a VM of 1 CPU."""
+    summary: Document = {"resources": {"VCPU": {"capacity": 8, "used": 0}}, "traits": [], "parent_provider_uuid": None}
+    return {
+        "allocation_requests": [
+            {"allocations": {uuid: {"resources": {"VCPU": 1}}}, "mappings": {"": [uuid]}} for uuid in providers
+        ],
+        "provider_summaries": {uuid: summary | {"root_provider_uuid": uuid} for uuid in providers},
+    }
 
 
 class Handler(BaseHTTPRequestHandler):

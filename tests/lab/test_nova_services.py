@@ -45,6 +45,27 @@ enabled = CONF.filter_scheduler.enabled_filters
 assert set(enabled) <= known, set(enabled) - known
 print(json.dumps({"specs": [json.loads(spec) for spec in CONF.pci.device_spec], "filters": enabled}))
 """
+# nova-conductor's question to the running nova-scheduler, over the message bus, by nova's own code.
+CHOOSE = """
+import uuid
+from nova import config, context, exception, objects
+config.parse_args(["nova", "--config-file=/etc/nova/nova.conf"])
+objects.register_all()
+from nova.scheduler.client import query
+asked, vm = context.get_admin_context(), str(uuid.uuid4())
+asked.project_id = asked.user_id = uuid.uuid4().hex
+flavor = objects.Flavor(id=1, flavorid="1", name="one", vcpus=1, memory_mb=64, root_gb=0, ephemeral_gb=0, swap=0,
+    extra_specs={}, rxtx_factor=1, vcpu_weight=0, disabled=False, is_public=True)
+none, image = objects.InstancePCIRequests(requests=[]), objects.ImageMeta.from_dict({})
+spec = objects.RequestSpec.from_components(asked, vm, image, flavor, None, none, {}, None, None)
+try:
+    print(query.SchedulerQueryClient().select_destinations(asked, spec, [vm], True)[0][0].service_host)
+except exception.NoValidHost:
+    print("NoValidHost")
+except Exception as error:
+    print("NoValidHost" if "NoValidHost" in type(error).__name__ else repr(error))
+"""
+SITE_FILTERS = Path(__file__).parents[1] / "nova/site_filters.py"
 COMPUTE_FILES = ("/etc/nova/nova.conf", "/etc/nova/nova-compute.conf")
 SCHEDULER_FILES = COMPUTE_FILES[:1]
 
@@ -56,8 +77,8 @@ class NovaHost:
     fleet: Fleet
     host: Container
 
-    def fab(self, *words: str, entries: tuple[Entry, ...] = PORTS) -> Visit:
-        return self.fleet.fab(*words, "--json", testbed=self.fleet.testbed([self.host], entries))
+    def fab(self, *words: str, entries: tuple[Entry, ...] = PORTS, more: str = "") -> Visit:
+        return self.fleet.fab(*words, "--json", testbed=self.fleet.testbed([self.host], entries, more=more))
 
     def read(self, *files: str) -> dict[str, list[object]]:
         """What nova's own code makes of these files; FleetError with its traceback where it refuses them."""
@@ -66,6 +87,12 @@ class NovaHost:
         said = self.host.out(f"cd / && setpriv --reuid nova --regid nova --init-groups python3 /run/read.py {words}")
         found: dict[str, list[object]] = json.loads(said.splitlines()[-1])
         return found
+
+    def chosen(self) -> str:
+        """The host that the running scheduler chooses for a VM, or `NoValidHost`; asked as nova-conductor asks."""
+        self.host.write("/run/choose.py", CHOOSE.encode())
+        said = self.host.out("cd / && setpriv --reuid nova --regid nova --init-groups python3 /run/choose.py")
+        return said.splitlines()[-1]
 
     def main_pid(self, unit: str) -> str:
         """Process and its begin: another pair after every start."""
@@ -197,6 +224,29 @@ def test_second_run_restarts_nothing(nova: NovaHost, provisioned: object, proved
         assert nova.fab(*words).code == 0
         assert nova.state() == before
     proved("second runs: same inodes and times of nova's files, same processes of all services")
+
+
+def test_filter_of_the_site_is_loaded_by_the_running_scheduler_and_chooses(
+    nova: NovaHost, provisioned: object, proved: Proved
+) -> None:
+    """Attached by its path; asked for a host with and without its consent; taken back with its lines."""
+    host, task = nova.host, f"setup_openstack_node:{nova.host.login}"
+    before, filters = nova.state(), nova.logged_filters()
+    exactly = f"env.scheduler_filters = {[*filters, 'site_filters.HalfFull']!r}\n"
+    host.write("/usr/lib/python3/dist-packages/site_filters.py", SITE_FILTERS.read_bytes())
+    assert nova.fab(task, more=exactly.replace("site_filters.", "")).code == 2  # nothing provides that name
+    assert nova.state() == before
+    assert nova.fab(task, more=exactly).code == 0
+    assert nova.logged_filters() == [*filters, "HalfFull"]
+    assert nova.read(*SCHEDULER_FILES)["filters"] == [*filters, "HalfFull"]
+    consenting = nova.chosen()
+    host.sh("touch /run/half-full")
+    refusing = nova.chosen()
+    assert nova.fab(task).code == 0
+    assert (consenting, refusing, nova.chosen()) == ("allinone", "NoValidHost", "allinone")
+    assert nova.logged_filters() == filters
+    assert host.out("sha256sum /etc/nova/nova.conf") in before[2]
+    proved("the real nova-scheduler loads a filter of the site's own and chooses by it; taken back, it is gone")
 
 
 # What stands in the file, and what an operator makes of its first occurrence; nothing stands at the file's begin.

@@ -1,44 +1,79 @@
-"""The scheduler's filters: the list in force gets PciPassthroughFilter, or is set to exactly what is wanted."""
+"""The scheduler's filters: the list in force gets PciPassthroughFilter, or is set to exactly what is wanted.
+
+A filter of the site's own is wanted by the path of its class (`site_filters.HalfFull`): its name goes into the list,
+the path to the available classes, beside all of nova's where no other is set. The result is judged before it counts.
+"""
 
 from __future__ import annotations
 
-import re
+from typing import NamedTuple
 
-from sriov.formats.nova import releases
+from sriov.formats.nova import filter_classes, filters_judged, releases
+from sriov.formats.nova.filter_classes import short_name
+from sriov.formats.nova.filters_judged import TESTBED, Classes, Enabled, Note
+from sriov.formats.nova.references import reading
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import Document
 from sriov.formats.oslo.options import Assignment, OptionName, items, joined, winning
+from sriov.formats.oslo.substitution import Reading, UnknownReferenceError
 
-_NAME = re.compile(r"[A-Za-z_]\w*")
+Documents = tuple[Document, ...]
 
 
-def apply(
-    documents: tuple[Document, ...], release: int, wanted: tuple[str, ...], exact: tuple[str, ...] | None
-) -> tuple[tuple[Document, ...], tuple[str, ...]]:
-    """Documents without blocks of ours -> documents with them, and what nova-scheduler would die of."""
+class Applied(NamedTuple):
+    """Documents with what is wanted, what nova-scheduler would die of, and what else is to be said."""
+
+    documents: Documents
+    problems: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+class UnreadError(Exception):
+    """A value that nova cannot read; the text is the problem."""
+
+
+def apply(documents: Documents, release: int, wanted: tuple[str, ...], exact: tuple[str, ...] | None) -> Applied:
+    """Documents without blocks of ours -> documents with them. `exact` holds names of filters and paths of classes."""
+    paths = tuple(path for path in exact or () if "." in path)
+    try:
+        lists = enabled(documents, release, wanted, exact)
+        found = classes(documents, release)
+    except UnreadError as unread:
+        return Applied(documents, (str(unread),))
+    edited = documents
+    for one in lists:
+        edited = _with_list(edited, one, release)
+    edited = _with_classes(edited, found, release, paths)
+    judged = filters_judged.judge(lists, found, classes(edited, release), paths, release)
+    return Applied(documents if judged.problems else edited, judged.problems, judged.notes)
+
+
+def _value(setting: Assignment, read: Reading) -> str:
+    try:
+        return read(setting.option.value)
+    except UnknownReferenceError as reason:
+        raise UnreadError(f"{setting.place}: {setting.name}: {reason}; {filters_judged.DIES}") from None
+
+
+def enabled(
+    documents: Documents, release: int, wanted: tuple[str, ...], exact: tuple[str, ...] | None
+) -> tuple[Enabled, ...]:
+    """The lists that may be in force, with what they shall hold. Raises UnreadError."""
     names = releases.filter_names(release)
-    settings = _in_force(documents, names)
-    problems = _available_problems(documents, release)
-    targets = []
-    for setting in settings or (None,):
-        present = items(setting.option.value) if setting else releases.default_filters(release)
-        place = f"{setting.place}: {setting.name}" if setting else "the filters of this release"
-        target = exact if exact is not None else (*present, *(name for name in wanted if name not in present))
-        refused = _refused(target, release, "the filters wanted" if exact is not None else place)
-        problems = tuple(dict.fromkeys((*refused, *problems)))
-        targets.append((setting, target, target != present))
-    for setting, target, differs in targets if not problems else ():
-        if differs and setting:
-            body = (f"{setting.name.key} = {','.join(target)}",)
-            new = blocks.replace(setting.document, blocks.FILTERS, setting.option, body)
-            documents = tuple(new if document is setting.document else document for document in documents)
-        elif differs:
-            body = (f"{names[0].key} = {','.join(target)}",)
-            documents = (blocks.insert(documents[0], blocks.FILTERS, names[0].section, body), *documents[1:])
-    return _apply_available(documents, release, targets[0][1]), problems
+    read = reading(documents, names[0])
+    found = []
+    for setting in _in_force(documents, names) or (None,):
+        present = items(_value(setting, read)) if setting else releases.default_filters(release)
+        origin = f"{setting.place}: {setting.name}" if setting else "the filters of this release"
+        if exact is None:
+            target = (*present, *(name for name in wanted if name not in present))
+        else:
+            origin, target = TESTBED, tuple(map(short_name, exact))
+        found.append(Enabled(setting, present, target, origin))
+    return tuple(found)
 
 
-def _in_force(documents: tuple[Document, ...], names: tuple[OptionName, ...]) -> tuple[Assignment, ...]:
+def _in_force(documents: Documents, names: tuple[OptionName, ...]) -> tuple[Assignment, ...]:
     """The setting that counts; two where one stands in a drop-in folder and one in a file. For which of them counts
     only the service's command line tells: files that it names are read after the folders, else before them."""
     named = tuple(document for document in documents if ".conf.d/" not in document.path)
@@ -47,34 +82,38 @@ def _in_force(documents: tuple[Document, ...], names: tuple[OptionName, ...]) ->
     return tuple(dict.fromkeys(setting for setting in found if setting))
 
 
-def _refused(filters: tuple[str, ...], release: int, origin: str) -> tuple[str, ...]:
-    gone = releases.removed_filters(release)
-    problems = []
-    for name in filters:
-        if name in gone:
-            problems.append(f"{origin}: nova {release} no longer has {name}; nova-scheduler does not start with it")
-        elif not _NAME.fullmatch(name):
-            problems.append(
-                f"{origin}: an item that is not the name of a filter; nova-scheduler does not start with it"
-            )
-    return tuple(problems)
-
-
-def _available_problems(documents: tuple[Document, ...], release: int) -> tuple[str, ...]:
-    return tuple(
-        f"{setting.place}: {setting.name}: a value that is not the name of a class (empty, or begun on the next line); "
-        "nova-scheduler does not start with it"
-        for setting in joined(documents, releases.available_names(release))
-        if not re.fullmatch(r"[\w.]+", setting.option.value)
-    )
-
-
-def _apply_available(documents: tuple[Document, ...], release: int, target: tuple[str, ...]) -> tuple[Document, ...]:
-    """The filter's class, where a list of classes is set that leaves it out; unset, nova looks in all of its own."""
-    names = releases.available_names(release)
-    values = [setting.option.value for setting in joined(documents, names)]
-    enough = {*releases.ALL_FILTERS, releases.PCI_FILTER_CLASS}
-    if releases.PCI_FILTER not in target or not values or enough.intersection(values):
+def _with_list(documents: Documents, one: Enabled, release: int) -> Documents:
+    if one.wanted == one.present:
         return documents
-    body = (f"{names[0].key} = {releases.PCI_FILTER_CLASS}",)
-    return (blocks.insert(documents[0], blocks.AVAILABLE, names[0].section, body), *documents[1:])
+    option = releases.filter_names(release)[0]
+    if one.setting is None:
+        body = (f"{option.key} = {','.join(one.wanted)}",)
+        return (blocks.insert(documents[0], blocks.FILTERS, option.section, body), *documents[1:])
+    setting = one.setting
+    extended = ",".join((*items(setting.option.value), *one.wanted[len(one.present) :]))  # its references stay
+    value = extended if items(reading(documents, option)(extended)) == one.wanted else ",".join(one.wanted)
+    new = blocks.replace(setting.document, blocks.FILTERS, setting.option, (f"{setting.name.key} = {value}",))
+    return tuple(new if document is setting.document else document for document in documents)
+
+
+def classes(documents: Documents, release: int) -> Classes:
+    """The settings of the available filters and their values, in nova's order. Raises UnreadError."""
+    names = releases.available_names(release)
+    read = reading(documents, names[0])
+    return tuple((setting, _value(setting, read)) for setting in joined(documents, names))
+
+
+def _with_classes(documents: Documents, found: Classes, release: int, paths: tuple[str, ...]) -> Documents:
+    """The classes that nova would not find; with none set it looks in all of its own."""
+    values = tuple(value for _, value in found)
+    known = filter_classes.provided(values, release)
+    added = [path for path in paths if known.get(short_name(path)) != path]
+    if not values:
+        added = [releases.ALL_FILTERS, *added] if added else []
+    elif releases.PCI_FILTER not in (*known, *map(short_name, added)):
+        added.append(releases.PCI_FILTER_CLASS)
+    if not added:
+        return documents
+    option = releases.available_names(release)[0]
+    body = tuple(f"{option.key} = {path}" for path in added)
+    return (blocks.insert(documents[0], blocks.AVAILABLE, option.section, body), *documents[1:])

@@ -7,7 +7,9 @@ numbers; the three before Liberty (12) had dates for numbers and are counted bac
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Mapping
 
 from sriov.errors import UsageError, did_you_mean
 from sriov.formats.oslo.options import OptionName
@@ -15,7 +17,8 @@ from sriov.formats.oslo.options import OptionName
 OLDEST, NEWEST = 9, 34
 PCI_FILTER = "PciPassthroughFilter"
 PCI_FILTER_CLASS = "nova.scheduler.filters.pci_passthrough_filter.PciPassthroughFilter"
-ALL_FILTERS = ("nova.scheduler.filters.all_filters", "nova.scheduler.filters.standard_filters")
+OWN_FILTERS = "nova.scheduler.filters"
+ALL_FILTERS = f"{OWN_FILTERS}.all_filters"
 
 _SERIES = """icehouse juno kilo liberty mitaka newton ocata pike queens rocky stein train ussuri victoria wallaby xena
 yoga zed antelope bobcat caracal dalmatian epoxy flamingo gazpacho""".split()  # noqa: SIM905 (25 lines otherwise)
@@ -23,10 +26,39 @@ _BY_NAME = {name: number for number, name in enumerate(_SERIES, OLDEST)}
 _BY_DATE = {"2014.1": 9, "2014.2": 10, "2015.1": 11} | {
     f"{year}.{half}": 27 + (year - 2023) * 2 + half - 1 for year in range(2023, 2027) for half in (1, 2)
 }
+_MODULES = {  # each module below OWN_FILTERS and the filters in it, of all releases
+    "affinity_filter": "AffinityFilter DifferentHostFilter GroupAffinityFilter GroupAntiAffinityFilter SameHostFilter "
+    "ServerGroupAffinityFilter ServerGroupAntiAffinityFilter SimpleCIDRAffinityFilter",
+    "aggregate_image_properties_isolation": "AggregateImagePropertiesIsolation",
+    "aggregate_instance_extra_specs": "AggregateInstanceExtraSpecsFilter",
+    "aggregate_multitenancy_isolation": "AggregateMultiTenancyIsolation",
+    "all_hosts_filter": "AllHostsFilter",
+    "availability_zone_filter": "AvailabilityZoneFilter",
+    "compute_capabilities_filter": "ComputeCapabilitiesFilter",
+    "compute_filter": "ComputeFilter",
+    "core_filter": "AggregateCoreFilter BaseCoreFilter CoreFilter",
+    "disk_filter": "AggregateDiskFilter DiskFilter",
+    "exact_core_filter": "ExactCoreFilter",
+    "exact_disk_filter": "ExactDiskFilter",
+    "exact_ram_filter": "ExactRamFilter",
+    "image_props_filter": "ImagePropertiesFilter",
+    "io_ops_filter": "AggregateIoOpsFilter IoOpsFilter",
+    "isolated_hosts_filter": "IsolatedHostsFilter",
+    "json_filter": "JsonFilter",
+    "metrics_filter": "MetricsFilter",
+    "num_instances_filter": "AggregateNumInstancesFilter NumInstancesFilter",
+    "numa_topology_filter": "NUMATopologyFilter",
+    "pci_passthrough_filter": "PciPassthroughFilter",
+    "ram_filter": "AggregateRamFilter BaseRamFilter RamFilter",
+    "retry_filter": "RetryFilter",
+    "trusted_filter": "TrustedFilter",
+    "type_filter": "AggregateTypeAffinityFilter TypeAffinityFilter",
+}
 _REMOVED = {
+    15: ("AffinityFilter", "GroupAffinityFilter", "GroupAntiAffinityFilter"),
     17: ("TrustedFilter", "TypeAffinityFilter"),
     18: ("ExactCoreFilter", "ExactDiskFilter", "ExactRamFilter"),
-    20: ("CoreFilter", "DiskFilter", "RamFilter"),
+    20: ("BaseCoreFilter", "BaseRamFilter", "CoreFilter", "DiskFilter", "RamFilter"),
     22: ("RetryFilter", "AggregateCoreFilter", "AggregateDiskFilter", "AggregateRamFilter"),
     28: ("AvailabilityZoneFilter",),
 }
@@ -114,6 +146,26 @@ def removed_filters(release: int) -> frozenset[str]:
     return frozenset(name for since, names in _REMOVED.items() if release >= since for name in names)
 
 
+@functools.cache
+def own_filters(release: int) -> Mapping[str, str]:
+    """The filters that nova itself brings, as `all_filters` finds them: name of the class -> its whole path.
+
+    As the modules of 15 to 34 have them. For older releases some may be named that came or went before 15.
+    """
+    gone = removed_filters(release)
+    return {
+        name: f"{OWN_FILTERS}.{module}.{name}"
+        for module, names in _MODULES.items()
+        for name in names.split()
+        if name not in gone
+    }
+
+
 def reads_any_bytes(release: int) -> bool:
     """Whether this nova may run on Python 2 (the last was Train, 20), which does not decode its files."""
     return release <= 20
+
+
+def names_all_filters(path: str, release: int) -> bool:
+    """Whether that value of the available filters means all that nova brings; the older name went before 15."""
+    return path == ALL_FILTERS or (release <= 14 and path == f"{OWN_FILTERS}.standard_filters")

@@ -1,4 +1,4 @@
-"""The whitelist of PCI devices: our entries, and the entries of others that concern the same devices.
+"""Entries of the whitelist of PCI devices: what we write, and what nova takes for one.
 
 What an entry may be is told by `nova/pci/whitelist.py` and `nova/pci/devspec.py`: a JSON object or a list of
 them, by `devname` or by `address` (a string with blanks for "any", or an object of regular expressions), with
@@ -7,18 +7,18 @@ or without `vendor_id` and `product_id`. The first entry that matches a device w
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sriov.formats.nova import juju, releases
-from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import Document, escape, unescape
-from sriov.formats.oslo.options import Assignment, OptionName, is_true, joined, winning
+from sriov.formats.oslo.options import OptionName, is_true, winning
+from sriov.formats.oslo.substitution import Reading
 
 Entry = Mapping[str, object]
-_ANY = re.compile(".*")
+ANY = re.compile(".*")
 _BOOLEAN_TAGS = {"managed": 31, "live_migratable": 31, "one_time_use": 32}  # since which release nova parses them
 _BOOLEANS = frozenset(("1", "t", "true", "on", "y", "yes", "0", "f", "false", "off", "n", "no"))  # oslo_utils.strutils
 
@@ -26,9 +26,10 @@ _BOOLEANS = frozenset(("1", "t", "true", "on", "y", "yes", "0", "f", "false", "o
 class DeviceSpec(NamedTuple):
     """One entry wanted: a port by `devname` (`eth0`), or a function by `address` (`0000:81:10.0`), not both.
 
-    `interface` is the port's kernel name where the entry goes by address; it tells entries by devname apart.
-    `covers` are the PCI addresses of the port and of its VFs, `ids` their `vendor:product` (`8086:10ca`) where
-    known: by them entries of others are found that match the same devices. `trusted` None leaves that tag out.
+    `interface` is the port's kernel name where the entry goes by address. `covers` are the PCI addresses of the port
+    and of its VFs, those that the host keeps among them; `ids` the `vendor:product` (`8086:10ca`) of the port and of a
+    VF, as far as known; `netdevs` the names of further network interfaces on these devices, each with its address. By
+    all of them it is told what entries of others say of the same devices. `trusted` None leaves that tag out.
     """
 
     physical_network: str
@@ -38,6 +39,7 @@ class DeviceSpec(NamedTuple):
     covers: tuple[str, ...] = ()
     interface: str = ""
     ids: tuple[str, ...] = ()
+    netdevs: tuple[tuple[str, str], ...] = ()
 
     @property
     def label(self) -> str:
@@ -53,71 +55,33 @@ def value_of(spec: DeviceSpec) -> str:
     return json.dumps(entry)
 
 
-def _written(text: str) -> str:
+def written(text: str) -> str:
     """JSON as the file must hold it: oslo.config takes `\\$` for an escape, so the dollar goes as a code there."""
     return text.replace("$", "\\u0024") if "\\$" in text else escape(text)
 
 
-def apply(
-    documents: tuple[Document, ...], release: int, specs: tuple[DeviceSpec, ...]
-) -> tuple[tuple[Document, ...], tuple[str, ...]]:
-    """Documents without blocks of ours -> documents with them, and the problems that stand against it.
+def entries_of(value: str, release: int, read: Reading = unescape) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """The objects of a value, as written (with `$$` and references) and as nova gets them, by `read`.
 
-    `documents` are the files that nova-compute reads, in that order; the first gets the entries.
+    ValueError says why nova dies of it.
     """
-    names = releases.whitelist_names(release)
-    problems = _unreadable(documents, names, release)
-    if release < 10 and specs:
-        problems += (f"nova {release} (2014.1) knows devices by vendor and product only, not by name or address",)
-    if problems or not documents:
-        return documents, problems
-    edited = tuple(_without_entries_for(specs, document, names, release) for document in documents)
-    if not specs:
-        return edited, ()
-    values = juju.values(documents[0], tuple(_written(value_of(spec)) for spec in specs))
-    body = tuple(_line(names[0], value) for value in values)
-    edited = (blocks.insert(edited[0], blocks.WHITELIST, names[0].section, body), *edited[1:])
-    return edited, _earlier_matches(edited, names, release, specs) + _names_refused(edited, names, release)
-
-
-def _unreadable(documents: tuple[Document, ...], names: tuple[OptionName, ...], release: int) -> tuple[str, ...]:
-    problems = []
-    for setting in joined(documents, names):
-        try:
-            entries_of(setting.option.value, release)
-        except ValueError as error:
-            problems.append(f"{setting.place}: {setting.name}: {error}; nova-compute does not start with it")
-    return tuple(problems)
-
-
-def _without_entries_for(
-    specs: tuple[DeviceSpec, ...], document: Document, names: tuple[OptionName, ...], release: int
-) -> Document:
-    """Comments out what others wrote for the same devices; of a list only those elements go."""
-    for setting in sorted(joined((document,), names), key=lambda setting: setting.option.first, reverse=True):
-        raw, entries = entries_of(setting.option.value, release)
-        kept = [written for written, entry in zip(raw, entries, strict=True) if not _is_ours(entry, specs)]
-        if len(kept) < len(raw):
-            body = (_line(setting.name, json.dumps(kept[0] if len(kept) == 1 else kept)),) if kept else ()
-            document = blocks.replace(document, blocks.WHITELIST, setting.option, body)
-    return document
-
-
-def _line(name: OptionName, value: str) -> str:
-    return f"{name.key} = {value}"
-
-
-def entries_of(value: str, release: int) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """The objects of a value, as written (with `$$`) and as nova gets them; ValueError says why nova dies of it."""
-    written = value.replace("\\$", "$$")
-    raw, plain = _objects(written), _objects(unescape(value))
-    if len(raw) != len(plain):
-        raise ValueError("dollar signs that change the shape of the entry")
-    if release == 10 and written.lstrip().startswith("["):
+    written, text = value.replace("\\$", "$$"), read(value)
+    plain = _objects(text)
+    raw = _objects(written) if text == unescape(value) else _written_objects(written, text, len(plain))
+    if release == 10 and text.lstrip().startswith("["):
         raise ValueError("a JSON list, which this release does not read: one object for each line")
     for entry in plain:
         _check(entry, release)
     return raw, plain
+
+
+def _written_objects(written: str, text: str, count: int) -> tuple[Entry, ...]:
+    """As they are written; where a reference stands for more than a word, as they could be written without it."""
+    try:
+        found = _objects(written)
+    except ValueError:
+        return _objects(escape(text))
+    return found if len(found) == count else _objects(escape(text))
 
 
 def _objects(text: str) -> tuple[Entry, ...]:
@@ -178,9 +142,10 @@ def address_patterns(entry: Entry) -> tuple[re.Pattern[str], ...]:
     return tuple(_field(text, width, most, "address") for text, (width, most) in zip(texts, bounds, strict=True))
 
 
+@functools.cache
 def _field(text: str, width: int, most: int, key: str) -> re.Pattern[str]:
     if text == "*":
-        return _ANY
+        return ANY
     try:
         number = int(text, 16)
     except ValueError:
@@ -190,73 +155,7 @@ def _field(text: str, width: int, most: int, key: str) -> re.Pattern[str]:
     return re.compile(f"{number:0{width}x}$")
 
 
-def _is_ours(entry: Entry, specs: tuple[DeviceSpec, ...]) -> bool:
-    """Whether an entry that is not ours names one of our devices: by its name, or by exactly its address."""
-    devname = entry.get("devname")
-    if devname:
-        return any(devname in (spec.devname, spec.interface) for spec in specs)
-    if not isinstance(entry.get("address"), str) or _ANY in address_patterns(entry)[1:]:
-        return False
-    return any(_matches_address(entry, cover) for spec in specs for cover in (*spec.covers, spec.address) if cover)
-
-
-def _matches_address(entry: Entry, address: str) -> bool:
-    parts = re.split("[:.]", address.lower())
-    return all(pattern.match(part) for pattern, part in zip(address_patterns(entry), parts, strict=False))
-
-
-def _matches(entry: Entry, spec: DeviceSpec) -> bool:
-    """Whether nova may take that entry for a device of `spec`; what is not known counts as a match."""
-    if entry.get("devname"):
-        return False
-    covers = [cover for cover in (*spec.covers, spec.address) if cover]
-    if entry.get("address") and not any(_matches_address(entry, cover) for cover in covers):
-        return False
-    vendor, product = identity_patterns(entry)
-    known = [identity.lower().partition(":") for identity in spec.ids]
-    return not known or any(
-        (not found[0] or vendor.match(found[0])) and (not found[2] or product.match(found[2])) for found in known
-    )
-
-
-def _earlier_matches(
-    documents: tuple[Document, ...],
-    names: tuple[OptionName, ...],
-    release: int,
-    specs: tuple[DeviceSpec, ...],
-) -> tuple[str, ...]:
-    """Entries of others that nova reads before ours and that match our devices: those would win."""
-    problems = []
-    ours = blocks.find(documents[0].path, documents[0].lines)
-    for setting in joined(documents, names):
-        if setting.document is documents[0] and setting.name == names[0] and _inside(setting, ours):
-            break
-        for entry in entries_of(setting.option.value, release)[1]:
-            hidden = sorted({spec.label for spec in specs if _matches(entry, spec)})
-            if hidden:
-                problems.append(
-                    f"{setting.place}: {setting.name}: an entry that also matches {', '.join(hidden)} and is read "
-                    f"before ours; move it to {names[0]} behind our block, or narrow it"
-                )
-    return tuple(problems)
-
-
-def _names_refused(documents: tuple[Document, ...], names: tuple[OptionName, ...], release: int) -> tuple[str, ...]:
-    """Entries by devname where `[pci] report_in_placement` is on: nova-compute then takes addresses only."""
-    if not reports_in_placement(documents, release):
-        return ()
-    return tuple(
-        f"{setting.place}: {setting.name}: an entry by devname, which report_in_placement forbids; give its address"
-        for setting in joined(documents, names)
-        if any(entry.get("devname") for entry in entries_of(setting.option.value, release)[1])
-    )
-
-
 def reports_in_placement(documents: tuple[Document, ...], release: int) -> bool:
     """Whether `[pci] report_in_placement` (26 and later) is on in the files that nova-compute reads."""
     setting = winning(documents, (OptionName("pci", "report_in_placement"),)) if release >= 26 else None
     return setting is not None and is_true(setting.option.value)
-
-
-def _inside(setting: Assignment, found: tuple[blocks.Block, ...]) -> bool:
-    return any(block.first < setting.option.first < block.last and not block.was for block in found)

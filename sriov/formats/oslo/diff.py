@@ -13,7 +13,8 @@ from sriov.formats.oslo.options import ConfigFile, OptionName
 def diff(before: ConfigFile, after: ConfigFile, names: Collection[OptionName]) -> tuple[str, ...]:
     """`--- path`, `+++ path`, then lines with `-` and `+`; empty where the two are equal.
 
-    Only lines of our blocks and of the options `names`, which we edit, are looked at, so no other line can show.
+    Only lines of ours in our blocks and of the options `names`, which we edit, are looked at: no other line can show,
+    not even one that another program has put into a block.
     """
     if before.text == after.text:
         return ()
@@ -25,7 +26,7 @@ def diff(before: ConfigFile, after: ConfigFile, names: Collection[OptionName]) -
 def _shown_lines(file: ConfigFile, names: Collection[OptionName]) -> list[str]:
     document = read(file.path, file.text, any_bytes=True)
     found = blocks.find(file.path, document.lines)
-    numbers = {number for block in found for number in range(block.first, block.last + 1)}
+    numbers = {number for block in found for number in range(block.first, block.last + 1) if number not in block.others}
     for option in document.options:
         if OptionName(option.section, option.key) in names:
             numbers.update(range(option.first, option.last + 1))

@@ -3,7 +3,7 @@
 The rules are those of `oslo_config/iniparser.py` and of `cfg.ConfigParser` (10.7), which the tests take as
 judge: lines end at LF, CR LF or a lone CR and nowhere else; an indented line continues the option above it;
 the first of `=` and `:` parts key from value; one pair of outer quotes is taken off; a section's name is what
-stands between the brackets, blanks included. Substitution of `$name` is not done here, see `unescape`.
+stands between the brackets, blanks included. What `$name` stands for: `sriov.formats.oslo.substitution`.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sriov.facts.model import Facts
-from sriov.formats.nova import killers
-from sriov.formats.nova.killers import Interface
+from sriov.formats.nova.starting import killers
+from sriov.formats.nova.starting.killers import Interface
 from sriov.formats.oslo.options import ConfigFile
 from sriov.resources.contract import Problem, Severity
 

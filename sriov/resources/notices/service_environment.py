@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sriov.facts.model import Facts
-from sriov.formats.nova.environment import variables
+from sriov.formats.nova.starting.environment import variables
 from sriov.resources.contract import Capability, Problem, Request, Severity
 from sriov.resources.nova_options import READERS, UNITS, is_concerned, release_of
 

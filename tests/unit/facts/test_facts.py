@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sriov.errors import HostError
 from sriov.facts.model import Facts, Holder, HolderKind, Port, Unit, VirtualFunction
-from sriov.facts.parser import parse
+from sriov.facts.parser import FILE_LIMIT, parse
 
 NONCE = "0123456789abcdef0123456789abcdef"
 PROBE = (Path(__file__).parents[2] / "golden/facts/compute.probe").read_bytes().replace(b"NONCE", NONCE.encode())
@@ -110,6 +110,24 @@ def test_file_that_poses_as_a_section_stays_a_file() -> None:
 def test_time_of_a_change_counts_from_boot_and_never_lies_ahead(seen: Facts) -> None:
     assert seen.changed["/etc/nova/nova.conf"] == 500.25
     assert seen.changed["/etc/nova/nova conf.d/a b.conf"] == 900.0
+
+
+def test_names_of_a_file_are_counted_and_one_that_was_cut_off_is_told() -> None:
+    line = next(line for line in PROBE.split(b"\n") if line.endswith(b" /etc/nova/nova.conf"))
+    numbers = line.removesuffix(b" /etc/nova/nova.conf")
+    found = parse(PROBE.replace(line, numbers + b" 3 /etc/nova/nova.conf"), NONCE, "root@a")
+    assert (dict(found.hard_linked), dict(found.oversized)) == ({"/etc/nova/nova.conf": 3}, {})
+    table = f"\n@{NONCE} files 1000.00\n{FILE_LIMIT + 1} 1.0 1.0 1 /etc/nova/nova.conf".encode()
+    content = f"\n@{NONCE} content\n".encode() + b"#" * FILE_LIMIT
+    start = PROBE.index(f"\n@{NONCE} files".encode())
+    large = PROBE[:start] + table + content + PROBE[PROBE.index(f"\n@{NONCE} units".encode()) :]
+    assert dict(parse(large, NONCE, "root@a").oversized) == {"/etc/nova/nova.conf": FILE_LIMIT + 1}
+
+
+def test_interfaces_of_a_vf_and_beside_the_port_are_seen() -> None:
+    named = PROBE.replace(b"vf=2 0000:01:10.4 igbvf", b"vf=2 0000:01:10.4 igbvf eth0v2\nbeside=eth8")
+    port = parse(named, NONCE, "root@a").ports[0]
+    assert (port.vfs[0].interfaces, port.beside) == (("eth0v2",), ("eth8",))
 
 
 def test_units_begin_with_their_main_process_or_as_active(seen: Facts) -> None:

@@ -154,3 +154,32 @@ def test_any_file_is_edited_once_and_restored_byte_for_byte(lines: list[bytes], 
     assert "eth0:0000:01:10.0;0000:01:10.2" in read["excluded"]
     assert agent(server(once)) == once
     assert server(agent(once, NO_DEVICES), NO_NETWORKS) == text
+
+
+OURS = server(b"[ml2]\nmechanism_drivers = openvswitch\n[ml2_type_vlan]\n")
+SECRET = b"connection = secret\n"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        OURS.replace(b"# END sriov-fab mech", SECRET + b"# END sriov-fab mech"),
+        OURS.replace(b"network_vlan", SECRET + b"network_vlan"),
+        OURS.replace(b"\n", b"\r\n"),
+        b"".join(line for line in OURS.splitlines(keepends=True) if not line.startswith(b"#")),
+        b"".join(line[:-9] + b"\n" if line.startswith(b"# END") else line for line in OURS.splitlines(keepends=True)),
+        OURS.replace(b"[ml2_type_vlan]\n", b"[ml2_type_vlan]\nx = 1\n"),
+    ],
+    ids=("behind", "before", "crlf", "no comments", "no checksum", "moved"),
+)
+def test_file_that_another_program_has_written_stays_while_all_is_as_wanted(changed: bytes) -> None:
+    assert changed != OURS
+    assert server(changed) == changed
+
+
+def test_lines_of_others_move_behind_a_block_that_changes_and_are_not_shown() -> None:
+    before = ConfigFile(ML2, OURS.replace(b"# END sriov-fab vlan", SECRET + b"# END sriov-fab vlan"), frozenset())
+    edited = edit_server((before,), ML2, ServerWanted((("physnet3", ("1:9",)),)))[0]
+    assert b"\n# END sriov-fab vlan-ranges" in edited.text.split(SECRET)[0]
+    assert "secret" not in "\n".join(diff(before, edited))
+    assert server(edited.text, NO_NETWORKS) == (b"[ml2]\nmechanism_drivers = openvswitch\n[ml2_type_vlan]\n" + SECRET)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sriov.formats.nova.killers import Findings, Interface, findings
+from sriov.formats.nova.starting.killers import Findings, Interface, findings
 from sriov.formats.oslo.options import ConfigFile
 
 COMPUTE = "nova-compute"

@@ -13,7 +13,7 @@ from shells import SHELLS, fake, words_of
 
 from sriov.facts.model import Facts, Unit
 from sriov.facts.parser import parse
-from sriov.formats.nova.environment import variables
+from sriov.formats.nova.starting.environment import variables
 from sriov.model import Role
 from sriov.planning import plan
 from sriov.planning.probe import functions, look
