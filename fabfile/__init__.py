@@ -13,12 +13,24 @@ from .cloud_tasks import (  # noqa: F401 - tasks, which install() and fab look f
 )
 from .fab1 import Hosts
 from .operator_task import install, operator_task
-from .options import COUNT, DRAIN, FORCE_VERSION, INTERVAL, PHYSNET, RUN, START_SERVICES, Options
+from .options import (
+    COUNT,
+    DRAIN,
+    FORCE_VERSION,
+    INTERVAL,
+    PHYSNET,
+    PREVIEW,
+    PURGE,
+    REMOVE,
+    RUN,
+    START_SERVICES,
+    Options,
+)
 
 # what a wrong call does not need (fabric's transport, jinja2, rich) is imported when a task runs
 
 
-@operator_task(positional=("reboot",), own=(DRAIN, FORCE_VERSION, START_SERVICES))
+@operator_task(positional=("reboot",), own=(DRAIN, FORCE_VERSION, REMOVE, START_SERVICES))
 def setup_all(options: Options) -> int:
     """Bring every compute and openstack host of the testbed to SR-IOV. Example: fab setup_all:reboot=False"""
     from .commands import converge
@@ -26,7 +38,7 @@ def setup_all(options: Options) -> int:
     return converge("setup_all", options)
 
 
-@operator_task(hosts=Hosts.REQUIRED, own=(DRAIN, FORCE_VERSION, START_SERVICES))
+@operator_task(hosts=Hosts.REQUIRED, own=(DRAIN, FORCE_VERSION, REMOVE, START_SERVICES))
 def add_vrouter_node(options: Options) -> int:
     """These hosts' compute side alone; setup_sriov_node does both. Example: fab add_vrouter_node:root@10.0.0.2"""
     from .commands import add_vrouter_node as run
@@ -34,7 +46,7 @@ def add_vrouter_node(options: Options) -> int:
     return run(options)
 
 
-@operator_task(hosts=Hosts.REQUIRED, own=(DRAIN, FORCE_VERSION))
+@operator_task(hosts=Hosts.REQUIRED, own=(DRAIN, FORCE_VERSION, REMOVE))
 def setup_sriov_node(options: Options) -> int:
     """Both sides of new nodes: these as compute, all openstack hosts. Example: fab setup_sriov_node:root@10.0.0.3"""
     from .commands import setup_sriov_node as run
@@ -42,7 +54,7 @@ def setup_sriov_node(options: Options) -> int:
     return run(options)
 
 
-@operator_task(hosts=Hosts.REQUIRED, own=(FORCE_VERSION, START_SERVICES))
+@operator_task(hosts=Hosts.REQUIRED, own=(FORCE_VERSION, REMOVE, START_SERVICES))
 def setup_openstack_node(options: Options) -> int:
     """The scheduler side of these hosts: PciPassthroughFilter. Example: fab setup_openstack_node:root@10.0.0.1"""
     from .commands import OPENSTACK, converge
@@ -50,7 +62,7 @@ def setup_openstack_node(options: Options) -> int:
     return converge("setup_openstack_node", options, OPENSTACK)
 
 
-@operator_task(hosts=Hosts.OPTIONAL, own=(START_SERVICES,))
+@operator_task(hosts=Hosts.OPTIONAL, own=(REMOVE, START_SERVICES))
 def plan(options: Options) -> int:
     """Say what would change, with its effect and a diff; touch nothing. Example: fab plan root@10.0.0.2"""
     from .commands import look
@@ -110,6 +122,14 @@ def discover(options: Options) -> int:
 def rollback(options: Options) -> int:
     """Put back what the last run (or --run ID) replaced on these hosts. Example: fab rollback:root@10.0.0.2"""
     from .commands import rollback as run
+
+    return run(options)
+
+
+@operator_task(hosts=Hosts.REQUIRED, own=(PREVIEW, PURGE, DRAIN, FORCE_VERSION))
+def remove(options: Options) -> int:
+    """Take everything of ours off these hosts; --plan only says what. Example: fab remove:root@10.0.0.2"""
+    from .commands import remove as run
 
     return run(options)
 

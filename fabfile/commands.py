@@ -12,7 +12,7 @@ from sriov import api
 from sriov.api import Access, LogEntry, Outcome, Request, RunOptions
 from sriov.errors import UsageError
 from sriov.model import Role, Testbed
-from sriov.report import documents, screen
+from sriov.report import documents, leftovers, screen
 from sriov.report.printer import Printer
 
 from . import registration
@@ -54,6 +54,16 @@ def rollback(options: Options) -> int:
     return _change("rollback", options, bed, api.rollback(requests(bed, options), options.run))
 
 
+def remove(options: Options) -> int:
+    """Everything of ours off these hosts, whether or not the testbed names them; or only what that would be."""
+    bed = load(options) if options.testbed_path.exists() else Testbed(path="", hosts=())
+    purges = bool(options.own.get("purge"))
+    asked = _allowed(api.removal(bed, options.hosts, purges=purges), options)
+    if options.own.get("plan"):
+        return _finish("remove", options, "", look_at(asked, options, keeps_files=False), _show_plan)
+    return _change("remove", options, bed, asked)
+
+
 def _change(
     task: str,
     options: Options,
@@ -72,7 +82,12 @@ def _change(
     if registrar is not None:
         registrar.look(())  # and so is an api-server that does not answer
     with screen.Progress(quiet=options.json) as progress:
-        run = api.converge(asked, _access(options, progress), allowed, progress.told, log, run_id=run_id)
+
+        def announce(outcomes: tuple[Outcome, ...]) -> None:
+            progress.say(leftovers.announced(outcomes))
+
+        reach = _access(options, progress)
+        run = api.converge(asked, reach, allowed, progress.told, log, run_id=run_id, announce=announce)
     found = registration.registered(registrar, run.outcomes)
     return _finish(task, options, run.id, run.outcomes, show, found)
 
@@ -186,6 +201,7 @@ def _allowed(asked: tuple[Request, ...], options: Options) -> tuple[Request, ...
             force_vf_reset=options.force_vf_reset,
             force_version=options.force_version,
             start_services=options.start_services,
+            removes=request.removes or bool(options.own.get("remove")),
         )
         for request in asked
     )

@@ -116,6 +116,9 @@ FORCE_VERSION = Parameter("force_version", to_bool, "change even hosts that a ne
 START_SERVICES = Parameter(
     "start_services", to_bool, "start services even where they are stopped and disabled", is_switch=True
 )
+REMOVE = Parameter("remove", to_bool, "also take away what the testbed does not ask for any more", is_switch=True)
+PREVIEW = Parameter("plan", to_bool, "say what would go; touch nothing", is_switch=True)
+PURGE = Parameter("purge", to_bool, "also the copies that rollback puts back (/var/lib/sriov)", is_switch=True)
 RUN = Parameter("run", _text, "the run to take back, as the report named it; else the last one")
 
 NAME = Parameter("name", _text, "its name: what has it is found, not made again")

@@ -25,7 +25,7 @@ from sriov.resources.contract import Request
 from sriov.run import converge as run_core
 from sriov.run import lock_owner
 from sriov.run.context import Event, Log, LogEntry, Watch
-from sriov.run.converge import RunOptions
+from sriov.run.converge import Announce, RunOptions
 from sriov.run.outcome import Outcome, Status
 from sriov.signals import treat_signals_as_interrupt
 from sriov.testbed import host_strings
@@ -125,15 +125,15 @@ def converge(
     log: Log = lambda host, entry: None,
     *,
     run_id: str = "",
+    announce: Announce = lambda outcomes: None,
 ) -> Run:
-    """Brings every host to what is asked, or says why not.
-
+    """Brings every host to what is asked, or says why not; `announce` is given what was found before. What nothing asks
+    for any more stays, and is told in `Outcome.plan.leftovers`, unless a request says `removes`.
     Ctrl-C ends it early, with the outcomes so far: each host finishes the change that it is at.
     """
     asked, id = tuple(asked), run_id or new_run_id()
     with _reaching(asked, access, options) as (connect, reaching):
-        outcomes = run_core.converge(asked, connect, reaching, watch, id, str(lock_owner.here(id)), log)
-    return Run(id, outcomes)
+        return Run(id, run_core.converge(asked, connect, reaching, watch, id, str(lock_owner.here(id)), log, announce))
 
 
 def capacity(
@@ -239,6 +239,13 @@ def rollback(asked: Iterable[Request], run_id: str = "") -> tuple[Request, ...]:
     return tuple(request._replace(rollback=run_id, all_ports=True) for request in asked)
 
 
+def removal(testbed: Testbed, hosts: Iterable[str], *, purges: bool = False) -> tuple[Request, ...]:
+    """These hosts, named by the testbed or not, asked to have nothing of ours; `purges`: nor copies for `rollback`."""
+    left = testbed.asking_nothing()
+    found = dict.fromkeys(left.find(name) or _unlisted_host(name) for name in hosts)
+    return tuple(Request(host, left, frozenset(Role), removes=True, purges=purges) for host in found)
+
+
 def new_run_id() -> str:
     """By its time, so that runs sort: `20260101T000000Z-a1b2c3`."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(3)
@@ -302,8 +309,7 @@ def _allow_connections(count: int) -> None:
 def _find(testbed: Testbed, name: str) -> Host:
     host = testbed.find(name)
     if host is None:
-        known = ", ".join(host.name for host in testbed.hosts)
-        hint = f"its compute and openstack hosts are: {known}"
+        hint = f"its compute and openstack hosts are: {', '.join(host.name for host in testbed.hosts)}"
         raise UsageError("unknown-host", f"{name} is not in {testbed.path}", hint=hint)
     return host
 
@@ -335,6 +341,7 @@ __all__ = [
     "new_node_requests",
     "new_run_id",
     "open_session",
+    "removal",
     "requests",
     "rollback",
     "statistics",

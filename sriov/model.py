@@ -158,6 +158,11 @@ class Testbed(NamedTuple):
         matches = [host for host in self.hosts if name in (host.address, host.hostname, f"{host.user}@{host.address}")]
         return matches[0] if len(matches) == 1 else None
 
+    def asking_nothing(self) -> Testbed:
+        """The same hosts and ways in, of which nothing is asked."""
+        hosts = tuple(host._replace(physical_functions=(), settings=()) for host in self.hosts)
+        return self._replace(hosts=hosts, scheduler_filters=None)
+
     @property
     def physnets(self) -> tuple[str, ...]:
         """Every physical network that a port of this testbed serves, in the order of the file."""

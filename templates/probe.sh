@@ -1,8 +1,9 @@
 # What a host is: read only, one pass, few processes. The text is fixed; sriov/facts/parser.py reads the sections, and
 # sriov/planning/probe.py sets these variables before. Words of a list are parted by blanks; empty means no.
 #   all_ports   every port
-#   ports       INTERFACE:VFS, ports to look at. Where another number of VFs stands than VFS, also who holds each
-#   by_address  ADDRESS=VFS, the same by PCI or MAC address
+#   ports       ports to look at, by interface
+#   by_address  the same by PCI or MAC address
+#   holders     also who holds each VF; else those alone that the host itself uses
 #   compute     a compute host: also its interfaces, and who else sets numbers of VFs
 #   files       globs of files to read whole
 #   units       names of systemd units
@@ -63,13 +64,15 @@ done
     printf 'netdev=%s %s %s\n' "${d##*/}" "$v" "$kind"
 done
 
-# port INTERFACE VFS: where another number of VFs stands than VFS, also who holds each
+# port INTERFACE
 port() {
     d=$net/$1/device
     [ -e "$d/vendor" ] || return 0
     section "port $1"
     target "$d"
     pci=$v
+    # without links: each would be followed again for each file
+    d=$there
     printf 'pci=%s\n' "$pci"
     for f in vendor device sriov_vf_device sriov_totalvfs sriov_offset sriov_stride; do
         value "$d/$f"
@@ -98,24 +101,28 @@ port() {
     for f in "$d"/virtfn*; do
         target "$f"
         [ -n "$v" ] || continue
-        vf=$v
-        target "$f/driver"
+        vf=$there
+        target "$vf/driver"
+        driver=$v
         # and the names of its network interfaces: nova's whitelist may go by them
-        for g in "$f"/net/*; do
+        for g in "$vf"/net/*; do
             [ ! -e "$g" ] || v="$v ${g##*/}"
         done
-        printf 'vf=%s %s %s\n' "${f##*/virtfn}" "$vf" "$v"
+        printf 'vf=%s %s %s\n' "${f##*/virtfn}" "${vf##*/}" "$v"
         count=$((count + 1))
+        [ -z "$holders" ] || continue
+        host_user "$vf" "$driver"
+        [ -z "$holder" ] || printf 'holder=%s %s %s\n' "${f##*/virtfn}" "${vf##*/}" "$holder"
     done
     # sriov_numvfs itself is not read: while a write to it hangs, reading it hangs as well
-    [ "$count" = 0 ] || [ "$count" = "$2" ] || vf_holders "$d" | sed 's/^/holder=/'
+    [ "$count" = 0 ] || [ -z "$holders" ] || vf_holders "$d"
 }
-[ -z "$all_ports" ] || for f in "$net"/*; do port "${f##*/}" -; done
+[ -z "$all_ports" ] || for f in "$net"/*; do port "${f##*/}"; done
 # a name may look like a glob
 set -f
 for named in $ports; do
     set +f
-    port "${named%:*}" "${named##*:}"
+    port "$named"
 done
 set +f
 [ -z "$by_address" ] || for f in "$net"/*; do
@@ -123,7 +130,7 @@ set +f
     pci=$v
     value "$f/address"
     for named in $by_address; do
-        case ${named%=*} in "$pci" | "$v") port "${f##*/}" "${named##*=}"; break ;; esac
+        case $named in "$pci" | "$v") port "${f##*/}"; break ;; esac
     done
 done
 # a port that the testbed no longer names
@@ -131,9 +138,9 @@ done
     [ -e "$f" ] || continue
     while IFS= read -r line; do
         case $line in '# interface '*)
-            case " $ports" in
-                *" ${line#\# interface }:"*) ;;
-                *) [ -z "${line#\# interface }" ] || port "${line#\# interface }" 0 ;;
+            case " $ports " in
+                *" ${line#\# interface } "*) ;;
+                *) [ -z "${line#\# interface }" ] || port "${line#\# interface }" ;;
             esac
             break
             ;;
@@ -226,9 +233,11 @@ if [ -n "$manifest" ]; then
     section run "$manifest"
     if [ -n "$manifest" ] && [ -e "$runs/$manifest/manifest" ]; then
         cat "$runs/$manifest/manifest"
-        # of units that would come back: how many virtual functions they make, and how
+        # of files that would come back, what rests on virtual functions: how many a unit makes, and how; entries for them
         section kept
-        grep -s -e '^Description=' -e '^ExecStart=' /dev/null "$runs/$manifest"/[0-9]*
+        grep -s -e '^Description=' -e '^ExecStart=' -e '^[[:blank:]]*\(pci_\)\{0,1\}passthrough_whitelist[[:blank:]]*[=:]' \
+            -e '^[[:blank:]]*device_spec[[:blank:]]*[=:]' -e '^[[:blank:]]*physical_device_mappings[[:blank:]]*[=:]' \
+            -e '^[[:blank:]]*exclude_devices[[:blank:]]*[=:]' /dev/null "$runs/$manifest"/[0-9]*
     fi
 fi
 section end

@@ -27,9 +27,14 @@ BARE = Facts(
 VFS = tuple(VirtualFunction(i, f"0000:01:1{i // 4}.{i % 4 * 2}", "igbvf") for i in range(7))
 
 
-def request(*pfs: PhysicalFunction, roles: frozenset[Role] = frozenset({Role.COMPUTE}), force: bool = False) -> Request:
+def request(
+    *pfs: PhysicalFunction,
+    roles: frozenset[Role] = frozenset({Role.COMPUTE}),
+    force: bool = False,
+    removes: bool = False,
+) -> Request:
     host = Host("root@a", "a", "root", roles=roles, physical_functions=pfs)
-    return Request(host, Testbed("testbed.py", (host,)), roles, force_vf_reset=force)
+    return Request(host, Testbed("testbed.py", (host,)), roles, force_vf_reset=force, removes=removes)
 
 
 def converged() -> Facts:

@@ -20,6 +20,7 @@ _PATHS = """\
 nonce=00ff
 . "$lib/paths.sh"
 state=$root/run runs=$root/runs restarts_due=$root/due net=$root/net domains=$root/domains
+defined=$root/defined networks=$root/networks proc=$root/proc dev=$root/dev vfs_script=$root/sriov-vfs.sh
 run=$runs/r1
 """
 
@@ -53,6 +54,18 @@ def run(
         timeout=20,
         check=False,
     )
+
+
+def processes(root: Path) -> None:
+    """The host's /proc: the process that looks, a guest's, and a network without routes."""
+    for pid in ("self", "7"):
+        (root / "proc" / pid / "ns").mkdir(parents=True)
+        (root / "proc" / pid / "ns/net").symlink_to("net:[1]")
+    (root / "proc/7/fd").mkdir()
+    (root / "proc/7/comm").write_text("qemu-system-x86\n")
+    (root / "proc/self/mountinfo").write_text("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
+    (root / "proc/net").mkdir()
+    (root / "proc/net/route").write_text("Iface Destination Gateway\n")
 
 
 def fake(root: Path, name: str, script: str) -> None:

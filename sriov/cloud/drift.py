@@ -187,7 +187,9 @@ def _unclaimed(host: Host, facts: Facts, offer: Offer, claims: tuple[Claim, ...]
     for port in ports_of(facts):
         for vf in port.vfs:
             entry = offer.taken_by(vf.pci_address)
-            if not vf.holder or vf.pci_address in claimed or entry is None or not entry.get("physical_network"):
+            if not vf.holder or not vf.holder.is_known or vf.pci_address in claimed:
+                continue
+            if entry is None or not entry.get("physical_network"):
                 continue
             name = instances.get(vf.holder.name) if vf.holder.is_guest else None
             who = f"{vf.holder} (nova's VM {name})" if name else str(vf.holder)

@@ -26,12 +26,14 @@ class HolderKind(enum.Enum):
     """What uses a VF; the values are the words in front of its name."""
 
     GUEST = "libvirt domain"
-    BOUND_PORT = "port bound in neutron"  # a guest that is shut off keeps its VF; the host does not show it
+    SHUT_OFF = "shut-off domain"  # keeps its VF: it starts with it, or not at all
+    BOUND_PORT = "port bound in neutron"  # of a guest that the host itself does not show
     PROCESS = "process"
     VDPA = "vDPA device"
     DRIVER = "user-space driver"
     NETWORK_DEVICE = "network device"
     NAMESPACE = "another network namespace"
+    UNKNOWN = "cannot be determined:"  # what is needed to look is missing, or cannot be read; the name says what
     OTHER = ""
 
 
@@ -44,23 +46,32 @@ class Holder(NamedTuple):
     def __str__(self) -> str:
         if self.kind is HolderKind.BOUND_PORT:
             return f"port {self.name} (bound in neutron)"
+        if not self.is_known:
+            return f"a user that cannot be determined: {self.name}"
         return f"{self.kind.value} {self.name}".strip()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a user; else one may be, for not all can be seen."""
+        return self.kind is not HolderKind.UNKNOWN
 
     @property
     def is_guest(self) -> bool:
         """Whether nova, too, knows of it."""
-        return self.kind in (HolderKind.GUEST, HolderKind.BOUND_PORT)
+        return self.kind in (HolderKind.GUEST, HolderKind.SHUT_OFF, HolderKind.BOUND_PORT)
 
 
 class VirtualFunction(NamedTuple):
     """A VF as seen. `holder` is None if it is not in use, or if that was not asked. `interfaces` are the names of its
-    network interfaces; a VF that a guest has shows none."""
+    network interfaces; a VF that a guest has shows none. `traffic`: the one of them over which the host sends, though
+    nothing else tells of a use."""
 
     index: int  # type: ignore[assignment] # hides the method of tuples
     pci_address: str
     driver: str = ""
     holder: Holder | None = None
     interfaces: tuple[str, ...] = ()
+    traffic: str = ""
 
 
 class Port(NamedTuple):
@@ -149,7 +160,8 @@ class Unit(NamedTuple):
 class Replaced(NamedTuple):
     """A file that a run replaced, and the number under which it kept the old one. `-`: there was or is none.
 
-    `kept`: the lines `Description=` and `ExecStart=` of the old one, where it is a unit.
+    `kept`: of the old one, the lines that rest on VFs: `Description=` and `ExecStart=` where it is a unit, the entries
+    for devices where it is a file of nova's or neutron's.
     """
 
     number: str

@@ -17,6 +17,7 @@ from sriov.facts.model import Facts, Holder, HolderKind, NetDevice, Port, Replac
 
 FILE_LIMIT = 8 << 20  # bytes of one file; RDO's nova.conf, all comments, has some 400 KB
 _PCI_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_TRAFFIC = "host traffic on "  # no user that keeps a VF, but one to tell of
 _PROC = "/proc/self/comm"  # stands first among the files: its times are those of the moment
 _MENU = re.compile(rb"^[ \t]*(?:menuentry|submenu|linux|set default|[}]|if|fi|else|blscfg).*\n?", re.MULTILINE)
 
@@ -191,9 +192,10 @@ def _vf(line: str, holders: Mapping[str, str]) -> VirtualFunction:
     index, address, driver, *interfaces = printable(line).split(" ")
     if not _PCI_ADDRESS.fullmatch(address):
         raise ValueError(address)
-    return VirtualFunction(
-        int(index), address, driver, _holder(printable(holders.get(index, ""))), tuple(filter(None, interfaces))
-    )
+    words, names = printable(holders.get(index, "")), tuple(filter(None, interfaces))
+    if words.startswith(_TRAFFIC):
+        return VirtualFunction(int(index), address, driver, None, names, words.removeprefix(_TRAFFIC))
+    return VirtualFunction(int(index), address, driver, _holder(words), names)
 
 
 def _holder(words: str) -> Holder | None:

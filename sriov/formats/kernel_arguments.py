@@ -227,6 +227,16 @@ def overruled(ours: Iterable[KernelArgument], stated: Iterable[KernelArgument]) 
     return tuple(one for one in ours if missing_arguments(" ".join(map(str, (one, *later))), (one,)))
 
 
+def replaces(wanted: Iterable[KernelArgument], earlier: KernelArgument) -> bool:
+    """Whether a list that has `wanted` in its place says something else of what `earlier` says: `isolcpus=4` of
+    `isolcpus=2`, `iommu=nopt` of `iommu=pt`, any huge pages of all that were reserved before."""
+    ours = tuple(wanted)
+    if earlier.key in _SWITCHED_OFF_BY:
+        return earlier in overruled((earlier,), ours)
+    pages = (_DEFAULT_SIZE, *_POOLS)
+    return any(one.key == earlier.key or (one.key in pages and earlier.key in pages) for one in ours)
+
+
 def removals(wanted: Iterable[KernelArgument]) -> tuple[Removal, ...]:
     """The tokens that have to stay away where `wanted` is put behind all others: what undoes it, and itself."""
     found: list[Removal] = []

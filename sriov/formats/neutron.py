@@ -13,8 +13,9 @@ from typing import NamedTuple
 from sriov.errors import FormatError
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.diff import diff as block_diff
-from sriov.formats.oslo.document import read
+from sriov.formats.oslo.document import Document, read
 from sriov.formats.oslo.options import ConfigFile, OptionName, items, winning
+from sriov.formats.oslo.order import in_place
 
 DRIVER = "sriovnicswitch"
 DRIVERS = OptionName("ml2", "mechanism_drivers")
@@ -36,17 +37,22 @@ class ServerWanted(NamedTuple):
     """What neutron-server shall know: physical network -> its VLAN ranges as neutron writes them (`100:199`).
 
     A network without a range of its own needs to be named at least; an administrator then says the VLAN.
-    No networks: nothing of ours.
+    No networks: nothing of ours. `keeps_others`: what we once added for other networks stays, and the ranges of one
+    that has none here.
     """
 
     networks: tuple[tuple[str, tuple[str, ...]], ...]
+    keeps_others: bool = False
 
 
 class AgentWanted(NamedTuple):
-    """What the agent shall know: (physical network, interface); interface -> PCI addresses of VFs to leave alone."""
+    """What the agent shall know: (physical network, interface); interface -> PCI addresses of VFs to leave alone.
+
+    `staying`: interfaces of which our items stay as they are."""
 
     mappings: tuple[tuple[str, str], ...]
     excluded: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    staying: frozenset[str] = frozenset()
 
 
 def edit_server(
@@ -60,7 +66,13 @@ def edit_server(
         DRIVERS: lambda present: _with_driver(present) if wanted.networks else present,
         VLAN_RANGES: lambda present: _with_ranges(present, wanted.networks),
     }
-    return _edit(files, home, merges, any_bytes)
+    known = dict(wanted.networks)
+
+    def stays(item: str) -> bool:
+        network, _, vlans = item.partition(":")
+        return wanted.keeps_others and not known.get(network, ()) and (network not in known or bool(vlans))
+
+    return _edit(files, home, merges, {VLAN_RANGES: stays}, any_bytes)
 
 
 def edit_agent(
@@ -70,10 +82,65 @@ def edit_agent(
     mappings = tuple(f"{physnet}:{device}" for physnet, device in wanted.mappings)
     excluded = tuple(f"{device}:{';'.join(addresses)}" for device, addresses in wanted.excluded)
     merges: dict[OptionName, Merge] = {
-        MAPPINGS: lambda present: _with_devices(present, mappings, lambda item: item.partition(":")[2].strip()),
-        EXCLUDED: lambda present: _with_devices(present, excluded, lambda item: item.partition(":")[0].strip()),
+        MAPPINGS: lambda present: _with_devices(present, mappings, _mapped),
+        EXCLUDED: lambda present: _with_devices(present, excluded, _excluded),
     }
-    return _edit(files, home, merges, any_bytes)
+    stays: dict[OptionName, Callable[[str], bool]] = {
+        MAPPINGS: lambda item: _mapped(item) in wanted.staying,
+        EXCLUDED: lambda item: _excluded(item) in wanted.staying,
+    }
+    return _edit(files, home, merges, stays, any_bytes)
+
+
+def our_devices(files: tuple[ConfigFile, ...], *, any_bytes: bool = False) -> frozenset[str]:
+    """The interfaces that our blocks name to the agent; FormatError as for `edit_agent`."""
+    found: set[str] = set()
+    for file in files:
+        document = read(file.path, file.text, any_bytes=any_bytes)
+        found |= {_mapped(item) for item in _ours(document, MAPPINGS)}
+        found |= {_excluded(item) for item in _ours(document, EXCLUDED)}
+    return frozenset(found)
+
+
+class AgentReads(NamedTuple):
+    """What the agent reads: `physnet1:eth0`, and `eth0:0000:01:10.0;0000:01:10.2`."""
+
+    mappings: Items
+    excluded: Items
+
+    def networks(self, device: str) -> frozenset[str]:
+        """The physical networks of a device."""
+        return frozenset(item.partition(":")[0].strip() for item in self.mappings if _mapped(item) == device)
+
+    def leaves_alone(self, device: str, address: str) -> bool:
+        """Whether the agent keeps off that VF of the device."""
+        found = (item.partition(":")[2] for item in self.excluded if _excluded(item) == device)
+        return any(address in addresses.split(";") for addresses in found)
+
+
+def agent_reads(files: tuple[ConfigFile, ...], *, any_bytes: bool = False) -> AgentReads:
+    """From the files of the agent, in their order; FormatError as for `edit_agent`."""
+    documents = tuple(read(file.path, file.text, any_bytes=any_bytes) for file in files)
+    settings = [winning(documents, (name,)) for name in (MAPPINGS, EXCLUDED)]
+    return AgentReads(*(items(setting.option.value) if setting else () for setting in settings))
+
+
+def _mapped(item: str) -> str:
+    return item.partition(":")[2].strip()
+
+
+def _excluded(item: str) -> str:
+    return item.partition(":")[0].strip()
+
+
+def _ours(document: Document, name: OptionName) -> Items:
+    """The items of a list that our block has added to what it took the place of, in their order."""
+    found: list[str] = []
+    for block in blocks.find(document.path, document.lines):
+        if block.topic == _TOPICS[name]:
+            before = {item for value in blocks.values(block.was) for item in items(value)}
+            found += (item for value in blocks.values(block.body) for item in items(value) if item not in before)
+    return tuple(found)
 
 
 def _with_driver(present: Items) -> Items:
@@ -107,7 +174,11 @@ def _with_devices(present: Items, ours: Items, device_of: Callable[[str], str]) 
 
 
 def _edit(
-    files: tuple[ConfigFile, ...], home: str, merges: dict[OptionName, Merge], any_bytes: bool
+    files: tuple[ConfigFile, ...],
+    home: str,
+    merges: dict[OptionName, Merge],
+    stays: dict[OptionName, Callable[[str], bool]],
+    any_bytes: bool,
 ) -> tuple[ConfigFile, ...]:
     topics = frozenset(_TOPICS[name] for name in merges)
     before = [read(file.path, file.text, any_bytes=any_bytes) for file in files]
@@ -115,7 +186,10 @@ def _edit(
     for name, merge in merges.items():
         setting = winning(tuple(documents), (name,))
         present = items(setting.option.value) if setting else ()
-        target = merge(present)
+        ours = [item for document in before for item in _ours(document, name)]
+        staying = [item for item in ours if name in stays and stays[name](item) and item not in present]
+        target = merge((*present, *staying))
+        target = in_place([item for item in target if item not in staying], staying, (*present, *ours))
         if target == present:
             continue
         broken = next((item for item in present if "\n" in item), None)

@@ -27,8 +27,10 @@ IDS = frozenset(
         "unit-failed",
         "unit-refused",
         "vf-count-changed",
+        "vf-count-refused",
         "vf-in-use",
         "vf-removal-refused",
+        "vf-users-unknown",
         "host-locked",
         STEP_FAILED,
     )

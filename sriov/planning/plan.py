@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sriov.facts.model import Facts
-from sriov.planning import host_version
+from sriov.planning import host_version, own_state
 from sriov.resources.contract import Change, Effect, Item, Problem, Reboot, RebootState, Request, Severity, Step
 from sriov.resources.registry import CAPABILITIES
 
@@ -16,13 +16,15 @@ TOOLS = ("cp", "flock", "head", "mv", "readlink", "setsid", "sha256sum", "stat",
 class Plan(NamedTuple):
     """What one host needs. `reboot`: whether one is due *now*; `will_reboot`: whether the changes will make it so.
 
-    `version`: what a change marks the host with; empty: its mark stays."""
+    `version`: what a change marks the host with; empty: its mark stays.
+    `leftovers`: what would go beside `changes` if the call removed what the testbed does not ask for any more."""
 
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     reboot: RebootState = RebootState.NOT_NEEDED
     boot_mark: str = ""
     version: str = ""
+    leftovers: tuple[Change, ...] = ()
 
     @property
     def impossible(self) -> tuple[Problem, ...]:
@@ -63,7 +65,17 @@ class Plan(NamedTuple):
 
 
 def make(request: Request, facts: Facts) -> Plan:
-    """The plan of one host."""
+    """The plan of one host.
+
+    What belongs together happens together: a port whose VFs must stay (`Problem.holds`) is held, and a second pass lets
+    each owner keep what rests on it (`Request.stays`). So no owner has to know why another one waits.
+    """
+    made = _made(request, facts)
+    held = frozenset(problem.holds for problem in made.problems if problem.holds)
+    return made if held <= request.held else make(request._replace(held=request.held | held), facts)
+
+
+def _made(request: Request, facts: Facts) -> Plan:
     items: list[Item] = []
     problems = list(host_version.problems(request, facts))
     for capability in CAPABILITIES:
@@ -74,18 +86,23 @@ def make(request: Request, facts: Facts) -> Plan:
                 items.append(said)
     wanted = tuple(items)
     changes: list[Change] = []
+    leftovers: list[Change] = []
     reboot = Reboot(RebootState.NOT_NEEDED, "")
     for capability in CAPABILITIES:
         for answer in capability.changes(request, facts, wanted, tuple(changes)):
-            if isinstance(answer, Change):
+            if isinstance(answer, Change) and answer.is_leftover and not request.removes:
+                leftovers.append(answer._replace(steps=()))
+            elif isinstance(answer, Change):
                 changes.append(answer)
             elif isinstance(answer, Problem):
                 problems.append(answer)
             else:
                 reboot = answer
+    changes += own_state.removal(request, facts, tuple(changes))
     if changes:
         problems += missing_tools(facts)
-    return Plan(tuple(changes), tuple(problems), reboot.state, reboot.mark, host_version.mark_due(facts))
+    version = host_version.mark_due(facts)
+    return Plan(tuple(changes), tuple(problems), reboot.state, reboot.mark, version, tuple(leftovers))
 
 
 def missing_tools(facts: Facts) -> tuple[Problem, ...]:

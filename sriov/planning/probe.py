@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from sriov.facts.model import ASPM_POLICY
 from sriov.facts.parser import FILE_LIMIT
-from sriov.model import PhysicalFunction, Role
+from sriov.model import Role
+from sriov.planning import own_state
 from sriov.planning.host_version import VERSION_FILE
 from sriov.planning.plan import TOOLS
 from sriov.rendering.plain import assignments, library, text_of
@@ -15,17 +16,23 @@ from sriov.resources.registry import reads
 from sriov.transport import Script
 
 _UNITS = "/etc/systemd/system"
-_LIBRARIES = ("paths", "common", "holders")
+_LIBRARIES = ("paths", "common", "host_users")
 
 
 def probe_script(request: Request, nonce: str) -> Script:
     """Execution 1: what the host is. `nonce`: hexadecimal digits."""
-    return Script(f"nonce={nonce}\n{functions()}{counters(request)}{look(request, own_lock=False)}".encode())
+    text = f"nonce={nonce}\n{functions(request)}{counters(request)}{look(request, own_lock=False)}"
+    return Script(text.encode())
 
 
-def functions() -> str:
-    """What the look calls."""
-    return "".join(map(library, _LIBRARIES))
+def functions(request: Request) -> str:
+    """What the look calls. Who holds a VF is asked where something is to change: most looks find nothing to do."""
+    return "".join(map(library, (*_LIBRARIES, "holders") if asks_holders(request) else _LIBRARIES))
+
+
+def asks_holders(request: Request) -> bool:
+    """Whether the look says of each VF who uses it; else it says so of those alone that the host itself uses."""
+    return request.ask_holders or request.all_ports
 
 
 def counters(request: Request) -> str:
@@ -46,13 +53,14 @@ def _header(request: Request, own_lock: bool) -> str:
     pfs = () if request.all_ports else request.physical_functions
     return assignments(
         all_ports=_flag(request.all_ports),
-        ports=" ".join(f"{pf.interface}:{_count(request, pf)}" for pf in pfs if pf.interface),
-        by_address=" ".join(f"{pf.pci or pf.mac}={_count(request, pf)}" for pf in pfs if not pf.interface),
+        ports=_words(pf.interface for pf in pfs if pf.interface),
+        by_address=_words(pf.pci or pf.mac for pf in pfs if not pf.interface),
+        holders=_flag(asks_holders(request)),
         compute=_flag(Role.COMPUTE in request.roles),
         files=_words((f"{RESTARTS_DUE}/*", *asked.files) if asked.files else ()),
         units=_words(f"{unit}.service" for unit in asked.units if "*" not in unit),
         own_units=_words(f"{_UNITS}/{unit}.service" for unit in asked.units if "*" in unit),
-        values=_words((VERSION_FILE, *_shown(request), *asked.values)),
+        values=_words((VERSION_FILE, *own_state.reads(request), *_shown(request), *asked.values)),
         tools=_words(asked.tools),
         needed=_words(TOOLS),
         limit=FILE_LIMIT,
@@ -61,14 +69,9 @@ def _header(request: Request, own_lock: bool) -> str:
     )
 
 
-def _count(request: Request, pf: PhysicalFunction) -> str:
-    """With how many VFs their holders are of no interest."""
-    return "-" if request.ask_holders or request.all_ports else str(pf.num_vfs)
-
-
 def _shown(request: Request) -> tuple[str, ...]:
     """What is only shown, to those who ask for more than a change needs."""
-    return (ASPM_POLICY,) if request.ask_holders or request.all_ports else ()
+    return (ASPM_POLICY,) if asks_holders(request) else ()
 
 
 def _flag(is_set: bool) -> str:

@@ -15,7 +15,16 @@ _NAME = "rollback"
 
 
 def make(request: Request, facts: Facts) -> Plan:
-    """What takes the run back; empty once it is done."""
+    """What takes the run back; empty once it is done.
+
+    As in a plan, a port whose VFs or lines must stay is held, and another pass lets all wait that rests on it.
+    """
+    made = _made(request, facts)
+    held = frozenset(problem.holds for problem in made.problems if problem.holds)
+    return made if held <= request.held else make(request._replace(held=request.held | held), facts)
+
+
+def _made(request: Request, facts: Facts) -> Plan:
     if not facts.replaced:
         known = f"run {facts.run_id} replaced nothing" if facts.run_id else "no run has replaced anything here"
         hint = "there is nothing to roll back"

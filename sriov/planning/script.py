@@ -16,7 +16,7 @@ from sriov.planning.plan import Plan
 from sriov.planning.probe import look
 from sriov.rendering.quoting import Verbatim
 from sriov.rendering.templates import render_once
-from sriov.resources.contract import Change, Command, RemoveFile, Request, RestoreFile, Step, WriteFile
+from sriov.resources.contract import PURGE, Change, Command, RemoveFile, Request, RestoreFile, Step, WriteFile
 from sriov.transport import Script
 
 RUNS_KEPT = 20
@@ -60,7 +60,8 @@ def _logged(request: Request, plan: Plan, run_id: str, who: str) -> Iterator[_Lo
     for change in plan.changes:
         for step in change.steps:
             first, last = step is change.steps[0], step is change.steps[-1]
-            yield _LoggedStep(_words(step), first, log_line(request, change, run_id, who) if last else "")
+            keeps_log = last and _words(step) != (PURGE,)
+            yield _LoggedStep(_words(step), first, log_line(request, change, run_id, who) if keeps_log else "")
 
 
 def _words(step: Step) -> tuple[str, ...]:

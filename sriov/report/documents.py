@@ -17,7 +17,8 @@ DONE, FAILED, REFUSED, PENDING = 0, 1, 2, 3
 
 
 class ChangeDocument(TypedDict):
-    """One change of one host; `done` says whether all its steps were carried out in this run."""
+    """One change of one host; `done` says whether all its steps were carried out in this run, `left_over` that it takes
+    away what the testbed does not ask for any more."""
 
     resource: str
     target: str
@@ -25,6 +26,18 @@ class ChangeDocument(TypedDict):
     wanted: str
     effect: str
     done: bool
+    diff: list[str]
+    left_over: bool
+
+
+class LeftoverDocument(TypedDict):
+    """What stays though the testbed does not ask for it any more, as the change that would take it away."""
+
+    resource: str
+    target: str
+    found: str
+    wanted: str
+    effect: str
     diff: list[str]
 
 
@@ -79,6 +92,7 @@ class HostDocument(TypedDict):
     aspm: str
     services: dict[str, str]
     ports: list[PortDocument]
+    leftovers: list[LeftoverDocument]
 
 
 class RunDocument(Heading):
@@ -101,7 +115,8 @@ def exit_code(runs: Iterable[Outcome], task: str = "") -> int:
         return REFUSED
     if any(run.status is Status.FAILED for run in runs):
         return FAILED
-    return PENDING if any(run.status is Status.DIFFERS or run.was_held_back for run in runs) else DONE
+    pending = (run.status is Status.DIFFERS or run.was_held_back or run.plan.leftovers for run in runs)
+    return PENDING if any(pending) else DONE
 
 
 def document(task: str, testbed: str, run_id: str, runs: Sequence[Outcome]) -> RunDocument:
@@ -133,6 +148,7 @@ def host_document(run: Outcome) -> HostDocument:
         aspm=run.facts.aspm_policy if run.facts else "",
         services=_services(run),
         ports=[port_document(pf, run.facts) for pf in run.request.physical_functions],
+        leftovers=[_leftover(change) for change in run.plan.leftovers],
     )
 
 
@@ -144,6 +160,18 @@ def _change(run: Outcome, change: Change) -> ChangeDocument:
         wanted=change.wanted,
         effect=change.effect.value,
         done=run.has_done(change),
+        diff=list(change.diff),
+        left_over=change.is_leftover,
+    )
+
+
+def _leftover(change: Change) -> LeftoverDocument:
+    return LeftoverDocument(
+        resource=change.resource,
+        target=change.target,
+        found=change.found,
+        wanted=change.wanted,
+        effect=change.effect.value,
         diff=list(change.diff),
     )
 

@@ -63,14 +63,13 @@ def _users(row: Row) -> Iterator[tuple[int, str, str]]:
 def show_explanation(found: Explanation, out: Printer) -> None:
     """Each host with its steps up to the first that fails, and last what nova would make of it."""
     for host in (*found.schedulers, *found.computes):
-        failing = host.failing
         out.line((host.host.label, "bold"), (f"  {host.role.value}", "dim"))
         for step in host.steps:
             mark, colour = _MARKS[step.mark]
             first, rest = first_line(f" {step.name}" + (f": {step.found}" if step.found else ""))
             out.line("  ", (mark, colour), first, tag(step.id) if step.id else "", rest)
-        if failing:
-            out.line(f"      -> {failing.remedy}")
+            if step.remedy:
+                out.line(f"      -> {step.remedy}")
     ports = counted(found.count, "direct port")
     taking = ", ".join(f"{host.host.label} ({host.free} free)" for host in found.hosts)
     out.line()

@@ -18,9 +18,10 @@ from typing import Any, TextIO
 from sriov.errors import HostError, counted
 from sriov.model import Secret
 from sriov.planning.reboots import caveat
+from sriov.report import leftovers
 from sriov.report.documents import PortDocument, host_document, roles_text
 from sriov.report.printer import Part, Printer, Row, first_line, tag
-from sriov.resources.contract import Effect
+from sriov.resources.contract import Change, Effect
 from sriov.run.context import Event
 from sriov.run.outcome import Outcome, Status
 
@@ -88,6 +89,16 @@ class Progress:
         finally:
             self._live.start(refresh=True)
 
+    def say(self, lines: Sequence[str]) -> None:
+        """Lines that stay, beside those of the hosts."""
+        if self._quiet or not lines:
+            return
+        with self._lock, contextlib.suppress(OSError, ValueError):  # of a terminal that is gone
+            if self._live is not None:
+                self._live.console.print("\n".join(lines))
+            else:
+                print("\n".join(lines), file=self._stream, flush=True)
+
     def told(self, host: str, event: Event) -> None:
         with self._lock:
             if host in self._at and self._at[host][0] == event:
@@ -130,16 +141,26 @@ def show_plan(runs: Sequence[Outcome], out: Printer) -> None:
         plan = run.first_plan
         out.line((run.label, "bold"), (f"  {roles_text(run.request.roles)}", "dim"))
         for change in plan.changes:
-            effect = "" if change.effect is Effect.NONE else f"  [{change.effect.value}]"
-            target: Part = (change.target, "bold")
-            out.line("  ", (f"{change.resource} ", "cyan"), target, f": {change.summary}", (effect, "yellow"))
-            for line in change.diff:
-                style = {"+": "green", "-": "red"}.get(line[:1], "") if line[:3] not in ("---", "+++") else "dim"
-                out.line((f"      {line}", style))
+            _show_change(change, out)
+        for change in plan.leftovers:
+            _show_change(change, out, "left over: ")
         if plan.will_reboot:
             out.line((f"  reboot: the kernel command line takes effect with it{caveat(run.facts)}", "yellow"))
         if plan.is_converged and run.error is None:
-            out.line(("  as wanted", "green"))
+            out.line(
+                ("  as wanted, but for what is left over", "yellow") if plan.leftovers else ("  as wanted", "green")
+            )
+
+
+def _show_change(change: Change, out: Printer, kind: str = "") -> None:
+    effect = "" if change.effect is Effect.NONE else f"  [{change.effect.value}]"
+    going = "  [left over]" if change.is_leftover and not kind else ""
+    target: Part = (change.target, "bold")
+    resource: Part = (f"{change.resource} ", "cyan")
+    out.line("  ", (kind, "yellow"), resource, target, f": {change.summary}", (effect + going, "yellow"))
+    for line in change.diff:
+        style = {"+": "green", "-": "red"}.get(line[:1], "") if line[:3] not in ("---", "+++") else "dim"
+        out.line((f"      {line}", style))
 
 
 def show_outcome(runs: Sequence[Outcome], out: Printer) -> None:
@@ -152,10 +173,11 @@ def show_outcome(runs: Sequence[Outcome], out: Printer) -> None:
 def _outcome_row(run: Outcome) -> Row:
     done = sum(run.has_done(change) for change in run.first_plan.changes)
     total = len(run.first_plan.changes)
+    has_leftovers = bool(run.plan.leftovers) and run.status in (Status.UNCHANGED, Status.CHANGED)
     return (
         run.label,
         roles_text(run.request.roles),
-        (_WORDS[run.status], _COLOURS[run.status]),
+        (f"{_WORDS[run.status]}, leftovers", "yellow") if has_leftovers else (_WORDS[run.status], _COLOURS[run.status]),
         "" if not total else f"{done} of {total}" if done or run.error else f"{total} to make",
         "done" if run.rebooted else "due" if run.first_plan.will_reboot else "",
         f"{run.seconds:.1f} s",
@@ -168,6 +190,7 @@ def show_trouble(runs: Sequence[Outcome], out: Printer) -> None:
             _message(out, ("warning ", "yellow"), run, problem.id, str(problem), problem.hint)
         for note in run.notes:
             _message(out, ("pending " if note.is_pending else "note ", "yellow"), run, note.id, note.message)
+    leftovers.show(runs, out)
     for run in runs:
         for problem in (*run.plan.impossible, *(run.plan.blocked if run.error is None else ())):
             _message(out, _ERROR, run, problem.id, str(problem), problem.hint)

@@ -8,13 +8,15 @@ them is `sriov.resources.registry`. So two capabilities never write one file twi
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from sriov.facts.model import Facts
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 
 RESTARTS_DUE = "/var/lib/sriov/restarts-due"  # on the host: a file for each unit that a run under way will restart
+
+PURGE = "purge_state"  # the function of `templates/lib/` behind whose step nothing may be written on the host
 
 
 def is_restart_due(facts: Facts, names: Iterable[str]) -> bool:
@@ -26,8 +28,9 @@ def is_restart_due(facts: Facts, names: Iterable[str]) -> bool:
 class FreshService(NamedTuple):
     """A service that must run, and must have begun after its files and the VFs became what they are.
 
-    `at_boot`: it must be enabled too. `shared`: those of `reads` that a service of this host reads too which the call
-    is not about, so that it will not be restarted. `program`: what nova calls it, where it is nova's.
+    `at_boot`: it must be enabled too. `only_running`: nothing is asked of it here any more, so one that does not run,
+    or is not there, needs nothing. `shared`: those of `reads` that a service of this host reads too which the call is
+    not about, so that it will not be restarted. `program`: what nova calls it, where it is nova's.
     """
 
     names: tuple[str, ...]
@@ -35,6 +38,7 @@ class FreshService(NamedTuple):
     watches_vfs: bool = False
     at_boot: bool = False
     shared: tuple[str, ...] = ()
+    only_running: bool = False
     program: str = ""
 
 
@@ -100,6 +104,8 @@ class Loads(NamedTuple):
 class Change(NamedTuple):
     """One difference and how it is put right. `diff` holds lines of ours only, ready to print.
 
+    `is_leftover`: it takes away what the testbed does not ask for any more. A plan sets such changes apart unless the
+    call removes (`Request.removes`), so their owner says them either way.
     `loads`: of the start of a service that can be asked before whether it would take its new files.
     """
 
@@ -110,6 +116,7 @@ class Change(NamedTuple):
     steps: tuple[Step, ...]
     effect: Effect = Effect.NONE
     diff: tuple[str, ...] = ()
+    is_leftover: bool = False
     loads: Loads | None = None
 
     def __str__(self) -> str:
@@ -129,7 +136,10 @@ class Severity(enum.Enum):
 
 
 class Problem(NamedTuple):
-    """Something that no step of ours can or may put right. `id`: see `sriov.errors`."""
+    """Something that no step of ours can or may put right. `id`: see `sriov.errors`.
+
+    `holds`: the port whose VFs stay as they are for it; all that rests on them waits (see `stays`).
+    """
 
     id: str
     resource: str
@@ -137,6 +147,7 @@ class Problem(NamedTuple):
     message: str
     hint: str = ""
     severity: Severity = Severity.IMPOSSIBLE
+    holds: str = ""
 
     def __str__(self) -> str:
         return f"{self.resource} {self.target}: {self.message}"
@@ -156,6 +167,9 @@ class Request(NamedTuple):
     ask_holders: bool = False  # who uses each VF, also where no change asks for it
     rollback: str | None = None  # the run to take back; empty: the last one
     counter_interval: int | None = None  # seconds between two readings of the VFs' counters; 0: one; None: none
+    removes: bool = False  # what the testbed does not ask for any more goes; else it stays, and is told
+    purges: bool = False  # so do the copies that runs have kept on the host; `rollback` has nothing to put back then
+    held: frozenset[str] = frozenset()  # ports whose VFs stay as they are; the plan finds them, no caller says them
 
     @property
     def physical_functions(self) -> tuple[PhysicalFunction, ...]:
@@ -164,6 +178,17 @@ class Request(NamedTuple):
     @property
     def wants_vfs(self) -> bool:
         return any(pf.num_vfs for pf in self.physical_functions)
+
+    def asked_ports(self, facts: Facts) -> frozenset[str]:
+        """The ports that the testbed asks something of, by their names on the host."""
+        found = (facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac) for pf in self.physical_functions)
+        return frozenset(port.interface for port in found if port)
+
+    def stays(self, interface: str, asked: Collection[str]) -> bool:
+        """Whether all of ours that rests on this port stays as it is: lines, unit, VFs. What belongs together waits
+        together: a guest holds one of its VFs, or the testbed does not ask for the port any more (`asked`: the ports
+        that it does ask for) and this call takes nothing away."""
+        return interface in self.held or (interface not in asked and not self.removes)
 
 
 class Reads(NamedTuple):

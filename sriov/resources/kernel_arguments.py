@@ -13,10 +13,20 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from sriov.facts.model import Facts, checksum
 from sriov.formats import grub
-from sriov.formats.kernel_arguments import KernelArgument, StatedArguments, edit, missing_arguments, overruled, tokens
+from sriov.formats.kernel_arguments import (
+    KernelArgument,
+    StatedArguments,
+    edit,
+    missing_arguments,
+    overruled,
+    parse,
+    replaces,
+    tokens,
+)
 from sriov.model import Role
 from sriov.resources.contract import (
     Capability,
@@ -34,7 +44,8 @@ from sriov.resources.contract import (
     Step,
     WriteFile,
 )
-from sriov.resources.grub_drop_in import drop_in_text
+from sriov.resources.files.grub_drop_in import drop_in_arguments, drop_in_text
+from sriov.resources.virtual_functions import VfCount
 
 _DROP_IN_PATH = "/etc/default/grub.d/zz-sriov.cfg"
 _GRUB_CFG = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
@@ -43,6 +54,7 @@ _ENVIRONMENTS = ("/boot/grub2/grubenv", "/boot/grub/grubenv")
 _GRUBBY_LEDGER = "/var/lib/sriov/grubby"
 _DEFAULTS = "/etc/default/grub"
 _STAMP = "/var/lib/sriov/rebooted"
+_OF_VFS = (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))  # see `sriov.resources.iommu`
 _UPDATE_GRUB = Command(("timeout", "300", "update-grub"))
 _NAME = "kernel-arguments"
 
@@ -79,19 +91,53 @@ def _changes(
     if Role.COMPUTE not in request.roles:
         return
     wanted = wanted_arguments(items)
-    if wanted or not request.wants_vfs:  # else the host does without, but what an earlier run put there may be in use
-        yield from _boot_loader(facts, wanted)
+    # a host without VFs does without, but what an earlier run put there may be in use
+    if wanted or not (request.wants_vfs or request.held):
+        yield from _boot_loader(facts, _asked(request, facts, items, wanted))
     state = _reboot_state(facts, wanted)
     yield Reboot(state, boot_entry_mark(facts))
     if state is RebootState.FUTILE:
         yield _futile_reboot(facts, wanted)
 
 
-def _boot_loader(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Iterator[Change | Problem]:
+class _Asked(NamedTuple):
+    """`left_over`: of ours on the host, and nothing asks for them any more. They go only if the call removes.
+
+    `is_nothing`: nothing of ours is asked for, nor is it asked to go.
+    """
+
+    wanted: tuple[KernelArgument, ...]
+    left_over: tuple[KernelArgument, ...]
+    is_nothing: bool
+    removes: bool
+
+    @property
+    def target(self) -> tuple[KernelArgument, ...]:
+        """What of ours is to be there after this run; what is wanted has the last word."""
+        return self.wanted if self.removes else (*self.left_over, *self.wanted)
+
+    @property
+    def removes_some(self) -> bool:
+        return self.removes and (bool(self.left_over) or self.is_nothing)
+
+
+def _asked(request: Request, facts: Facts, items: tuple[Item, ...], wanted: tuple[KernelArgument, ...]) -> _Asked:
+    """Left over are those of ours that no other takes the place of. What VFs need belongs to them: it stays with a port
+    that does, and goes with the last one that the testbed asks to have none."""
+    asks_none = bool(request.physical_functions) and not any(
+        isinstance(item, VfCount) and item.is_leftover for item in items
+    )
+    of_vfs = _OF_VFS if request.wants_vfs or asks_none else ()
+    ours = parse(_ledger(facts)[0]) or drop_in_arguments(facts.text(_DROP_IN_PATH))
+    left_over = tuple(one for one in ours if one not in (*wanted, *of_vfs) and not replaces(wanted, one))
+    return _Asked(wanted, left_over, not wanted and not asks_none, request.removes)
+
+
+def _boot_loader(facts: Facts, asked: _Asked) -> Iterator[Change | Problem]:
     entry = default_entry(facts)
     has_bls = any(path.startswith(_ENTRIES) for path in facts.files)
     uses_grubby = has_bls or ("grubby" in facts.tools and "update-grub" not in facts.tools)  # CentOS 7 has no BLS
-    if wanted and entry is None:
+    if asked.wanted and entry is None:
         yield Problem(
             "no-grub",
             _NAME,
@@ -101,22 +147,33 @@ def _boot_loader(facts: Facts, wanted: tuple[KernelArgument, ...]) -> Iterator[C
         )
         return
     tool = "grubby" if uses_grubby else "update-grub"
-    if wanted and tool not in facts.tools:
+    if asked.wanted and tool not in facts.tools:
         message, hint = f"the command {tool} is missing", f"install the package that has {tool}"
         yield Problem("missing-tool", _NAME, "boot loader", message, hint)
         return
-    if uses_grubby:
-        yield from _with_grubby(facts, wanted, entry or "")
-    else:
-        yield from _with_drop_in(facts, wanted, entry or "")
+    change = _with_grubby if uses_grubby else _with_drop_in
+    if asked.removes or not asked.is_nothing:
+        yield from change(facts, asked, entry or "")
+    has_ours = _DROP_IN_PATH in facts.files or _GRUBBY_LEDGER in facts.files
+    if not asked.removes and (asked.left_over or (asked.is_nothing and has_ours)):
+        yield Change(
+            _NAME,
+            "boot entries" if uses_grubby else "GRUB",
+            found=_text(asked.left_over) or "ours",
+            wanted=_text(asked.wanted) or "as before us",
+            steps=(),
+            diff=tuple(f"-{argument}" for argument in asked.left_over),
+            is_leftover=True,
+        )
 
 
-def _with_drop_in(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -> Iterator[Change]:
-    before = facts.files.get(_DROP_IN_PATH)
-    is_right = not missing_arguments(entry, wanted) if wanted else before is None
-    if is_right:
+def _with_drop_in(facts: Facts, asked: _Asked, entry: str) -> Iterator[Change]:
+    before, wanted = facts.files.get(_DROP_IN_PATH), asked.wanted
+    if wanted and not missing_arguments(entry, wanted) and not asked.removes_some:
         return  # from any writer, also an older text of ours
-    after = drop_in_text(wanted) if wanted else None
+    if not wanted and drop_in_arguments(facts.text(_DROP_IN_PATH)) == asked.target and (asked.target or before is None):
+        return
+    after = drop_in_text(asked.target) if asked.target else None
     steps: list[Step] = []
     diff: tuple[str, ...] = ()
     if after != before:
@@ -125,34 +182,35 @@ def _with_drop_in(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) 
             if after is None
             else WriteFile(_DROP_IN_PATH, checksum(before), after)
         )
-        sign = "-" if after is None else "+"
-        diff = (f"--- {_DROP_IN_PATH}", *(f"{sign}{a}" for a in (wanted or ("(file removed)",))))
+        lines = [f"-{argument}" for argument in asked.left_over] if asked.removes else []
+        lines += [f"+{argument}" for argument in wanted] if missing_arguments(entry, wanted) else []
+        diff = (f"--- {_DROP_IN_PATH}", *(("-(file removed)",) if after is None else lines))
     yield Change(
         _NAME,
         "GRUB",
-        found=_words(entry, wanted) if wanted else "ours",
+        found=_found(entry, asked, "ours"),
         wanted=_text(wanted) or "as before us",
         steps=(*steps, _UPDATE_GRUB),
         effect=Effect.REBOOT if missing_arguments(facts.cmdline, wanted) else Effect.NONE,
         diff=diff,
+        is_leftover=asked.removes_some,
     )
 
 
-def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -> Iterator[Change]:
+def _with_grubby(facts: Facts, asked: _Asked, entry: str) -> Iterator[Change]:
     """grubby's own ledger: which arguments we added (first line) and took away (second line)."""
     ours, taken = _ledger(facts)
-    ledger = checksum(facts.files.get(_GRUBBY_LEDGER))
+    wanted, ledger = asked.wanted, checksum(facts.files.get(_GRUBBY_LEDGER))
     missing = missing_arguments(entry, wanted)
-    if wanted and missing:
-        stale = [
-            token for token in ours if token not in map(str, wanted)
-        ]  # of an earlier testbed; a drop-in loses it too
+    stale = [token for token in ours if token not in map(str, asked.target)]  # a drop-in loses them too
+    if asked.target and (missing or asked.removes_some or (stale and not wanted)):
         remove, add = edit(" ".join(token for token in tokens(entry) if token not in stale), wanted)
         remove = (*(token for token in tokens(entry) if token in stale), *remove)
         ours, taken = _entered(ours, taken, remove, add)
+        ours = [token for token in ours if token not in stale]
         write = WriteFile(_GRUBBY_LEDGER, ledger, f"{' '.join(ours)}\n{' '.join(taken)}\n".encode())
         steps: tuple[Step, ...] = (write, *_grubby(entry, remove, add))
-    elif not wanted and (ours or taken):
+    elif not asked.target and (ours or taken):
         # the ledger goes last: if grubby fails, the next run knows what is left to take out
         steps = (*_grubby(entry, ours, taken), RemoveFile(_GRUBBY_LEDGER, ledger))
     else:
@@ -160,12 +218,21 @@ def _with_grubby(facts: Facts, wanted: tuple[KernelArgument, ...], entry: str) -
     yield Change(
         _NAME,
         "boot entries",
-        found=_words(entry, wanted) if wanted else _text(ours),
+        found=_found(entry, asked, _text(ours)),
         wanted=_text(wanted) or "as before us",
         steps=steps,
         effect=Effect.REBOOT if missing_arguments(facts.cmdline, wanted) else Effect.NONE,
         diff=("--- boot entries (grubby)", *(f"+{a}" for a in missing)),
+        is_leftover=asked.removes_some,
     )
+
+
+def _found(entry: str, asked: _Asked, ours: str) -> str:
+    """What the change begins with: what the boot entry says of the arguments wanted, and what of ours goes."""
+    if not asked.wanted:
+        return ours
+    going = f" and {_text(asked.left_over)}" if asked.removes_some else ""
+    return _words(entry, asked.wanted) + going
 
 
 def _ledger(facts: Facts) -> tuple[list[str], list[str]]:

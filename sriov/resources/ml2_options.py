@@ -1,16 +1,17 @@
 """Owner of neutron's files where ML2 is the network side: which drivers and VLANs, which device serves which network.
 
-Nothing here happens unless the testbed says `env.network_backend = 'ml2'`; under Contrail its plugin does all this.
+Nothing here happens unless the testbed says `env.network_backend = 'ml2'`; under Contrail its plugin does all this. A
+call that removes looks for what a testbed once asked for that said so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from sriov.errors import FormatError
-from sriov.facts.model import Facts
-from sriov.formats.neutron import AgentWanted, ServerWanted, diff, edit_agent, edit_server
+from sriov.facts.model import Facts, Port, VirtualFunction
+from sriov.formats.neutron import AgentWanted, ServerWanted, agent_reads, diff, edit_agent, edit_server, our_devices
 from sriov.formats.nova.releases import reads_any_bytes
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import ML2, Role
@@ -22,9 +23,12 @@ from sriov.resources.contract import (
     Problem,
     Reads,
     Request,
+    Severity,
     is_restart_due,
 )
-from sriov.resources.nova_options import beside_change, file_change, release_of, too_large
+from sriov.resources.files.service_files import Versions, file_changes, too_large, waiting
+from sriov.resources.held import vf_lines
+from sriov.resources.nova_options import release_of
 from sriov.resources.services import restarts
 
 _NAME = "ml2-options"
@@ -44,17 +48,26 @@ _FOLDERS = {
 
 
 class Ml2Options(NamedTuple):
-    """What neutron must read; see `sriov.formats.neutron`. None: that side is no concern."""
+    """What one role's service must read; see `sriov.formats.neutron`.
 
-    server: ServerWanted | None = None
-    agent: AgentWanted | None = None
+    `asked`: by the testbed, and what rests on ports that are held. `kept`: that, and what of ours nothing asks for any
+    more; None: the files stay as they are. `free`: what would be asked if no port were held.
+    """
+
+    role: Role
+    asked: ServerWanted | AgentWanted
+    kept: ServerWanted | AgentWanted | None
+    free: ServerWanted | AgentWanted
+
+
+def _is_ml2(request: Request) -> bool:
+    return request.testbed.network_backend == ML2
 
 
 def _roles(request: Request) -> tuple[Role, ...]:
-    """The roles of a request for which neutron's files matter; none under Contrail."""
-    if request.testbed.network_backend != ML2:
-        return ()
-    return tuple(role for role in _HOMES if role in request.roles)
+    """The roles of a request for which neutron's files matter; none under Contrail, where nothing is to be removed."""
+    is_concerned = _is_ml2(request) or request.removes
+    return tuple(role for role in _HOMES if role in request.roles and is_concerned)
 
 
 def _named_files(request: Request) -> tuple[str, ...]:
@@ -82,35 +95,59 @@ def _paths(role: Role, facts: Facts) -> tuple[str, ...]:
     return tuple(paths)
 
 
-def _is_concerned(request: Request, facts: Facts, role: Role) -> bool:
-    wants = request.wants_vfs if role is Role.COMPUTE else request.testbed.has_sriov
-    return wants or any(b"BEGIN sriov-fab" in facts.files[path] for path in _paths(role, facts))
+def _wants(request: Request, role: Role) -> bool:
+    asks = request.wants_vfs if role is Role.COMPUTE else request.testbed.has_sriov
+    return asks and _is_ml2(request)
+
+
+def _has_lines(facts: Facts, role: Role) -> bool:
+    return any(b"BEGIN sriov-fab" in facts.files[path] for path in _paths(role, facts))
 
 
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for role in _roles(request):
-        if not _is_concerned(request, facts, role):
-            names = _AGENT_UNITS if role is Role.COMPUTE else (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)
-            due = (name for name in names if is_restart_due(facts, (name,)))
-            yield from (FreshService((name,), _paths(role, facts)) for name in due)
-            continue
-        paths = _paths(role, facts)
-        large = tuple(too_large(_NAME, facts, paths.__contains__))
+        wants, has_lines = _wants(request, role), _has_lines(facts, role)
+        goes = request.removes or (role is Role.COMPUTE and bool(request.physical_functions))
+        large = (
+            tuple(too_large(_NAME, facts, _paths(role, facts).__contains__)) if wants or (has_lines and goes) else ()
+        )
         if large:
             yield from large
             continue
-        if _HOMES[role] not in facts.files:
+        if wants and _HOMES[role] not in facts.files:
             message, hint = "no such file, or it cannot be read", f"install {_PACKAGES[role]} on this host first"
             yield Problem("neutron-conf-missing", _NAME, _HOMES[role], message, hint)
             continue
-        if role is Role.COMPUTE:
-            yield Ml2Options(agent=_agent(request, facts))
-            shared = _shared(request, facts, paths)
-            yield FreshService(_AGENT_UNITS, paths, watches_vfs=True, at_boot=True, shared=shared)
+        if wants or has_lines:
+            yield _options(request, facts, role, is_kept_whole=not (wants or (goes and _is_ml2(request))))
+        if wants or (has_lines and goes):
+            yield from _services(request, facts, role, is_asked=wants)
         else:
-            yield Ml2Options(server=ServerWanted(_networks(request)))
-            shared = _shared(request, facts, paths)
-            yield from (FreshService(names, paths, shared=shared) for names in _server_units(facts))
+            names = _AGENT_UNITS if role is Role.COMPUTE else (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)
+            due = (name for name in names if is_restart_due(facts, (name,)))
+            yield from (FreshService((name,), _paths(role, facts)) for name in due)
+
+
+def _options(request: Request, facts: Facts, role: Role, *, is_kept_whole: bool) -> Ml2Options:
+    keeping = request._replace(removes=False)
+    if role is Role.OPENSTACK:
+        networks = _networks(request) if _is_ml2(request) else ()
+        server = ServerWanted(networks)
+        return Ml2Options(role, server, None if is_kept_whole else server._replace(keeps_others=True), server)
+    removing, free = request._replace(removes=True), _agent(request._replace(held=frozenset()), facts, frozenset())
+    present = _our_devices(request, facts)
+    asked, kept = (_agent(one, facts, present) for one in (removing, keeping))
+    return Ml2Options(role, asked, None if is_kept_whole else kept, free)
+
+
+def _services(request: Request, facts: Facts, role: Role, *, is_asked: bool) -> Iterator[FreshService]:
+    reads = _paths(role, facts)
+    shared, only_running = _shared(request, facts, reads), not is_asked
+    if role is Role.COMPUTE:
+        yield FreshService(_AGENT_UNITS, reads, True, at_boot=is_asked, shared=shared, only_running=only_running)
+    else:
+        units = _server_units(facts)
+        yield from (FreshService(names, reads, shared=shared, only_running=only_running) for names in units)
 
 
 def _shared(request: Request, facts: Facts, reads: tuple[str, ...]) -> tuple[str, ...]:
@@ -146,51 +183,102 @@ def _networks(request: Request) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((net, ranges.get(net, ())) for net in dict.fromkeys((*used, *ranges))) if used else ()
 
 
-def _agent(request: Request, facts: Facts) -> AgentWanted:
+def _agent(request: Request, facts: Facts, present: frozenset[str]) -> AgentWanted:
+    """`present`: the interfaces of which we have items there."""
     mappings: list[tuple[str, str]] = []
     excluded: list[tuple[str, tuple[str, ...]]] = []
-    for pf in request.physical_functions:
+    for pf in request.physical_functions if _is_ml2(request) else ():
         port = facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac)
-        if port is None or not pf.num_vfs:
+        if port is None or not pf.num_vfs or port.interface in request.held:
             continue
         mappings += [(physnet, port.interface) for physnet in pf.physnets]
         if pf.exclude_vfs:
             excluded.append((port.interface, tuple(port.vf_address(index) for index in pf.exclude_vfs)))
-    return AgentWanted(tuple(mappings), tuple(excluded))
+    asked = request.asked_ports(facts)
+    staying = frozenset(interface for interface in present if request.stays(interface, asked))
+    return AgentWanted(tuple(mappings), tuple(excluded), staying)
+
+
+def _our_devices(request: Request, facts: Facts) -> frozenset[str]:
+    files = (ConfigFile(path, facts.files[path], frozenset()) for path in _paths(Role.COMPUTE, facts))
+    try:
+        return our_devices(tuple(files), any_bytes=_any_bytes(request, facts))
+    except FormatError:
+        return frozenset()  # `changes` says which line is broken
+
+
+def _any_bytes(request: Request, facts: Facts) -> bool:
+    release = release_of(request, facts)
+    return isinstance(release, int) and reads_any_bytes(release)
 
 
 def _changes(
     request: Request, facts: Facts, items: tuple[Item, ...], earlier: tuple[Change, ...]
 ) -> Iterator[Change | Problem]:
-    wanted = [item for item in items if isinstance(item, Ml2Options)]
+    """On an all-in-one host both services read neutron.conf, so each side is edited behind the other."""
+    sides = [item for item in items if isinstance(item, Ml2Options)]
+    if not sides:
+        return
     paths = (*_named_files(request), *(path for path in facts.files if path.rpartition("/")[0] in _folders(request)))
-    before = {path: ConfigFile(path, facts.files[path], frozenset()) for path in paths if path in facts.files}
-    after = dict(before)
+    present = tuple(ConfigFile(path, facts.files[path], frozenset()) for path in paths if path in facts.files)
+    any_bytes = _any_bytes(request, facts)
+
+    def edited(wanted: Iterable[ServerWanted | AgentWanted | None]) -> tuple[ConfigFile, ...]:
+        files = {file.path: file for file in present}
+        for side, one in zip(sides, wanted, strict=True):
+            if one is not None:
+                read = tuple(files[path] for path in _paths(side.role, facts))
+                files |= {file.path: file for file in _edit(read, one, any_bytes)}
+        return tuple(files.values())
+
     try:
-        for item in wanted:  # on an all-in-one host both services read neutron.conf
-            after |= {file.path: file for file in _edited(request, facts, item, after)}
+        kept, asked = edited(side.kept for side in sides), edited(side.asked for side in sides)
+        asks_guests = bool(request.held) or vf_lines.has_guests(facts)
+        free = edited(side.free for side in sides) if asks_guests else asked
+        held = tuple(_held(request, facts, present, free)) if asks_guests else ()
     except FormatError as error:
         hint = error.hint or "neutron itself would refuse this file: correct this line and run again"
-        yield Problem(error.id, _NAME, f"{error.path}:{error.line}", error.reason, hint)
+        is_asked = any(side.kept is not None for side in sides)
+        severity = Severity.IMPOSSIBLE if is_asked or request.removes else Severity.WARNING
+        yield Problem(error.id, _NAME, f"{error.path}:{error.line}", error.reason, hint, severity)
         return
-    for path, file in before.items():
-        if file.text != after[path].text:
-            yield from beside_change(_NAME, facts, file)
-            yield file_change(_NAME, file, after[path], diff(file, after[path]))
+    yield from held
+    yield from file_changes(request, _NAME, facts, Versions(present, kept, asked), diff)
+    if request.held:
+        yield from waiting(request, _NAME, asked, free)
 
 
-def _edited(
-    request: Request, facts: Facts, item: Ml2Options, present: Mapping[str, ConfigFile]
-) -> tuple[ConfigFile, ...]:
-    release = release_of(request, facts)
-    any_bytes = isinstance(release, int) and reads_any_bytes(release)
-    if item.server is not None:
-        files = tuple(present[path] for path in _paths(Role.OPENSTACK, facts))
-        return edit_server(files, _ML2_CONF, item.server, any_bytes=any_bytes)
-    if item.agent is not None:
-        files = tuple(present[path] for path in _paths(Role.COMPUTE, facts))
-        return edit_agent(files, _AGENT_CONF, item.agent, any_bytes=any_bytes)
-    return ()
+def _held(
+    request: Request, facts: Facts, present: tuple[ConfigFile, ...], free: tuple[ConfigFile, ...]
+) -> Iterator[Problem]:
+    """A further network for the same port takes nothing from a guest."""
+    paths = _paths(Role.COMPUTE, facts)
+    any_bytes = _any_bytes(request, facts)
+    now, then = (
+        agent_reads(tuple(file for path in paths for file in files if file.path == path), any_bytes=any_bytes)
+        for files in (present, free)
+    )
+
+    def before(port: Port, vf: VirtualFunction) -> object:
+        networks = now.networks(port.interface)
+        return (networks, now.leaves_alone(port.interface, vf.pci_address)) if networks else None
+
+    def after(port: Port, vf: VirtualFunction) -> object:
+        networks = now.networks(port.interface) & then.networks(port.interface)
+        return networks, then.leaves_alone(port.interface, vf.pci_address)
+
+    yield from vf_lines.held_by_guests(request, facts, _NAME, before, after)
 
 
-CAPABILITY = Capability(_NAME, _reads, _desired, _changes, after_rollback=_after_rollback)
+def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:
+    is_read = back.target in _paths(Role.COMPUTE, facts) and Role.COMPUTE in request.roles
+    return vf_lines.around_rollback(request, facts, _NAME, back) if is_read else back
+
+
+def _edit(files: tuple[ConfigFile, ...], wanted: ServerWanted | AgentWanted, any_bytes: bool) -> tuple[ConfigFile, ...]:
+    if isinstance(wanted, ServerWanted):
+        return edit_server(files, _ML2_CONF, wanted, any_bytes=any_bytes)
+    return edit_agent(files, _AGENT_CONF, wanted, any_bytes=any_bytes)
+
+
+CAPABILITY = Capability(_NAME, _reads, _desired, _changes, _around_rollback, _after_rollback)

@@ -7,20 +7,21 @@ that would say too much (several physical networks, VFs that the host keeps) or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from sriov.errors import FormatError, SriovError
-from sriov.facts.model import Facts, checksum
-from sriov.facts.parser import FILE_LIMIT
+from sriov.facts.model import Facts, Port
+from sriov.formats.nova import ours
 from sriov.formats.nova.edit import NovaWanted, diff, edit, reports_in_placement
-from sriov.formats.nova.releases import release_number
+from sriov.formats.nova.ours import OurEntry
+from sriov.formats.nova.releases import release_number, removed_filters
 from sriov.formats.nova.whitelist import DeviceSpec
-from sriov.formats.oslo import blocks
-from sriov.formats.oslo.document import read
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
-from sriov.resources.contract import Capability, Change, Effect, Item, Problem, Reads, Request, Severity, WriteFile
+from sriov.resources.contract import Capability, Change, Item, Problem, Reads, Request, Severity
+from sriov.resources.files.service_files import Versions, file_changes, too_large, waiting
+from sriov.resources.held import vf_lines
 from sriov.resources.notices import nova_entries
 from sriov.resources.vf_unit import touches_vfs
 
@@ -33,13 +34,21 @@ UNITS = {  # Debian's name, RDO's name
 }
 _NAME = "nova-options"
 _FILTER = "PciPassthroughFilter"
+_LENIENT = 20  # a release that reads any bytes: our blocks go from a file alike, whatever reads it
 
 
 class NovaOptions(NamedTuple):
-    """What nova must read; see `sriov.formats.nova.edit`."""
+    """What nova must read; see `sriov.formats.nova.edit`.
 
-    wanted: NovaWanted
+    `asked`: by the testbed, and what rests on ports that are held. `kept`: that, and what of ours nothing asks for any
+    more. `free`: what would be asked if no port were held. `is_asked`: the testbed asks something here at all.
+    """
+
+    asked: NovaWanted
+    kept: NovaWanted
+    free: NovaWanted
     release: int
+    is_asked: bool = True
 
 
 def _readers(roles: frozenset[Role]) -> tuple[str, ...]:
@@ -82,17 +91,34 @@ def config_files(request: Request, facts: Facts) -> tuple[ConfigFile, ...]:
 
 
 def is_concerned(request: Request, facts: Facts, role: Role) -> bool:
-    """Whether this host has SR-IOV to do in this role, or still has lines of ours from when it had."""
+    """Whether this host has SR-IOV to do in this role, or lines of ours that are to go."""
     if role not in request.roles:
         return False
     wants = request.wants_vfs if role is Role.COMPUTE else request.testbed.has_sriov
+    goes = request.removes or (role is Role.COMPUTE and _asks(request, role))
+    return wants or (goes and _has_lines(facts, role))
+
+
+def _has_lines(facts: Facts, role: Role) -> bool:
     mark = b"BEGIN sriov-fab"
-    return wants or any(mark in content and read_by(READERS[role], path) for path, content in facts.files.items())
+    return any(mark in content and read_by(READERS[role], path) for path, content in facts.files.items())
+
+
+def _asks(request: Request, role: Role) -> bool:
+    """Whether the testbed says anything for this host in this role, were it that it is to have no VFs."""
+    return bool(request.physical_functions) if role is Role.COMPUTE else request.testbed.has_sriov
 
 
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
-    if not any(is_concerned(request, facts, role) for role in request.roles):
-        return
+    if any(_asks(request, role) and is_concerned(request, facts, role) for role in request.roles):
+        yield from _wanted(request, facts)
+    elif any(_has_lines(facts, role) for role in request.roles):
+        release = release_of(request, facts)
+        any_release = release if isinstance(release, int) else _LENIENT
+        yield _options(request, facts, any_release)._replace(is_asked=request.removes)
+
+
+def _wanted(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for path in facts.unreadable:
         if any(read_by(reader, path) for reader in _readers(request.roles)):
             yield Problem(
@@ -117,14 +143,66 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     if isinstance(release, Problem):
         yield release
         return
-    specs = filters = None
-    if is_concerned(request, facts, Role.COMPUTE):
-        by_address = _refuses_devname(config_files(request, facts), release)
+    yield _options(request, facts, release)
+
+
+def _options(request: Request, facts: Facts, release: int) -> NovaOptions:
+    """A side that nothing is asked of stays whole."""
+    files = config_files(request, facts)
+    asked = kept = free = NovaWanted()
+    keeping, removing = (request._replace(removes=removes) for removes in (False, True))
+    if is_concerned(removing, facts, Role.COMPUTE):
+        by_address = _refuses_devname(files, release)
         specs = tuple(spec for pf in request.physical_functions for spec in _specs(pf, facts, by_address))
-    if is_concerned(request, facts, Role.OPENSTACK):
-        filters = (_FILTER,) if request.testbed.has_sriov else ()
-    exact = request.testbed.scheduler_filters if filters else None
-    yield NovaOptions(NovaWanted(specs, filters, exact), release)
+        present = _our_entries(files, facts)
+        free = free._replace(device_specs=specs)
+        asked = asked._replace(device_specs=_with_staying(removing, facts, present, specs))
+        if is_concerned(keeping, facts, Role.COMPUTE):
+            kept = kept._replace(device_specs=_with_staying(keeping, facts, present, specs))
+    if is_concerned(removing, facts, Role.OPENSTACK):
+        filters, exact = ((_FILTER,), request.testbed.scheduler_filters) if request.testbed.has_sriov else ((), None)
+        free, asked = (one._replace(filters=filters, exact_filters=exact) for one in (free, asked))
+        if filters:
+            kept = kept._replace(filters=filters, exact_filters=exact or _stated_before(files, release))
+    return NovaOptions(asked, kept, free, release)
+
+
+def _our_entries(files: tuple[ConfigFile, ...], facts: Facts) -> tuple[OurEntry, ...]:
+    try:
+        return ours.entries(files, lambda: tuple(_seen(facts)))
+    except FormatError:
+        return ()  # `changes` says which line is broken
+
+
+def _with_staying(
+    request: Request, facts: Facts, present: tuple[OurEntry, ...], specs: tuple[DeviceSpec, ...]
+) -> tuple[DeviceSpec, ...]:
+    """What the whitelist has to hold: the entries that are asked for, but for ports that are held, and what stays."""
+    ports = request.asked_ports(facts)
+    moving = tuple(spec for spec in specs if spec.interface not in request.held)
+    return ours.with_staying(present, moving, lambda interface: request.stays(interface, ports))
+
+
+def _seen(facts: Facts) -> Iterator[ours.Seen]:
+    for port in facts.ports:
+        if not port.is_virtual_function:
+            vfs = (port.vf_address(index) for index in range(len(port.vfs), port.total_vfs or 0))
+            covers = (port.pci_address, *(vf.pci_address for vf in port.vfs))
+            yield ours.Seen(port.interface, covers, _ids(port), (*covers, *vfs))
+
+
+def _ids(port: Port) -> tuple[str, ...]:
+    return f"{port.vendor}:{port.device}", f"{port.vendor}:{port.vf_device}"
+
+
+def _stated_before(files: tuple[ConfigFile, ...], release: int) -> tuple[str, ...] | None:
+    """The list of filters that `env.scheduler_filters` once said, which says none now; without what nova has lost."""
+    try:
+        stated = ours.stated_filters(files)
+    except FormatError:
+        return None
+    gone = removed_filters(release)
+    return tuple(dict.fromkeys((*(name for name in stated if name not in gone), _FILTER))) if stated else None
 
 
 def _refuses_devname(files: tuple[ConfigFile, ...], release: int) -> bool:
@@ -163,7 +241,7 @@ def _specs(pf: PhysicalFunction, facts: Facts, by_address: bool) -> Iterator[Dev
         trusted=pf.trusted,
         covers=(port.pci_address, *(port.vf_address(index) for index in range(pf.num_vfs))),
         interface=port.interface,
-        ids=(f"{port.vendor}:{port.device}", f"{port.vendor}:{port.vf_device}"),
+        ids=_ids(port),
         netdevs=port.netdevs,
     )
     if len(pf.physnets) == 1 and not pf.exclude_vfs and not by_address:
@@ -180,9 +258,8 @@ def _changes(
     for item in items:
         if not isinstance(item, NovaOptions):
             continue
-        files = config_files(request, facts)
         try:
-            edited = edit(files, item.release, item.wanted)
+            yield from _edits(request, facts, item, vfs_change=any(map(touches_vfs, earlier)))
         except FormatError as error:
             yield Problem(
                 error.id,
@@ -190,79 +267,38 @@ def _changes(
                 f"{error.path}:{error.line}",
                 error.reason,
                 error.hint or "nova itself would refuse this file: correct this line and run again",
-            )
-            return
-        for problem in edited.problems:
-            yield Problem("nova-options-refused", _NAME, "nova's files", problem, "correct this line and run again")
-        if item.wanted.device_specs is not None:
-            vfs_change = any(map(touches_vfs, earlier))
-            yield from nova_entries.problems(facts, edited.files, item.release, vfs_change=vfs_change)
-        for note in edited.notes:
-            yield Problem(note.id, _NAME, "nova's files", note.text, note.hint, Severity.WARNING)
-        for before, after in zip(files, edited.files, strict=True):
-            if before.text != after.text:
-                yield from beside_change(_NAME, facts, before)
-                yield file_change(_NAME, before, after, diff(before, after))
-
-
-def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tuple[str, ...]) -> Change:
-    """The change of one configuration file of an OpenStack service; `diff` shows our own lines."""
-    added = sum(line.startswith("+") and not line.startswith(("+++", "+#")) for line in diff)
-    removed = sum(line.startswith("-") and not line.startswith(("---", "-#")) for line in diff)
-    return Change(
-        resource,
-        before.path,
-        wanted=f"{added} {'line' if added == 1 else 'lines'} to add, {removed} to remove",
-        found="",
-        steps=(WriteFile(before.path, checksum(before.text), after.text, "0640"),),
-        effect=Effect.RESTART,
-        diff=diff,
-    )
-
-
-def too_large(resource: str, facts: Facts, is_read: Callable[[str], bool]) -> Iterator[Problem]:
-    """Files of the service that were not read to their end: what stands behind that is not known."""
-    for path, size in facts.oversized.items():
-        if is_read(path):
-            yield Problem(
-                "file-too-large",
-                resource,
-                path,
-                f"the file has {size:,} bytes or more, and this program reads files of up to {FILE_LIMIT:,} bytes",
-                "see what fills it (repeated sections, a log, comments); make it shorter, or move a part of it into a "
-                "file of the folder that the service reads too, such as /etc/nova/nova.conf.d, and run again",
+                Severity.IMPOSSIBLE if item.is_asked else Severity.WARNING,
             )
 
 
-def beside_change(resource: str, facts: Facts, before: ConfigFile) -> Iterator[Problem]:
-    """Warnings that go with the change of a file."""
-    if names := facts.hard_linked.get(before.path, 0):
-        others = f"{names - 1} other {'name' if names == 2 else 'names'}"
-        yield Problem(
-            "hard-link",
-            resource,
-            before.path,
-            f"the file has {others} (hard links); the change gives this name a file of its own, and under "
-            f"{'that name' if names == 2 else 'those names'} the old content stays",
-            f"`find / -xdev -samefile {before.path}` lists them: link them again afterwards if they must be one file, "
-            "or use a symbolic link, which stays",
-            Severity.WARNING,
-        )
-    document = read(before.path, before.text, any_bytes=True)
-    for block in blocks.find(document.path, document.lines):
-        said = [number for number in block.others if document.lines[number].strip()]
-        if said:
-            count = len(said)
-            yield Problem(
-                "lines-in-our-block",
-                resource,
-                f"{before.path}:{said[0] + 1}",
-                f"{count} {'line' if count == 1 else 'lines'} that another program or user has put into our block "
-                f"{block.topic!r}; the block changes, so {'it moves' if count == 1 else 'they move'} behind its end, "
-                "unchanged and in the same section",
-                "nothing has to be done: the service reads the same options as before",
-                Severity.WARNING,
-            )
+def _edits(request: Request, facts: Facts, item: NovaOptions, *, vfs_change: bool) -> Iterator[Change | Problem]:
+    files = config_files(request, facts)
+    asked = edit(files, item.release, item.asked)
+    kept = asked if item.kept == item.asked else edit(files, item.release, item.kept)
+    problems = (asked if request.removes else kept).problems
+    for problem in problems:
+        severity = Severity.IMPOSSIBLE if item.is_asked else Severity.WARNING
+        hint = "correct this line and run again"
+        yield Problem("nova-options-refused", _NAME, "nova's files", problem, hint, severity)
+    if problems:
+        return
+    chosen = asked if request.removes else kept
+    if item.is_asked and item.asked.device_specs is not None:
+        yield from nova_entries.problems(facts, chosen.files, item.release, vfs_change=vfs_change)
+    for note in chosen.notes:
+        yield Problem(note.id, _NAME, "nova's files", note.text, note.hint, Severity.WARNING)
+    yield from file_changes(request, _NAME, facts, Versions(files, kept.files, asked.files), diff)
+    if request.held or vf_lines.has_guests(facts):
+        free = edit(files, item.release, item.free).files
+        before, after = (vf_lines.whitelist(one, item.release) for one in (files, free))
+        yield from vf_lines.held_by_guests(request, facts, _NAME, before, after)
+        if request.held:
+            yield from waiting(request, _NAME, asked.files, free)
 
 
-CAPABILITY = Capability(_NAME, _reads, _desired, _changes)
+def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:
+    is_read = any(read_by(reader, back.target) for reader in _readers(request.roles))
+    return vf_lines.around_rollback(request, facts, _NAME, back) if is_read else back
+
+
+CAPABILITY = Capability(_NAME, _reads, _desired, _changes, _around_rollback)

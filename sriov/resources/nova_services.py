@@ -26,8 +26,12 @@ def _fresh(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[
             continue
         names = UNITS[role]
         reads = tuple(path for path in (*facts.files, *touched) if read_by(reader, path))
-        if is_concerned(request, facts, role) or is_restart_due(facts, names) or touched & {*reads}:
-            yield FreshService(names, reads, role is Role.COMPUTE, shared=_shared(request, reads), program=reader)
+        is_due = is_restart_due(facts, names)
+        if is_concerned(request, facts, role) or is_due or touched & {*reads}:
+            asks = request.physical_functions if role is Role.COMPUTE else request.testbed.has_sriov
+            shared, only_running = _shared(request, reads), not (asks or is_due)
+            watches_vfs = role is Role.COMPUTE
+            yield FreshService(names, reads, watches_vfs, False, shared, only_running, program=reader)
 
 
 def _shared(request: Request, reads: tuple[str, ...]) -> tuple[str, ...]:

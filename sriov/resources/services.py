@@ -54,6 +54,8 @@ def _one(
     facts: Facts, item: FreshService, earlier: tuple[Change, ...], starts_stopped: bool
 ) -> Iterator[Change | Problem]:
     unit = unit_of(facts, item.names)
+    if item.only_running and (unit is None or not unit.is_active):
+        return
     if unit is None:
         yield Problem(
             "service-missing",

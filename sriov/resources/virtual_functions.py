@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sriov.errors import counted
-from sriov.facts.model import Facts, Port, VirtualFunction, checksum
+from sriov.facts.model import Facts, Port, checksum
 from sriov.model import PhysicalFunction, Role
 from sriov.resources import vf_script, vf_unit
 from sriov.resources.contract import (
@@ -27,16 +27,22 @@ from sriov.resources.contract import (
     Step,
     WriteFile,
 )
+from sriov.resources.held import vf_lines, vf_users
 
 _NAME = "virtual-functions"
+_MAKE_SECONDS = 150  # 65 for 125 VFs of an i40e; twice that, and a removal, stay below the silence that a run bears
 _RELOAD = Command(("systemctl", "daemon-reload"))  # `enable` does it as well (systemctl(1))
 
 
 class VfCount(NamedTuple):
-    """A port that must have exactly so many VFs, now and after each boot. 0: none, and no unit of ours."""
+    """A port that must have exactly so many VFs, now and after each boot. 0: none, and no unit of ours.
+
+    `is_leftover`: the testbed does not ask for the port, which has a unit of ours.
+    """
 
     interface: str
     num_vfs: int
+    is_leftover: bool = False
 
 
 def _reads(request: Request) -> Reads:
@@ -61,10 +67,11 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
                 yield Problem("duplicate-port", _NAME, port.interface, message, "keep one of them")
             named.add(port.interface)
             yield VfCount(port.interface, pf.num_vfs)
+            yield from vf_users.used_by_host(pf, facts, _NAME)
     for path in facts.files:
         interface = vf_unit.interface_of(path, facts)
         if interface and interface not in named:
-            yield VfCount(interface, 0)
+            yield VfCount(interface, 0, is_leftover=True)
     for path in facts.other_setters:
         if path:
             yield Problem(
@@ -134,7 +141,7 @@ def _changes(
     answers = [answer for item in items if isinstance(item, VfCount) for answer in _port_changes(request, facts, item)]
     units = {path: facts.text(path) for path in facts.files if vf_unit.interface_of(path, facts)}
     for answer in answers:
-        if isinstance(answer, Change):
+        if isinstance(answer, Change) and (request.removes or not answer.is_leftover):
             units |= _units_after(answer)
     is_called = any(map(vf_unit.calls_script, units.values()))
     if is_called:
@@ -167,17 +174,21 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
         return
     steps: list[Step] = []
     effect = Effect.NONE
+    only_told = item.is_leftover and not request.removes
     if port and (present not in (0, item.num_vfs) or port.hung_writer):
-        blocked_by = _blocked(request, port, counted(item.num_vfs, "VF"))
+        blocked_by = None if only_told else _blocked(request, port, counted(item.num_vfs, "VF"))
         if blocked_by:
             yield blocked_by
             return
-        for vf, holder in _users(request, port):
-            message = f"VF {vf.index} ({vf.pci_address}) will be taken from {holder}"
+        for user in () if only_told else vf_users.users(request, port):
+            whose = user.words if user.is_known else user.vf.holder
+            message = f"VF {user.vf.index} ({user.vf.pci_address}) will be taken from {whose}"
             hint = "--force-vf-reset was given"
             yield Problem("vf-taken", _NAME, port.interface, message, hint, Severity.WARNING)
         effect = Effect.VF_RESET
         steps.append(_clear_command(request, port))
+        if item.num_vfs:
+            steps.append(_make_command(port, item.num_vfs, facts))
     if after is None:
         if before is not None:
             steps += [Command(("stop_unit", unit)), RemoveFile(path, checksum(before)), _RELOAD]
@@ -194,6 +205,7 @@ def _port_changes(request: Request, facts: Facts, item: VfCount) -> Iterator[Cha
         steps=tuple(steps),
         effect=effect,
         diff=vf_unit.diff(path, before, after),
+        is_leftover=item.is_leftover,
     )
 
 
@@ -209,13 +221,13 @@ def _clear_command(request: Request, port: Port) -> Command:
     return Command(("clear_vfs", port.interface, str(port.num_vfs), str(request.clear_seconds), force))
 
 
-def _users(request: Request, port: Port) -> list[tuple[VirtualFunction, str]]:
-    """The VFs in use and by whom; those that the testbed leaves to the host itself are in use by it."""
-    pfs = request.physical_functions
-    own = next((p for p in pfs if p.label in (port.interface, port.pci_address, port.mac)), None)
-    kept = own.exclude_vfs if own else ()
-    host = "the host itself (exclude_vfs)"
-    return [(vf, str(vf.holder or host)) for vf in port.vfs if vf.holder or vf.index in kept]
+def _make_command(port: Port, num_vfs: int, facts: Facts) -> Command:
+    """Makes so many VFs on a port that has just lost its own; if the driver refuses, as many as before, by their unit
+    where there is one."""
+    unit, text = vf_unit.name_of(port.interface), facts.text(vf_unit.path_of(port.interface))
+    by_unit = facts.unit(unit) is not None and vf_unit.num_vfs_of(text) == port.num_vfs
+    made_before = str(port.num_vfs), unit if by_unit else "-"
+    return Command(("make_vfs", port.interface, str(num_vfs), str(_MAKE_SECONDS), *made_before))
 
 
 def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
@@ -229,19 +241,10 @@ def _blocked(request: Request, port: Port, wanted: str) -> Problem | None:
             "a guest still holds a VF; the file is not touched",
             "shut the guest down (the write then takes effect) and run again",
             Severity.BLOCKED,
+            holds=port.interface,
         )
-    used = _users(request, port)
-    if not used or request.force_vf_reset:
-        return None
-    lines = "; ".join(f"VF {vf.index} ({vf.pci_address}) is in use by {holder}" for vf, holder in used)
-    return Problem(
-        "vf-in-use",
-        _NAME,
-        port.interface,
-        f"{counted(port.num_vfs, 'VF')} cannot become {wanted}, because the kernel removes all of them first: {lines}",
-        "free these VFs (shut down or migrate the guest), or pass --force-vf-reset to remove them all the same",
-        Severity.BLOCKED,
-    )
+    what = f"{counted(port.num_vfs, 'VF')} cannot become {wanted}, because the kernel removes all of them first"
+    return vf_users.holding(request, port, what, _NAME)
 
 
 def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | Problem:
@@ -257,20 +260,30 @@ def _around_rollback(request: Request, facts: Facts, back: Change) -> Change | P
     clear = _cleared(request, facts, interface)
     if isinstance(clear, Problem):
         return clear
+    if interface in request.held:
+        return vf_lines.waiting(_NAME, back.target, interface)
     effect = Effect.VF_RESET if clear else Effect.NONE
     if isinstance(back.steps[0], RemoveFile):
         steps: tuple[Step, ...] = (Command(("stop_unit", unit)), *clear, *back.steps, _RELOAD)
         return back._replace(wanted="removed, with its VFs", steps=steps, effect=effect)
+    port = facts.port(interface=interface)
     # a card that is gone has nothing to start; its unit waits for it
-    start = () if facts.port(interface=interface) is None else (Command(("start_unit", unit, interface)),)
-    return back._replace(steps=(*clear, *back.steps, *start), effect=effect)
+    start = () if port is None else (Command(("start_unit", unit, interface)),)
+    kept = _kept_count(facts, back.target)
+    make = (_make_command(port, kept, facts),) if port and clear and kept and vf_script.PATH in facts.files else ()
+    return back._replace(steps=(*clear, *make, *back.steps, *start), effect=effect)
+
+
+def _kept_count(facts: Facts, path: str) -> int | None:
+    """How many VFs the unit makes that comes back."""
+    return next((vf_unit.num_vfs_of(file.kept) for file in facts.replaced if file.path == path), None)
 
 
 def _is_only_text(facts: Facts, path: str) -> bool:
     """Whether the unit that comes back makes as many VFs as the present one, and these stand."""
     interface = vf_unit.interface_of(path, facts)
     port, unit = facts.port(interface=interface), facts.unit(vf_unit.name_of(interface))
-    kept = next((vf_unit.num_vfs_of(file.kept) for file in facts.replaced if file.path == path), None)
+    kept = _kept_count(facts, path)
     has_run = unit is not None and unit.is_active and unit.file_state == "enabled"
     return port is not None and not port.hung_writer and has_run and port.num_vfs == kept != 0
 
@@ -290,7 +303,8 @@ def _script_back(request: Request, facts: Facts, back: Change) -> Change | Probl
         if not interface:
             continue
         text, file = facts.text(path), replaced.get(path)
-        is_free = _is_only_text(facts, path) or not isinstance(_cleared(request, facts, interface), Problem)
+        waits = interface in request.held or isinstance(_cleared(request, facts, interface), Problem)
+        is_free = _is_only_text(facts, path) or not waits
         if file and file.after == checksum(facts.files.get(path)) and is_free:
             text = file.kept
         if vf_unit.calls_script(text):

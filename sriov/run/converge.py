@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from sriov.run.waves import Waves
 
 
+Announce = Callable[[tuple[Outcome, ...]], None]
+
+
 class RunOptions(NamedTuple):
     """What the operator allows. `max_unavailable`: `2` or `10%` of the hosts to be rebooted, at least one.
 
@@ -97,14 +100,16 @@ def converge(
     run_id: str,
     who: str,
     log: Log = lambda host, entry: None,
+    announce: Announce = lambda outcomes: None,
 ) -> tuple[Outcome, ...]:
     """Brings every host to what the testbed says, or says why not: one outcome a host, in the order of `requests`.
 
+    `announce` is given what the looks have found, before the first change on any host.
     An interruption (KeyboardInterrupt) ends it early: each host finishes the change that it is at, no more.
     """
     options.waves(1)  # a wrong value is told before anything is touched
     settings = Settings(run_id, connect, options.limits, who, changes_hosts=True, reboots=options.reboots)
-    run = _Run(requests, begin(settings, _safely(watch), log), options)
+    run = _Run(requests, begin(settings, _safely(watch), log), options, announce)
     run.carry_out(run.converge)
     return run.outcomes()
 
@@ -112,13 +117,20 @@ def converge(
 class _Run:
     """The hosts of a run by number, and the state that each is in."""
 
-    def __init__(self, requests: Iterable[Request], ctx: RunContext, options: RunOptions) -> None:
+    def __init__(
+        self,
+        requests: Iterable[Request],
+        ctx: RunContext,
+        options: RunOptions,
+        announce: Announce = lambda outcomes: None,
+    ) -> None:
         self._states: list[State] = list(requests)
         names = [outcome_of(state).name for state in self._states]
         if twice := sorted({name for name in names if names.count(name) > 1} if len({*names}) < len(names) else ()):
             raise UsageError("invalid-argument", f"{twice[0]} is named twice in the call", hint="name each host once")
         self._ctx = ctx
         self._options = options
+        self._announce = announce
         self._threads = pool_size(options.jobs, len(self._states))
         self._waves: list[Waves] = []  # that have begun: one at most
 
@@ -165,6 +177,7 @@ class _Run:
         if any(outcome_of(state).stops_all for state in self._states):
             self._states = [self._stood_back(state) for state in self._states]
             return
+        self._announce(tuple(outcome_of(state) for state in self._states))
         self._states = [self._permitted(state) for state in self._states]
         busy = [n for n, state in enumerate(self._states) if isinstance(state, Looked) and state.has_work]
         self._side_by_side(backend, Phase.APPLY, busy)

@@ -11,7 +11,7 @@ from sriov.facts import parser
 from sriov.facts.model import Facts
 from sriov.planning import plan, rollback
 from sriov.planning.plan import Plan
-from sriov.planning.probe import probe_script
+from sriov.planning.probe import asks_holders, probe_script
 from sriov.resources.contract import Request
 from sriov.run import lock_owner
 from sriov.run.context import RunContext
@@ -20,8 +20,9 @@ from sriov.transport import Session
 
 
 class Seen(NamedTuple):
-    """One look at a host, and what it needs by that."""
+    """One look at a host by this request, and what it needs by that."""
 
+    request: Request
     facts: Facts
     plan: Plan
 
@@ -37,7 +38,7 @@ def look(request: Request, ctx: RunContext) -> Looked | Outcome:
             seen = _wait_for_lost_run(request, ctx, seen)
     except HostError as error:
         return failed(Outcome(request, Status.FAILED), error, ctx)
-    return looked(request, ctx, seen)
+    return looked(seen.request, ctx, seen)
 
 
 def looked(request: Request, ctx: RunContext, seen: Seen) -> Looked | Outcome:
@@ -66,6 +67,14 @@ def session_of(request: Request, ctx: RunContext) -> Session:
 
 
 def probe(request: Request, ctx: RunContext) -> Seen:
+    """A look; and another one that asks who holds each VF, where something is to change on a host that has VFs."""
+    seen = _probe(request, ctx)
+    if asks_holders(request) or not seen.plan.changes or not any(port.vfs for port in seen.facts.ports):
+        return seen
+    return _probe(request._replace(ask_holders=True), ctx)
+
+
+def _probe(request: Request, ctx: RunContext) -> Seen:
     nonce = secrets.token_hex(16)
     execution = session_of(request, ctx).start(probe_script(request, nonce))
     return learn(request, execution.read(f"\n@{nonce} end\n".encode(), ctx.limits.probe), nonce)
@@ -76,7 +85,7 @@ def learn(request: Request, output: bytes, nonce: str) -> Seen:
     try:
         facts = parser.parse(output, nonce, request.host.name)
         make = plan.make if request.rollback is None else rollback.make
-        return Seen(facts, make(request, facts))
+        return Seen(request, facts, make(request, facts))
     except HostError:
         raise
     except Exception as error:

@@ -86,7 +86,7 @@ def _attempt(awaiting: AwaitingReboot, ctx: RunContext) -> AwaitingReboot | Outc
     state = _look_when_up(awaiting.outcome.request, ctx)
     found = outcome_of(state)
     if found.facts is not None and found.facts.boot_id != awaiting.boot_id:
-        return _come_back(found, Seen(found.facts, found.plan), awaiting.boot_id, ctx)
+        return _come_back(found, Seen(found.request, found.facts, found.plan), awaiting.boot_id, ctx)
     return state if isinstance(state, Outcome) else apply(state._replace(may_reboot=True), ctx)
 
 

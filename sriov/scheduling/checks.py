@@ -18,6 +18,7 @@ from sriov.formats.nova.whitelist import Entry
 from sriov.model import Role
 from sriov.resources import nova_options, services
 from sriov.resources.contract import FreshService, Problem, Request
+from sriov.resources.held.vf_users import host_use
 from sriov.scheduling import pci_rules
 from sriov.scheduling.host_devices import Offer, entry_label, holders_of, offer_of, ports_of
 from sriov.scheduling.pci_rules import Device, Kind
@@ -220,13 +221,24 @@ def _guest(holder: Holder) -> str:
 
 
 def vfs_not_in_use(asked: Asked) -> Judgement:
-    """nova does not know of other users: it would give their VFs away, and the guest would not start."""
+    """nova does not know of other users: it would give their VFs away, and the guest would not start.
+
+    One that the host itself uses it takes from the host. Whether that is the one for this VM cannot be told.
+    """
+    name, remedy = "no other program holds them", _LEAVE_OUT
     others = [f"{d.address} by {asked.holders[d.address]}" for d in asked.unallocated if d.address in asked.holders]
     found = f"held: {'; '.join(others[:3])}" if others else "all VFs that nova counts as free are free"
-    remedy = "name these VFs in 'exclude_vfs' of env.sriov, or free them; nova gives them to guests otherwise"
-    return _step(
-        "vf-held-by-another-program", "no other program holds them", len(asked.free) >= asked.count, found, remedy
-    )
+    if len(asked.free) < asked.count:
+        return Judgement("vf-held-by-another-program", name, Mark.FAILS, found, remedy)
+    uses = {vf.pci_address: host_use(vf) for port in ports_of(asked.facts) for vf in port.vfs}
+    used = [f"{d.address} by {use}" for d in asked.unallocated if (use := uses.get(d.address))]
+    if not used:
+        return holding(name, found)
+    found = f"nova may give this VM what the host itself uses: {'; '.join(used[:3])}"
+    return Judgement("vf-used-by-host", name, Mark.UNKNOWN, found, remedy)
+
+
+_LEAVE_OUT = "name these VFs in 'exclude_vfs' of env.sriov, or free them; nova gives them to guests otherwise"
 
 
 def iommu_on(asked: Asked) -> Judgement:

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sriov.facts.model import Facts, Holder, HolderKind
+from sriov.facts.model import Facts, Holder, HolderKind, VirtualFunction
 from sriov.model import Host, Role
 from sriov.resources.contract import Request
 from sriov.scheduling.capacity import VirtualRouterSide
@@ -123,9 +123,12 @@ def _claimed(facts: Facts | None, bound: Mapping[str, str]) -> Facts | None:
     """The facts with bound VFs held by the guests of their ports, where the host itself knows no holder."""
     if facts is None or not bound:
         return facts
-    holders = {slot: Holder(HolderKind.BOUND_PORT, name) for slot, name in bound.items()}
-    ports = tuple(
-        port._replace(vfs=tuple(vf._replace(holder=vf.holder or holders.get(vf.pci_address)) for vf in port.vfs))
-        for port in facts.ports
-    )
+
+    def claimed(vf: VirtualFunction) -> VirtualFunction:
+        is_known = vf.holder is not None and vf.holder.is_known
+        if is_known or vf.pci_address not in bound:
+            return vf
+        return vf._replace(holder=Holder(HolderKind.BOUND_PORT, bound[vf.pci_address]))
+
+    ports = tuple(port._replace(vfs=tuple(map(claimed, port.vfs))) for port in facts.ports)
     return facts._replace(ports=ports)

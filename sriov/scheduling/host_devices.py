@@ -12,7 +12,8 @@ from sriov.facts.model import Facts, Holder, Port, VirtualFunction
 from sriov.formats.nova.edit import effective
 from sriov.formats.nova.whitelist import Entry, entries_of
 from sriov.resources.contract import Problem, Request
-from sriov.resources.nova_options import COMPUTE, config_files, read_by, release_of, too_large
+from sriov.resources.files.service_files import too_large
+from sriov.resources.nova_options import COMPUTE, config_files, read_by, release_of
 from sriov.scheduling import pci_rules
 from sriov.scheduling.pci_rules import Device, Hardware, Kind
 

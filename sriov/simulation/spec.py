@@ -17,7 +17,8 @@ class Nic(NamedTuple):
     capability away (no `sriov_*` files). `numvfs`: VFs that exist at the first start of the fleet.
     `driver_limit`: the driver enables at most so many, without an error. `configurable=False`: the driver has
     no `sriov_configure`, a write answers ENOENT. `enable_errno`: errno name that the driver answers when VFs are
-    to be made (`ENOMEM`: not enough MMIO). `hot_unplugs`: writing 0 takes held VFs away instead of hanging.
+    to be made (`ENOMEM`: not enough MMIO), or only when more than `refuses_above` are.
+    `hot_unplugs`: writing 0 takes held VFs away instead of hanging.
     `acs=False`: no switch or root port above isolates its functions, so the VFs share the IOMMU group of the port.
     `link_delay`, `netdev_delay`: seconds after the write until `virtfnN` and VF netdevs appear;
     `write_seconds`: how long the write itself takes.
@@ -42,6 +43,7 @@ class Nic(NamedTuple):
     driver_limit: int | None = None
     configurable: bool = True
     enable_errno: str = ""
+    refuses_above: int = 0
     hot_unplugs: bool = False
     link_delay: float = 0.0
     netdev_delay: float = 0.0
@@ -134,7 +136,7 @@ class Faults(NamedTuple):
     Tools: `missing_tools` by name; `update_grub_error` is the text with which it fails; `update_grub_ignores`
     writes a grub.cfg without a change; `failing_units` fail to start.
     Kernel: `hang_numvfs` names interfaces whose next effective write hangs; it takes effect when the fault is cleared;
-    `driver_limit` and `enable_errno` as in `Nic`, for every port.
+    `driver_limit`, `enable_errno` and `refuses_above` as in `Nic`, for every port.
     Boot: `never_returns`; `reboot_seconds` keeps the host away for so long; `old_boot_entry` comes back with the
     command line that it had.
     """
@@ -159,6 +161,7 @@ class Faults(NamedTuple):
     hang_numvfs: tuple[str, ...] = ()
     driver_limit: int | None = None
     enable_errno: str = ""
+    refuses_above: int = 0
     never_returns: bool = False
     reboot_seconds: float | None = None
     old_boot_entry: bool = False

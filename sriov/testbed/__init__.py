@@ -14,6 +14,7 @@ kernel_arguments   `env.kernel_arguments`
 scheduler_filters  `env.scheduler_filters`
 settings        keys, release, places of hosts in a Dask cluster, user and port for all hosts
 cloud_login     the cloud's administrator
+spelling        keys that are a known one, mistyped
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from sriov.testbed.passwords import read_passwords
 from sriov.testbed.readers import read_flag
 from sriov.testbed.scheduler_filters import read_scheduler_filters
 from sriov.testbed.sources.source import FaultList, Source, whole_file_error
+from sriov.testbed.spelling import refuse_mistyped_keys
 from sriov.testbed.wording import as_text, kind
 
 READ_KEYS = frozenset(
@@ -70,6 +72,7 @@ def _read(path: Path) -> Source:
 
 def _assemble(source: Source) -> Testbed:
     values, faults = source.values, FaultList(source)
+    refuse_mistyped_keys(values, READ_KEYS, faults)
     hosts = _read_hosts(values, faults)
     backend = network.read_network_backend(values, faults)
     contrail = read_contrail(values, backend, faults)

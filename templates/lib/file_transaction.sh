@@ -167,6 +167,9 @@ remove_file() {
     rm -f -- "$1" || fail file-unwritable "cannot remove $1"
 }
 
+# purge_state: all that runs have kept here, this one's too: there is nothing to take back then
+purge_state() { rm -rf -- "${runs%/*}" || fail file-unwritable "cannot remove ${runs%/*}"; }
+
 # tidy: what was staged in this attempt, or in one that was cut off, and not done is no part of its run: such a file
 # of ours still waits, any other is as it was. What was done stays after a power cut.
 tidy() {

@@ -10,6 +10,7 @@ import pytest
 from . import observe
 from .guest import Guest
 from .product import Fab, entry, single_host_testbed
+from .provisioned import KERNEL_ARGUMENTS
 
 pytestmark = pytest.mark.lab
 
@@ -34,7 +35,8 @@ echo "$vf"
 
 def fewer(guest: Guest) -> Path:
     """A testbed that wants two VFs less on the first port."""
-    return single_host_testbed(guest, entry("enp1s0", 5, "physnet1"), entry("enp2s0", 7, "physnet2"))
+    ports = entry("enp1s0", 5, "physnet1"), entry("enp2s0", 7, "physnet2")
+    return single_host_testbed(guest, *ports, kernel_arguments=KERNEL_ARGUMENTS)
 
 
 def test_vf_in_a_network_namespace_is_kept_unless_forced(
@@ -57,6 +59,40 @@ def test_vf_in_a_network_namespace_is_kept_unless_forced(
     proved("a VF in a network namespace: change refused and the holder named; gone only with --force-vf-reset")
 
 
+def test_vf_under_a_macvlan_of_another_namespace_is_kept(
+    provisioned: Guest, fab: Fab, proved: Callable[[str], None]
+) -> None:
+    """The kernel takes the link between the two out of sysfs when one of them leaves for another namespace."""
+    provisioned.sh(
+        "ip netns add tenant && ip link add mv0 link enp1s0v2 type macvlan && ip link set mv0 netns tenant && "
+        "! ls -d /sys/class/net/enp1s0v2/upper_*"
+    )
+    with observe.untouched(provisioned):
+        refused = fab("setup_all", testbed=fewer(provisioned))
+    assert refused.returncode == 1
+    said = " ".join((refused.stdout + refused.stderr).split())
+    assert "in use by network device enp1s0v2, which carries mv0 (network namespace tenant)" in said
+    proved("a VF under a macvlan that is in another network namespace: change refused, macvlan and namespace named")
+
+
+def test_number_that_the_kernel_refuses_leaves_the_old_one(
+    provisioned: Guest, fab: Fab, proved: Callable[[str], None]
+) -> None:
+    """The card has 7. A file over sriov_totalvfs says 8, so that the kernel, and not the plan, refuses the eighth."""
+    provisioned.sh("echo 8 >/run/eight && mount --bind /run/eight /sys/class/net/enp1s0/device/sriov_totalvfs")
+    testbed = single_host_testbed(provisioned, entry("enp1s0", 8, "physnet1"), entry("enp2s0", 7, "physnet2"))
+    refused = fab("setup_all", testbed=testbed)
+    assert refused.returncode == 1
+    said = " ".join((refused.stdout + refused.stderr).split())
+    assert "the driver of enp1s0 refused them (Numerical result out of range); it has 0 of 8" in said
+    assert "The 7 from before are back" in said
+    assert observe.counts(provisioned) == (7, 7)
+    provisioned.sh("umount /sys/class/net/enp1s0/device/sriov_totalvfs")
+    again = single_host_testbed(provisioned, entry("enp1s0", 7, "physnet1"), entry("enp2s0", 7, "physnet2"))
+    assert fab("setup_all", testbed=again).returncode == 0
+    proved("8 VFs refused by the kernel: told in its words, and the 7 from before are back")
+
+
 def test_vf_that_a_process_holds_through_vfio_is_kept(
     provisioned: Guest, fab: Fab, proved: Callable[[str], None]
 ) -> None:
@@ -74,9 +110,8 @@ def test_vf_that_a_process_holds_through_vfio_is_kept(
 def test_run_that_keeps_the_count_leaves_a_held_vf_alone(provisioned: Guest, fab: Fab) -> None:
     """A VF in use is no reason to fail where nothing about the VFs has to change."""
     provisioned.sh("ip netns add tenant && ip link set enp1s0v3 netns tenant")
+    ports = entry("enp1s0", 7, "physnet1"), entry("enp2s0", 7, "physnet2")
+    testbed = single_host_testbed(provisioned, *ports, kernel_arguments=KERNEL_ARGUMENTS)
     with observe.untouched(provisioned):
-        again = fab(
-            "setup_all",
-            testbed=single_host_testbed(provisioned, entry("enp1s0", 7, "physnet1"), entry("enp2s0", 7, "physnet2")),
-        )
+        again = fab("setup_all", testbed=testbed)
     assert again.returncode == 0

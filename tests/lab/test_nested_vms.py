@@ -144,6 +144,25 @@ def test_changes_that_remove_a_running_vms_function_are_refused(
     proved("while the VMs run, 3 VFs, 7, none and rollback are refused, process and libvirt domain named; none hangs")
 
 
+def test_vm_that_is_shut_off_keeps_its_function(
+    hypervisor: Hypervisor, fab: Fab, proved: Callable[[str], None]
+) -> None:
+    """libvirt has given the VF back to its driver: only the domain's configuration tells whose it is."""
+    guest, name = hypervisor.guest, hypervisor.libvirt.name
+    hypervisor.plain.end()
+    guest.sh(f"virsh destroy {name}")
+    assert observe.vf_drivers(guest, "enp1s0")[3] == "igbvf"
+    with observe.untouched(guest):
+        refused = fab("setup_all", testbed=wanting(guest, 7))
+    assert refused.returncode == 1
+    said = " ".join((refused.stdout + refused.stderr).split())
+    assert f"VF 3 ({hypervisor.libvirt.pci}) is in use by shut-off domain {name}" in said
+    guest.sh(f"virsh undefine {name}")
+    assert fab("setup_all", testbed=wanting(guest, 7)).returncode == 0
+    assert observe.vf_count(guest, "enp1s0") == 7
+    proved("a libvirt domain that is shut off keeps its VF: change refused and the domain named, until it is undefined")
+
+
 def test_change_goes_through_once_the_vms_have_ended(
     hypervisor: Hypervisor, fab: Fab, proved: Callable[[str], None]
 ) -> None:

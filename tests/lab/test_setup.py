@@ -10,7 +10,7 @@ import pytest
 
 from . import observe
 from .guest import Guest
-from .product import Fab, entry, single_host_testbed
+from .product import Entry, Fab, entry, single_host_testbed
 from .provisioned import HUGE_PAGES, KERNEL_ARGUMENTS, PORTS, FirstRun
 
 pytestmark = pytest.mark.lab
@@ -97,10 +97,12 @@ def test_second_run_changes_nothing(provisioned: Guest, fab: Fab, proved: Callab
 def test_arguments_that_leave_the_testbed_stay_until_the_way_back(
     provisioned: Guest, fab: Fab, proved: Callable[[str], None]
 ) -> None:
-    """Leaving the list is no reason to reboot; `rollback` takes them out of what GRUB gives the next boot."""
+    """Leaving the list takes nothing away; `rollback` takes them out of what GRUB gives the next boot."""
     testbed = single_host_testbed(provisioned, FIRST, SECOND)
     with observe.untouched(provisioned):
-        assert fab("setup_all", testbed=testbed).returncode == 0
+        kept = fab("setup_all", testbed=testbed)
+    assert kept.returncode == 3
+    assert f"would lose kernel-arguments GRUB ({' '.join(KERNEL_ARGUMENTS)} -> " in kept.stdout
     boot = provisioned.boot_id()
     assert fab("rollback", f"root@127.0.0.1:{provisioned.login.port}", testbed=testbed).returncode == 0
     menu = provisioned.read("/boot/grub/grub.cfg").decode()
@@ -130,7 +132,8 @@ def test_vfs_are_back_before_nova_compute_after_a_plain_reboot(
     assert len(made) == 2
     compute = observe.unit_started(provisioned, "nova-compute") / 1e6
     assert max(made) < compute
-    assert fab("verify", testbed=single_host_testbed(provisioned, FIRST, SECOND)).returncode == 0
+    testbed = single_host_testbed(provisioned, FIRST, SECOND, kernel_arguments=KERNEL_ARGUMENTS)
+    assert fab("verify", testbed=testbed).returncode == 0
     proved(f"after a plain reboot VFs at {max(made):.1f} s, nova-compute at {compute:.1f} s")
 
 
@@ -174,10 +177,14 @@ def test_host_of_1_0_0_moves_over_without_an_interruption(
     proved("a host of 1.0.0 gets the script and its new units, and back: same VFs, oneshots, services and boot")
 
 
+def _with_arguments(guest: Guest, *entries: Entry) -> Path:
+    return single_host_testbed(guest, *entries, kernel_arguments=KERNEL_ARGUMENTS)
+
+
 def test_count_goes_down_and_up_again(provisioned: Guest, fab: Fab, proved: Callable[[str], None]) -> None:
     boot = provisioned.boot_id()
     for count in (5, 7):
-        testbed = single_host_testbed(provisioned, entry("enp1s0", count, "physnet1"), SECOND)
+        testbed = _with_arguments(provisioned, entry("enp1s0", count, "physnet1"), SECOND)
         assert fab("setup_all", testbed=testbed).returncode == 0
         assert observe.counts(provisioned) == (count, 7)
         assert fab("verify", testbed=testbed).returncode == 0
@@ -198,15 +205,17 @@ def test_count_over_the_limit_touches_nothing(guest: Guest, fab: Fab, proved: Ca
 
 
 def test_interface_that_leaves_and_joins_again(provisioned: Guest, fab: Fab, proved: Callable[[str], None]) -> None:
-    alone = single_host_testbed(provisioned, FIRST)
-    assert fab("setup_all", testbed=alone).returncode == 0
+    alone = _with_arguments(provisioned, FIRST)
+    with observe.untouched(provisioned):
+        assert fab("setup_all", testbed=alone).returncode == 3
+    assert fab("setup_all", "--remove", testbed=alone).returncode == 0
     assert observe.counts(provisioned) == (7, 0)
     assert specs_of(provisioned, "physnet2") == []
     assert len(specs_of(provisioned, "physnet1")) == 1
     units = "systemctl list-unit-files --state=enabled --no-legend | grep -c enp2s0"
     assert provisioned.sh(units, check=False).stdout.strip() == "0"
     assert provisioned.sh("ls /etc/systemd/system | grep enp2s0", check=False).stdout == ""
-    both = single_host_testbed(provisioned, FIRST, SECOND)
+    both = _with_arguments(provisioned, FIRST, SECOND)
     assert fab("setup_all", testbed=both).returncode == 0
     assert observe.counts(provisioned) == (7, 7)
     assert len(specs_of(provisioned, "physnet2")) == 1
@@ -214,7 +223,7 @@ def test_interface_that_leaves_and_joins_again(provisioned: Guest, fab: Fab, pro
 
 
 def test_two_physnets_share_a_port_by_address(provisioned: Guest, fab: Fab, proved: Callable[[str], None]) -> None:
-    testbed = single_host_testbed(provisioned, entry("enp1s0", 7, "physnet1", "physnet3"), SECOND)
+    testbed = _with_arguments(provisioned, entry("enp1s0", 7, "physnet1", "physnet3"), SECOND)
     assert fab("setup_all", testbed=testbed).returncode == 0
     addresses = observe.vf_addresses(provisioned, "enp1s0")
     one = [spec["address"] for spec in specs_of(provisioned, "physnet1")]

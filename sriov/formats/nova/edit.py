@@ -136,9 +136,11 @@ def _topics(wanted: NovaWanted) -> frozenset[str]:
 def _apply(program: str, documents: tuple[Document, ...], release: int, wanted: NovaWanted, ours: Ours) -> Applied:
     """`ours`: what our blocks said until now."""
     if program == COMPUTE:
-        if wanted.device_specs and not documents:
+        if not wanted.device_specs:
+            return Applied(documents, ())
+        if not documents:
             return Applied((), ("no configuration file that nova-compute reads",))
-        return Applied(*whitelist_edit.apply(documents, release, wanted.device_specs or ()))
+        return Applied(*whitelist_edit.apply(documents, release, wanted.device_specs))
     if not wanted.filters:
         return Applied(documents, filters_removed.orphans(documents, release, ours.attached(release)))
     if not documents:

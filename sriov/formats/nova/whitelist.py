@@ -30,6 +30,7 @@ class DeviceSpec(NamedTuple):
     and of its VFs, those that the host keeps among them; `ids` the `vendor:product` (`8086:10ca`) of the port and of a
     VF, as far as known; `netdevs` the names of further network interfaces on these devices, each with its address. By
     all of them it is told what entries of others say of the same devices. `trusted` None leaves that tag out.
+    `standing`: the entry as it stands in the file, where it stays as it is.
     """
 
     physical_network: str
@@ -40,6 +41,7 @@ class DeviceSpec(NamedTuple):
     interface: str = ""
     ids: tuple[str, ...] = ()
     netdevs: tuple[tuple[str, str], ...] = ()
+    standing: str = ""
 
     @property
     def label(self) -> str:
@@ -53,6 +55,11 @@ def value_of(spec: DeviceSpec) -> str:
     if spec.trusted is not None:
         entry["trusted"] = "true" if spec.trusted else "false"
     return json.dumps(entry)
+
+
+def line_value(spec: DeviceSpec) -> str:
+    """The same as the file holds it."""
+    return spec.standing or written(value_of(spec))
 
 
 def written(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sriov.formats.nova import releases
 from sriov.formats.nova.devices import may_match
 from sriov.formats.nova.effect import Wanted, beside_ours, gives, is_given, placed, wanted_of
-from sriov.formats.nova.whitelist import DeviceSpec, Entry, entries_of, value_of, written
+from sriov.formats.nova.whitelist import DeviceSpec, Entry, entries_of, line_value
 from sriov.formats.nova.whitelist_edit import line, refusals
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.blocks import Block
@@ -37,11 +37,11 @@ def _ours(specs: tuple[DeviceSpec, ...], release: int) -> Ours:
     name = releases.whitelist_names(release)[0]
 
     def text(spec: DeviceSpec) -> bytes:
-        return line(name, written(value_of(spec))).encode()
+        return line(name, line_value(spec)).encode()
 
     wanted = wanted_of(specs, release)
     single = (
-        claim.spec._replace(devname="", address=claim.device.address)
+        claim.spec._replace(standing="", devname="", address=claim.device.address)
         for claim in wanted.claims
         if claim.spec is not None
     )

@@ -27,7 +27,7 @@ from sriov.formats.nova.effect import (
     wrong,
 )
 from sriov.formats.nova.references import reading
-from sriov.formats.nova.whitelist import DeviceSpec, Entry, entries_of, reports_in_placement, value_of, written
+from sriov.formats.nova.whitelist import DeviceSpec, Entry, entries_of, line_value, reports_in_placement
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import Document
 from sriov.formats.oslo.options import OptionName, joined
@@ -43,7 +43,7 @@ class _Line(NamedTuple):
 
     @property
     def value(self) -> str:
-        ours = written(value_of(self.spec))
+        ours = line_value(self.spec)
         return f"{ours[:-1]}, {json.dumps(self.tags)[1:]}" if self.tags else ours
 
 
@@ -119,8 +119,11 @@ def _values(entries: list[Entry], release: int) -> tuple[str, ...]:
 def _lines(
     wanted: Wanted, specs: tuple[DeviceSpec, ...], before: tuple[Placed, ...], left: tuple[Placed, ...]
 ) -> Iterator[_Line]:
-    """Our entries for the VFs that are not given yet."""
+    """Our entries for the VFs that are not given yet, and those that stay as they are."""
     for spec in specs:
+        if spec.standing:
+            yield _Line(spec, {})
+            continue
         claims = wanted.of(spec)
         lacking = [claim for claim in claims if not _is_given_whole(wanted, before, left, claim)]
         if not lacking:

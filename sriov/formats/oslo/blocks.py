@@ -147,6 +147,12 @@ def without(
     return document
 
 
+def values(lines: tuple[bytes, ...]) -> tuple[str, ...]:
+    """The values of the options in a part of a block, `body` or `was`."""
+    head = () if lines[:1] and lines[0].startswith(b"[") else (b"[block]\n",)
+    return tuple(option.value for option in read("", b"".join((*head, *lines)), any_bytes=True).options)
+
+
 def options_of(block: Block) -> tuple[Option, ...]:
     """The options in a block; their lines count from 0 in its body."""
     header = () if block.header is not None else (b"[block]\n",)

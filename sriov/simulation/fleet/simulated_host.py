@@ -124,7 +124,7 @@ class SimulatedHost:
     # --- acts ---
 
     def hold_vf(self, interface: str, index: int, kind: str = "libvirt", name: str = "instance-00000001") -> None:
-        """A VF comes into use; kinds: libvirt, vfio, domain, bond, bridge, ovs, netns, address."""
+        """A VF comes into use, in one of the ways of `KINDS` (sriov/simulation/host/holders.py)."""
         self._call("hold", interface=interface, index=index, kind=kind, name=name)
 
     def release_vf(self, interface: str, index: int, name: str = "instance-00000001") -> None:

@@ -47,24 +47,61 @@ or other application using the libvirt API.
 </domstatus>
 """
 STATUS = "/run/libvirt/qemu/{name}.xml"
+DEFINED = "/etc/libvirt/qemu/{name}.xml"
+POOL = "/etc/libvirt/qemu/networks/{name}.xml"
+FROM_POOL = """<domain type='kvm'>
+  <name>{name}</name>
+  <devices>
+    <interface type='network'>
+      <mac address='52:54:00:6d:90:03'/>
+      <source network='{name}-pool'/>
+    </interface>
+  </devices>
+</domain>
+"""
+NETWORK = """<network>
+  <name>{name}-pool</name>
+  <forward mode='hostdev' managed='yes'>
+    <pf dev='{interface}'/>
+  </forward>
+</network>
+"""
 QEMU = "/usr/local/lib/simulation/qemu-system-x86_64"
 
 
 def write_status(machine: Machine, name: str, pci: str) -> None:
     """The status XML of a guest that has the device `pci`."""
+    _write(machine.disk(STATUS.format(name=name)), _domain(name, pci))
+
+
+def define(machine: Machine, name: str, pci: str) -> None:
+    """The configuration of a guest that has the device `pci`: libvirt keeps it while the guest is shut off."""
+    status = _domain(name, pci)
+    domain = status[status.index("  <domain ") : status.index("</domstatus>")]
+    _write(machine.disk(DEFINED.format(name=name)), domain.replace(" id='1'", ""))
+
+
+def define_with_pool(machine: Machine, name: str, interface: str) -> None:
+    """A guest that gets some VF of the port each time it starts, and the network that offers them."""
+    _write(machine.disk(POOL.format(name=f"{name}-pool")), NETWORK.format(name=name, interface=interface))
+    _write(machine.disk(DEFINED.format(name=name)), FROM_POOL.format(name=name))
+
+
+def _domain(name: str, pci: str) -> str:
     domain, bus, rest = pci.split(":")
     slot, function = rest.split(".")
-    path = _status(machine, name)
+    return DOMAIN.format(name=name, pid=4242, domain=domain, bus=bus, slot=slot, function=function)
+
+
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(DOMAIN.format(name=name, pid=4242, domain=domain, bus=bus, slot=slot, function=function))
+    path.write_text(text)
 
 
-def remove_status(machine: Machine, name: str) -> None:
-    _status(machine, name).unlink(missing_ok=True)
-
-
-def _status(machine: Machine, name: str) -> Path:
-    return machine.disk(STATUS.format(name=name))
+def remove(machine: Machine, name: str) -> None:
+    """The guest is gone, and its configuration with it."""
+    for path in (STATUS, DEFINED, POOL.replace("{name}", "{name}-pool")):
+        machine.disk(path.format(name=name)).unlink(missing_ok=True)
 
 
 async def open_group(machine: Machine, group: str) -> asyncio.subprocess.Process:

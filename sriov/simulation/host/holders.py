@@ -11,8 +11,8 @@ from ..sysfs import Port, vf_address
 from ..sysfs.netdevs import Netdev
 from . import guest
 
-KINDS = ("libvirt", "vfio", "domain", "bond", "bridge", "ovs", "netns", "address")
-GUESTS = ("libvirt", "vfio", "domain")
+KINDS = ("libvirt", "vfio", "domain", "shut-off", "pool", "bond", "bridge", "ovs", "vlan", "netns", "address")
+GUESTS = ("libvirt", "vfio", "domain", "shut-off", "pool")
 # what /sys shows of a master and of an interface that belongs to it
 SIGNS = {"bond": ("bonding", "bonding_slave"), "bridge": ("bridge", "brport")}
 
@@ -53,6 +53,10 @@ class Holders:
             await self._open_group(port, index)
         if kind in ("libvirt", "domain"):
             guest.write_status(self._machine, name, vf_address(port.nic, index))
+        if kind == "shut-off":
+            guest.define(self._machine, name, vf_address(port.nic, index))
+        if kind == "pool":
+            guest.define_with_pool(self._machine, name, interface)
         if kind not in GUESTS:
             for netdev in self._machine.sysfs.vfs.netdevs(port, index):
                 self._take_netdev(netdev, kind, name)
@@ -71,6 +75,10 @@ class Holders:
             self._machine.sysfs.netdevs.hide(netdev)
         elif kind == "address":
             netdev.up, netdev.address = True, "192.0.2.10/24"
+        elif kind == "vlan":
+            self._machine.sysfs.netdevs.add(name, netdev.mac, "", up=True)
+            netdev.uppers, netdev.up = (name,), True
+            self._machine.sysfs.netdevs.show(netdev)
         else:
             self._enslave(netdev, kind, "ovs-system" if kind == "ovs" else name)
 
@@ -78,7 +86,7 @@ class Holders:
         sysfs = self._machine.sysfs
         if master not in sysfs.netdevs.by_name:
             sysfs.netdevs.add(master, netdev.mac, "", up=True)
-        netdev.master = master
+        netdev.master, netdev.uppers, netdev.up = master, (master,), True
         sysfs.netdevs.show(netdev)
         if kind in SIGNS:
             of_master, of_port = SIGNS[kind]
@@ -92,9 +100,9 @@ class Holders:
         process = self._processes.pop((interface, index), None)
         if process:
             await guest.end(process)
-        guest.remove_status(self._machine, name)
+        guest.remove(self._machine, name)
         for netdev in sysfs.vfs.netdevs(port, index):
-            netdev.master, netdev.visible, netdev.up, netdev.address = "", True, False, ""
+            netdev.master, netdev.uppers, netdev.visible, netdev.up, netdev.address = "", (), True, False, ""
             sysfs.netdevs.show(netdev)
         if index in port.held:
             port.held.discard(index)

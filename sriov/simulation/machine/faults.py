@@ -41,7 +41,11 @@ async def switch(machine: Machine, old: Faults) -> None:
     for nic in machine.spec.nics:
         port = machine.sysfs.ports[nic.interface]
         limit = nic.driver_limit if new.driver_limit is None else new.driver_limit
-        port.nic = nic._replace(driver_limit=limit, enable_errno=new.enable_errno or nic.enable_errno)
+        port.nic = nic._replace(
+            driver_limit=limit,
+            enable_errno=new.enable_errno or nic.enable_errno,
+            refuses_above=new.refuses_above if new.enable_errno else nic.refuses_above,
+        )
         was, port.hangs = port.hangs, nic.interface in new.hang_numvfs
         if was and not port.hangs and not port.held:
             machine.sysfs.vfs.release(port)

@@ -12,7 +12,8 @@ from .traffic import NAMES, Traffic
 
 @dataclass(slots=True)
 class Netdev:
-    """A network interface; `master` is the bond or bridge it belongs to, `visible` False when another netns has it."""
+    """A network interface; `master` is the bond or bridge it belongs to, `uppers` all that stand on it, `visible` False
+    when another netns has it."""
 
     name: str
     mac: str
@@ -20,6 +21,7 @@ class Netdev:
     index: int
     up: bool = False
     master: str = ""
+    uppers: tuple[str, ...] = ()
     address: str = ""  # of IP, with its prefix
     visible: bool = True
     traffic: Traffic = field(default_factory=Traffic)
@@ -64,6 +66,8 @@ class Netdevs:
             folder.entries["device"] = Link(f"../../../{netdev.pci}")
         if netdev.master:
             folder.entries["master"] = Link(f"../../../../virtual/net/{netdev.master}")
+        for upper in netdev.uppers:
+            folder.entries[f"upper_{upper}"] = Link(f"../../../../virtual/net/{upper}")
         self._root.make("class/net").entries[netdev.name] = Link(f"../../{place}/{netdev.name}")
 
     def hide(self, netdev: Netdev) -> None:

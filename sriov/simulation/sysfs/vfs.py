@@ -78,7 +78,7 @@ class Vfs:
             raise failure(errno.ENOENT)
         if wanted and port.count:
             raise failure(errno.EBUSY)
-        if wanted and port.nic.enable_errno:
+        if wanted > port.nic.refuses_above and port.nic.enable_errno:
             raise failure(getattr(errno, port.nic.enable_errno))
         self._configure(port, wanted)
 

@@ -18,13 +18,16 @@ pytestmark = pytest.mark.slow
 HOLDERS = {
     "libvirt": "libvirt domain instance-00000001",
     "domain": "libvirt domain instance-00000001",
+    "shut-off": "shut-off domain instance-00000001",
+    "pool": r"shut-off domain instance-00000001 \(network instance-00000001-pool\)",
     "vfio": r"process \d+ \(qemu-system-x86\)",
     "bond": "network device eth0v1, part of holder0",
     "bridge": "network device eth0v1, part of holder0",
+    "vlan": "network device eth0v1, which carries eth0v1.5",
     "netns": "another network namespace",
     "address": "network device eth0v1, which has an address",
 }
-OTHERS = ("free", "excluded", "growing", "late", "forced", "hung")
+OTHERS = ("free", "excluded", "growing", "late", "forced", "hung", "blind")
 ADDRESS = "0000:01:10.2"  # VF 1 of 0000:01:00.0, offset 128, stride 2
 
 
@@ -68,9 +71,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 def _live(fleet: Fleet, bench: Bench) -> Story:
     held = {name: name for name in HOLDERS} | {"growing": "bond", "forced": "libvirt", "hung": "libvirt"}
-    names = {"bond": "holder0", "bridge": "holder0"}
+    names = {"bond": "holder0", "bridge": "holder0", "vlan": "eth0v1.5"}
     for name, kind in held.items():
         fleet[name].hold_vf("eth0", 1, kind, names.get(kind, "instance-00000001"))
+
+    fleet["blind"].fail(missing_tools=("ip",))
 
     def come_late(name: str, words: str) -> None:
         if (name, words) == ("late", "differs"):
@@ -88,6 +93,7 @@ def _live(fleet: Fleet, bench: Bench) -> Story:
     for name in (*held, "late"):
         if name != "forced":
             fleet[name].release_vf("eth0", 1)
+    fleet["blind"].clear_faults()
     bench.write({host.name: _ports("" if host.name == "excluded" else host.name) for host in fleet.hosts})
     return Story(fleet, bench, first, counts, left, stuck, second, bench.converge())
 
@@ -97,7 +103,9 @@ def test_used_vf_blocks_the_change_and_is_named_with_its_holder(story: Story, ki
     run = story.first[kind]
     assert run.status is Status.FAILED
     assert run.error is not None
-    assert re.search(rf"VF 1 \({ADDRESS}\) is in use by {HOLDERS[kind]}", run.error.message), run.error.message
+    index, address = (0, "0000:01:10.0") if kind == "pool" else (1, ADDRESS)  # a pool gives its first free VF
+    words = rf"VF {index} \({address}\) is in use by {HOLDERS[kind]}"
+    assert re.search(words, run.error.message), run.error.message
     assert "--force-vf-reset" in run.error.hint
 
 
@@ -106,7 +114,7 @@ def test_used_vf_blocks_its_own_port_only(story: Story, kind: str) -> None:
     assert story.counts[kind] == (4, 7)
     left = story.first[kind].plan
     assert not left.changes
-    assert [problem.target for problem in left.blocked] == ["eth0"]
+    assert [problem.target for problem in left.blocked] == ["eth0", "/etc/nova/nova.conf"]
 
 
 def test_free_vfs_are_changed_beside_hosts_that_are_blocked(story: Story) -> None:
@@ -126,6 +134,14 @@ def test_growing_count_is_blocked_too(story: Story) -> None:
     assert error is not None
     assert "4 VFs cannot become 7 VFs" in error.message
     assert story.counts["growing"] == (4, 7)
+
+
+def test_vfs_whose_users_cannot_be_seen_are_not_taken(story: Story) -> None:
+    error = story.first["blind"].error
+    assert error is not None
+    assert "who uses VFs 0, 1, 2, 3 cannot be determined: this host has no ip" in error.message
+    assert error.id == "vf-users-unknown"
+    assert story.counts["blind"][0] == 4
 
 
 def test_holder_that_appears_after_the_probe_is_seen_before_the_write(story: Story) -> None:

@@ -77,7 +77,7 @@ def test_change_through_sudo_with_password_is_made(operator: Operator, fleet: Fl
     operator.bed.write_text(operator.bed.read_text().replace("physnet1", "physnet9"))
     visit = operator.fab("setup_all", "--reboot", "never")
     passed(visit)
-    assert visit.executions["compute1"] == 2
+    assert visit.executions["compute1"] == 3
     assert '"physnet9"' in fleet["compute1"].path("/etc/nova/nova.conf").read_text()
 
 

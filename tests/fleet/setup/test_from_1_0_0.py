@@ -188,7 +188,7 @@ def test_script_goes_with_the_last_port_and_not_before(operator: Operator, fleet
     host = fleet["gone"]
     for ports, is_there in (([ETH0], True), ([], False)):
         operator.write({**WANTED, "gone": ports})
-        assert operator.fab(f"add_vrouter_node:{host.login}").code == 0
+        assert operator.fab(f"add_vrouter_node:{host.login},remove=yes").code == 0
         assert host.path(SCRIPT).exists() == is_there
         assert host.numvfs("eth0") == (7 if is_there else 0)
     assert list(host.path(FOLDER).glob("*sriov-vfs*")) == []

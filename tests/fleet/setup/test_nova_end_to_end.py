@@ -88,7 +88,7 @@ def test_stanzas_taken_out_leave_the_bytes_of_before(
     operator: Operator, fleet: Fleet, before: dict[str, bytes], first: Visit
 ) -> None:
     operator.write({})
-    visit = operator.fab("setup_all", "--reboot", "never")
+    visit = operator.fab("setup_all", "--reboot", "never", "--remove")
     assert visit.code == 0, visit.said
     for host in fleet.hosts:
         assert host.path(NOVA_CONF).read_bytes() == before[host.name], host.name

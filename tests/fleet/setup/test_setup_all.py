@@ -177,7 +177,8 @@ def test_drift_of_the_compute_side_restarts_the_compute_service_alone(cloud: Ope
     visit = cloud.fab("setup_all")
     assert visit.code == 0, visit.said
     assert visit.touched == {"both"}
-    assert (visit.connections["both"], visit.executions["both"], visit.reboots["both"]) == (1, 2, 0)
+    # one look more: who holds the VFs, for which other lines are written
+    assert (visit.connections["both"], visit.executions["both"], visit.reboots["both"]) == (1, 3, 0)
     assert "nova-compute" in visit.restarted["both"]
     assert entries(fleet["both"])[0] == {"devname": "eth0", "physical_network": "other"}
     cloud.write(WHOLE)
@@ -224,7 +225,7 @@ def test_stopped_service_is_started(cloud: Operator, fleet: Fleet) -> None:
 def test_restart_that_failed_is_made_by_the_next_run(cloud: Operator, fleet: Fleet) -> None:
     cloud.write({**WHOLE, "both": SEVEN[:1]})
     fleet["both"].fail(failing_units=("nova-compute.service",))
-    broken = cloud.fab(f"add_vrouter_node:{fleet['compute1'].login},{fleet['both'].login}")
+    broken = cloud.fab(f"add_vrouter_node:{fleet['compute1'].login},{fleet['both'].login}", "--remove")
     assert broken.code == 1
     assert "nova-compute does not start: ActiveState=failed" in broken.out
     fleet["both"].clear_faults()
@@ -239,7 +240,7 @@ def test_restart_that_failed_is_made_where_nothing_else_of_ours_is_left(cloud: O
     host = fleet["compute1"]
     cloud.write({**WHOLE, "compute1": []})
     host.fail(failing_units=("nova-compute.service",))
-    assert cloud.fab("setup_all").code == 1
+    assert cloud.fab("setup_all", "--remove").code == 1
     assert b"sriov-fab" not in host.path(NOVA_CONF).read_bytes()
     host.clear_faults()
     again = cloud.fab("setup_all")
@@ -255,7 +256,7 @@ def test_fewer_vfs_stay_fewer_after_a_reboot_and_more_come_back(cloud: Operator,
     cloud.write({**WHOLE, "compute1": [{**SEVEN[0], "VF": 5}, SEVEN[1]]})
     visit = cloud.fab("setup_all")
     assert visit.code == 0, visit.said
-    assert (visit.touched, visit.executions["compute1"]) == (frozenset({"compute1"}), 2)
+    assert (visit.touched, visit.executions["compute1"]) == (frozenset({"compute1"}), 3)  # a look for who holds the VFs
     assert (host.numvfs("eth0"), host.numvfs("eth1")) == (5, 7)
     reboot(host)
     assert (host.numvfs("eth0"), host.numvfs("eth1")) == (5, 7), host.report()
@@ -269,7 +270,10 @@ def test_interface_that_leaves_the_testbed_takes_its_vfs_entry_and_unit_along(cl
     host = fleet["compute1"]
     other, file = host.path(UNIT.format("eth0")).stat(), host.path(NOVA_CONF).read_text()
     cloud.write({**WHOLE, "compute1": SEVEN[:1]})
-    visit = cloud.fab("setup_all")
+    kept = cloud.fab("setup_all")
+    assert (kept.code, kept.touched) == (3, frozenset()), kept.said
+    assert "1 host would lose virtual-functions eth1 (7 VFs -> no VFs, no unit): compute1" in kept.err
+    visit = cloud.fab("setup_all", "--remove")
     assert visit.code == 0, visit.said
     assert visit.touched == {"compute1"}
     assert (host.numvfs("eth0"), host.numvfs("eth1")) == (7, 0)
@@ -290,7 +294,9 @@ def test_interface_that_leaves_the_testbed_takes_its_vfs_entry_and_unit_along(cl
 def test_host_whose_stanza_is_gone_loses_what_is_ours(cloud: Operator, fleet: Fleet) -> None:
     host = fleet["compute2"]
     cloud.write({name: ports for name, ports in WHOLE.items() if name != "compute2"})
-    visit = cloud.fab("setup_all")
+    kept = cloud.fab(f"add_vrouter_node:{host.login}")
+    assert (kept.code, kept.touched, kept.restarted["compute2"]) == (3, frozenset(), ()), kept.said
+    visit = cloud.fab(f"add_vrouter_node:{host.login}", "--remove")
     assert visit.code == 0, visit.said
     assert visit.touched == {"compute2"}
     assert host.numvfs("eth0") == 0

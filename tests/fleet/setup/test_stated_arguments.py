@@ -194,13 +194,21 @@ def test_arguments_are_in_force_after_one_reboot_and_the_next_run_changes_nothin
 def test_changed_argument_takes_the_place_of_the_old_one(operator: Operator, fleet: Fleet) -> None:
     words = ("hugepages=128", "isolcpus=4-15")
     _state(operator, words)
-    visit = operator.fab("add_vrouter_node", fleet["debian1"].login, fleet["rhel1"].login, "--max-unavailable", "2")
-    assert visit.code == 0, visit.said
+    both = [fleet[name].login for name in ("debian1", "rhel1")]
+    visit = operator.fab("add_vrouter_node", *both, "--max-unavailable", "2")
+    assert (visit.code, visit.reboots["rhel1"]) == (3, 1), visit.said  # nosmt is left out
     for name in ("debian1", "rhel1"):
+        assert "nosmt" in fleet[name].cmdline.split()
         assert "isolcpus=2-15" not in fleet[name].cmdline, name
         assert fleet[name].cmdline.split().count("hugepages=128") == 1
         pool = fleet[name].run("cat /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages").stdout
         assert pool == b"128\n", fleet[name].cmdline
+    removed = operator.fab("add_vrouter_node", *both, "--remove")
+    assert removed.code == 0, removed.said
+    assert operator.fab("verify", *both).code == 0
+    for name in ("debian1", "rhel1"):
+        fleet[name].reboot()
+        assert "nosmt" not in fleet[name].cmdline.split()
 
 
 def test_host_with_too_little_memory_fails_and_is_not_rebooted_again(

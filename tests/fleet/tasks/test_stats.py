@@ -155,7 +155,7 @@ def test_interval_that_makes_no_sense_is_refused(busy: Operator) -> None:
 def test_other_shells_read_the_same(busy: Operator, shell: str) -> None:
     host = busy.fleet["compute2"]
     asked = Request(Host("root@a", "a"), Testbed("", ()), frozenset(), counter_interval=0)
-    host.path("/root/read.sh").write_text(f"nonce=n\n{functions()}{counters(asked)}section end\n")
+    host.path("/root/read.sh").write_text(f"nonce=n\n{functions(asked)}{counters(asked)}section end\n")
     read, usual = (host.run(f"{program} /root/read.sh") for program in (shell, "dash"))
     times = re.compile(rb"^@n (counted|link) [0-9.]+", re.MULTILINE)
     assert (read.stderr, usual.stderr) == (b"", b"")

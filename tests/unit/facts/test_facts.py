@@ -172,6 +172,7 @@ def test_any_output_is_facts_or_this_host_s_error(noise: bytes, at: int, cut: in
     ("words", "holder"),
     [
         ("libvirt domain vm 1", Holder(HolderKind.GUEST, "vm 1")),
+        ("shut-off domain vm 1", Holder(HolderKind.SHUT_OFF, "vm 1")),
         ("process 12 (qemu-kvm)", Holder(HolderKind.PROCESS, "12 (qemu-kvm)")),
         ("network device eth0v1, part of bond0", Holder(HolderKind.NETWORK_DEVICE, "eth0v1, part of bond0")),
         ("user-space driver igb_uio", Holder(HolderKind.DRIVER, "igb_uio")),
@@ -186,7 +187,22 @@ def test_holder_is_of_a_kind_and_shows_as_the_host_said_it(words: str, holder: H
     assert port is not None
     assert port.vfs[1].holder == holder
     assert str(holder) == words
-    assert holder.is_guest is words.startswith("libvirt domain")
+    assert holder.is_guest is words.startswith(("libvirt domain", "shut-off domain"))
+
+
+def test_user_that_cannot_be_seen_is_no_free_vf() -> None:
+    said = PROBE.replace(b"libvirt domain instance-00000001", b"cannot be determined: this host has no find")
+    port = parse(said, NONCE, "root@a").port(interface="eth0")
+    assert port is not None
+    assert port.vfs[1].holder == Holder(HolderKind.UNKNOWN, "this host has no find")
+    assert str(port.vfs[1].holder) == "a user that cannot be determined: this host has no find"
+
+
+def test_traffic_of_the_host_holds_no_vf() -> None:
+    said = PROBE.replace(b"libvirt domain instance-00000001", b"host traffic on eth0v1")
+    port = parse(said, NONCE, "root@a").port(interface="eth0")
+    assert port is not None
+    assert (port.vfs[1].holder, port.vfs[1].traffic) == (None, "eth0v1")
 
 
 def test_values_arrive_by_path() -> None:

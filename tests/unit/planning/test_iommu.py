@@ -125,7 +125,7 @@ def test_drop_in_of_1_0_0_is_as_wanted_while_the_boot_entry_is() -> None:
     forgotten = {"/boot/grub/grub.cfg": GRUB_CFG.format("quiet").encode()}
     (change,) = plan.make(request(ETH0), facts._replace(files={**facts.files, **forgotten})).changes
     assert [type(step) for step in change.steps] == [WriteFile, Command]
-    (change, *_) = plan.make(request(), facts).changes
+    (change, *_) = plan.make(request(removes=True), facts).changes
     assert change.diff == (f"--- {DROP_IN}", "-(file removed)")
 
 
@@ -165,7 +165,7 @@ def grubby_words(step: object) -> list[str]:
 def test_grubby_gives_back_what_it_took() -> None:
     facts = host("intel_iommu=igfx_off intel_iommu=sm_on intel_iommu=on iommu=pt", "intel", "rhel")
     ledger = {LEDGER: b"intel_iommu=sm_on intel_iommu=on\nintel_iommu=off,sm_on\n"}
-    (change, *_) = plan.make(request(), facts._replace(files={**facts.files, **ledger})).changes
+    (change, *_) = plan.make(request(removes=True), facts._replace(files={**facts.files, **ledger})).changes
     assert [word for step in change.steps for word in grubby_words(step)] == [
         "--remove-args=intel_iommu=sm_on intel_iommu=on",
         "--args=intel_iommu=igfx_off intel_iommu=off,sm_on",
@@ -228,7 +228,7 @@ def test_every_grubby_makes_the_line_and_gives_its_tokens_back(
     assert missing_arguments(now, (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))) == ()
     assert {token for token in line.split() if "=off" not in token} <= set(now.split())
     changed = host(now, "intel", "rhel")
-    back = plan.make(request(), changed._replace(files={**changed.files, LEDGER: written(made)}))
+    back = plan.make(request(removes=True), changed._replace(files={**changed.files, LEDGER: written(made)}))
     assert sorted(told(now, back, grubby).split()) == sorted(line.split())
 
 

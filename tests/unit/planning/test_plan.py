@@ -20,6 +20,7 @@ def text(made: plan.Plan) -> str:
     lines = []
     for change in made.changes:
         lines += [f"{change} [{change.effect.value}]", *(f"    {line}" for line in change.diff)]
+    lines += [f"left over: {change} [{change.effect.value}]" for change in made.leftovers]
     lines += [f"{p.severity.value}: {p} [{p.id}]\n    -> {p.hint}" for p in made.problems]
     return "\n".join([*lines, f"reboot: {made.reboot.value}", ""])
 
@@ -39,6 +40,7 @@ CASES = {
     "fewer_forced": (request(FIVE, force=True), held(converged())),
     "two_networks": (request(ETH0._replace(physnets=("physnet1", "physnet2"), exclude_vfs=(0,))), BARE),
     "stanza_gone": (request(), converged()),
+    "stanza_gone_removed": (request(removes=True), converged()),
     "impossible": (
         request(ETH0._replace(num_vfs=8), ETH0._replace(interface="eth9")),
         BARE._replace(acpi_tables=frozenset(), tools=frozenset(), nova_versions=(), units=()),
@@ -99,7 +101,9 @@ def test_ledger_of_grubby_goes_last() -> None:
     entry = {"/boot/loader/entries/a.conf": b"title a\nlinux /vmlinuz\noptions root=x intel_iommu=on iommu=pt\n"}
     ledger = {"/var/lib/sriov/grubby": b"intel_iommu=on iommu=pt\n\n"}
     found = BARE._replace(tools=frozenset({"grubby"}), files={NOVA_CONF: b"", **entry, **ledger})
-    (change,) = (change for change in plan.make(request(), found).changes if change.target == "boot entries")
+    (change,) = (
+        change for change in plan.make(request(removes=True), found).changes if change.target == "boot entries"
+    )
     assert [type(step) for step in change.steps] == [Command, RemoveFile]
 
 

@@ -36,7 +36,8 @@ def header(request: Request) -> dict[str, str]:
 
 def looked(shell: str, **values: str) -> Iterator[tuple[str, str, bytes]]:
     """The sections that the fixed text prints of this very machine, with these variables and no others."""
-    program = f"nonce=n\n{functions()}{assignments(**dict.fromkeys(header(COMPUTE), '') | values)}{text_of('probe.sh')}"
+    variables = assignments(**dict.fromkeys(header(COMPUTE), "") | values)
+    program = f"nonce=n\n{functions(COMPUTE)}{variables}{text_of('probe.sh')}"
     return sections(subprocess.run([*words_of(shell), "-c", program], capture_output=True, check=True).stdout, "n")
 
 
@@ -47,7 +48,7 @@ def test_header_sets_the_variables_that_the_text_names() -> None:
 
 def test_header_says_what_a_compute_host_is_asked() -> None:
     found = header(COMPUTE)
-    assert (found["ports"], found["by_address"]) == ("eth[01]:7", "52:54:00:12:34:56=5")
+    assert (found["ports"], found["by_address"]) == ("eth[01]", "52:54:00:12:34:56")
     assert found["units"] == "nova-compute.service openstack-nova-compute.service"
     assert found["own_units"] == "/etc/systemd/system/sriov-vfs-*.service"
     assert {"/etc/nova/nova.conf", "/etc/nova/nova-compute.conf.d/*.conf"} < set(found["files"].split())
@@ -60,8 +61,17 @@ def test_header_of_a_discovery_asks_for_ports_alone() -> None:
     found = header(COMPUTE._replace(roles=frozenset(), all_ports=True))
     assert {name: value for name, value in found.items() if value and name not in ("limit", "needed")} == {
         "all_ports": "yes",
+        "holders": "yes",
         "values": "/var/lib/sriov/version /sys/module/pcie_aspm/parameters/policy",
     }
+
+
+def test_guests_are_looked_for_where_that_is_asked_for() -> None:
+    assert "see_domains" not in functions(COMPUTE)
+    assert header(COMPUTE)["holders"] == ""
+    asked = COMPUTE._replace(ask_holders=True)
+    assert "see_domains" in functions(asked)
+    assert header(asked)["holders"] == "yes"
 
 
 def test_rollback_names_its_run_or_the_last_one() -> None:
@@ -109,7 +119,7 @@ def test_group_that_a_port_shares_with_its_vfs_is_told(
 
 
 def test_what_is_not_asked_for_is_not_told() -> None:
-    found = {name: content for name, _, content in looked("sh", ports="eth[01]:7 *:3")}
+    found = {name: content for name, _, content in looked("sh", ports="eth[01] *")}
     assert list(found) == ["host", "end"]
     assert b"value=" not in found["host"]
 

@@ -17,7 +17,7 @@ from sriov.planning.plan import Plan
 from sriov.planning.probe import probe_script
 from sriov.rendering.plain import whole
 from sriov.resources.contract import Change, Command, Effect, RemoveFile, Request, RestoreFile, WriteFile
-from sriov.resources.grub_drop_in import drop_in_text
+from sriov.resources.files.grub_drop_in import drop_in_text
 
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 PORTS = (
@@ -35,6 +35,7 @@ EVERY_STEP = (
     RemoveFile("/etc/nova/gone.conf", "0" * 64),
     RestoreFile("/etc/nova/back.conf", "0" * 64, "1" * 64, "20260101T000000Z-a1b2c3", "3"),
     Command(("clear_vfs", "eth0", "7", "60", "free")),
+    Command(("make_vfs", "eth0", "5", "150", "7", "-")),
     Command(("start_unit", "sriov-vfs-eth0", "eth0")),
     Command(("enable_unit", "sriov-vfs-eth0")),
     Command(("stop_unit", "sriov-vfs-eth0")),

@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sriov.formats.kernel_arguments import Edit, KernelArgument, edit, missing_arguments, tokens
-from sriov.resources.grub_drop_in import drop_in_text
+from sriov.resources.files.grub_drop_in import drop_in_text
 
 WANTED = (KernelArgument("intel_iommu", "on"), KernelArgument("iommu", "pt"))
 DROP_IN = drop_in_text(WANTED).decode()

@@ -64,7 +64,7 @@ def probed(shell: str, root: Path, shown: str) -> tuple[bytes, Facts]:
     (root / "shown").write_text(shown)
     fake(root, "systemctl", f"cat {root}/shown")
     asked = request(ETH0, roles=frozenset({Role.COMPUTE}))
-    script = f"nonce=00ff\n{functions()}PATH={root}/bin:$PATH\nnet={root}/net\n{look(asked, own_lock=True)}"
+    script = f"nonce=00ff\n{functions(asked)}PATH={root}/bin:$PATH\nnet={root}/net\n{look(asked, own_lock=True)}"
     done = subprocess.run(
         [*words_of(shell), "-c", script], capture_output=True, timeout=60, check=False, env={**os.environ}
     )

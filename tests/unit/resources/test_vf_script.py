@@ -80,7 +80,7 @@ def test_script_is_restored_for_a_unit_that_must_wait() -> None:
 
 
 def test_script_goes_after_the_last_unit() -> None:
-    _, port, script, *_ = plan.make(request(), converged()).changes
+    _, port, script, *_ = plan.make(request(removes=True), converged()).changes
     assert (port.target, script.target) == ("eth0", PATH)
     assert [type(step) for step in script.steps] == [RemoveFile]
 

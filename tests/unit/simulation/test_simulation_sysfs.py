@@ -57,6 +57,14 @@ def test_sysfs_names_the_drivers_own_error() -> None:
     assert caught.value.errno == errno.ENOMEM
 
 
+def test_sysfs_driver_refuses_more_than_it_can() -> None:
+    sysfs = plugged(Nic(enable_errno="ENOSPC", refuses_above=3))
+    with pytest.raises(OSError, match="No space left"):
+        sysfs.write(NUMVFS, b"4")
+    sysfs.write(NUMVFS, b"3")
+    assert sysfs.read(NUMVFS) == "3\n"
+
+
 def test_sysfs_vf_addresses_are_those_of_the_real_card() -> None:
     found = [vf_address(Nic(), index) for index in range(7)]
     assert found == [f"0000:01:{slot}" for slot in ("10.0", "10.2", "10.4", "10.6", "11.0", "11.2", "11.4")]

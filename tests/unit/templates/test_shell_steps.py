@@ -1,10 +1,9 @@
-"""Steps, lock, units and virtual functions, by the functions that a host runs. In four shells."""
+"""Steps, lock and units, by the functions that a host runs. In four shells."""
 
 from __future__ import annotations
 
 import fcntl
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ def said(output: bytes) -> list[tuple[str, str, str]]:
 
 
 def steps(shell: str, root: Path, script: str) -> bytes:
-    ended = run(shell, root, ("common", "failures", "vfs", "units", "steps", "holders"), TRAPS + script)
+    ended = run(shell, root, ("common", "failures", "vfs", "units", "steps", "host_users", "holders"), TRAPS + script)
     assert ended.stderr == b""
     return ended.stdout
 
@@ -109,98 +108,16 @@ def test_lock_that_cannot_be_written_stops_the_script(shell: str, tmp_path: Path
     assert (failure.id, failure.reach) == ("state-unwritable", Reach.STAGING)
 
 
-# --- virtual functions ---
+# --- units ---
 
 
 @pytest.fixture
 def port(tmp_path: Path) -> Path:
-    """eth0 with two VFs, the first with a network device; `ip` knows no address."""
-    device = tmp_path / "pci/0000:01:00.0"
+    """eth0 with two VFs."""
+    device = tmp_path / "net/eth0/device"
     for index in range(2):
-        vf = tmp_path / f"pci/0000:01:10.{index}"
-        (vf / "driver-of/igbvf").mkdir(parents=True)
-        (vf / "driver").symlink_to(vf / "driver-of/igbvf")
-        (vf / f"net/eth0v{index}").mkdir(parents=True)
-        device.mkdir(exist_ok=True)
-        (device / f"virtfn{index}").symlink_to(vf)
-    (tmp_path / "net/eth0").mkdir(parents=True)
-    (tmp_path / "net/eth0/device").symlink_to(device)
-    (tmp_path / "domains").mkdir()
-    fake(tmp_path, "ip", ":")
+        (device / f"virtfn{index}").mkdir(parents=True)
     return device
-
-
-def clear(shell: str, root: Path, count: int = 2, seconds: int = 1, force: str = "free") -> HostFailure | None:
-    return host_failures.read(steps(shell, root, f"step 0 change '' clear_vfs eth0 {count} {seconds} {force}\n"), NONCE)
-
-
-@each_shell
-def test_vfs_are_taken_away_by_one_write_of_0(shell: str, tmp_path: Path, port: Path) -> None:
-    """In place of the kernel, `setsid` takes the links away before it writes."""
-    fake(tmp_path, "setsid", f'rm {shlex.quote(str(port))}/virtfn*; exec /usr/bin/setsid "$@"')
-    assert clear(shell, tmp_path) is None
-    assert (port / "sriov_numvfs").read_text() == "0\n"
-    assert list((tmp_path / "run").glob("writing*")) == []
-
-
-@each_shell
-def test_vfs_that_stay_in_spite_of_the_write_are_told(shell: str, tmp_path: Path, port: Path) -> None:
-    failure = clear(shell, tmp_path)
-    assert failure is not None
-    assert (failure.id, failure.words) == ("vf-removal-refused", "virtual functions of eth0 are still there")
-
-
-@each_shell
-def test_count_that_differs_from_the_plan_stops_the_step(shell: str, tmp_path: Path, port: Path) -> None:
-    failure = clear(shell, tmp_path, count=7)
-    assert failure is not None
-    assert (failure.id, failure.words) == (
-        "vf-count-changed",
-        "eth0 has 2 virtual functions, not the 7 that were seen. Run again",
-    )
-    assert not (port / "sriov_numvfs").exists()
-
-
-GUEST = """<domain><devices><interface type='hostdev'><source>
-  <address type='pci' domain='0x0000' bus='0x01' slot='0x10' function='0x1'/></source>
-  <address type='pci' domain='0x0000' bus='0x00' slot='0x03' function='0x0'/></interface></devices></domain>
-"""
-
-
-@each_shell
-def test_vf_of_a_guest_is_never_taken_away_unless_forced(shell: str, tmp_path: Path, port: Path) -> None:
-    (tmp_path / "domains/instance-00000001.xml").write_text(GUEST)
-    failure = clear(shell, tmp_path)
-    assert failure is not None
-    assert (failure.id, failure.words) == (
-        "vf-in-use",
-        "VF 1 (0000:01:10.1) is in use by libvirt domain instance-00000001.",
-    )
-    assert not (port / "sriov_numvfs").exists()
-    clear(shell, tmp_path, force="force")
-    assert (port / "sriov_numvfs").read_text() == "0\n"
-
-
-@each_shell
-def test_write_that_hangs_is_left_behind_with_its_mark(shell: str, tmp_path: Path, port: Path) -> None:
-    fake(tmp_path, "setsid", "exec sleep 0.5")
-    failure = clear(shell, tmp_path, seconds=0)
-    assert failure is not None
-    assert failure.id == "kernel-not-answering"
-
-
-@each_shell
-def test_each_sign_of_a_user_is_told_in_words(shell: str, tmp_path: Path, port: Path) -> None:
-    (tmp_path / "domains/instance-00000001.xml").write_text(GUEST)
-    fake(tmp_path, "ip", "echo '7: eth0v0    inet 10.0.0.1/24 scope global eth0v0'")
-    output = steps(shell, tmp_path, "vf_holders $net/eth0/device\n")
-    assert output.decode().splitlines() == [
-        "0 0000:01:10.0 network device eth0v0, which has an address",
-        "1 0000:01:10.1 libvirt domain instance-00000001",
-    ]
-
-
-# --- units ---
 
 
 @each_shell

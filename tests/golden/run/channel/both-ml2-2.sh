@@ -275,6 +275,8 @@ remove_file() {
     rm -f -- "$1" || fail file-unwritable "cannot remove $1"
 }
 
+purge_state() { rm -rf -- "${runs%/*}" || fail file-unwritable "cannot remove ${runs%/*}"; }
+
 tidy() {
     tidied=yes
     [ -s "$run/attempt" ] && [ -e "$run/manifest" ] || return 0

@@ -275,6 +275,8 @@ remove_file() {
     rm -f -- "$1" || fail file-unwritable "cannot remove $1"
 }
 
+purge_state() { rm -rf -- "${runs%/*}" || fail file-unwritable "cannot remove ${runs%/*}"; }
+
 tidy() {
     tidied=yes
     [ -s "$run/attempt" ] && [ -e "$run/manifest" ] || return 0
@@ -413,15 +415,19 @@ trap '[ -n "$tidied" ] || tidy; true >"$state/lock"' EXIT
 trap 'exit 1' PIPE TERM HUP INT
 tidy_cut_off
 begin_attempt
-{ command eval "$(head -c 2799)"; } 2>"$state/output"
+{ command eval "$(head -c 4138)"; } 2>"$state/output"
 [ -n "$settled" ] || stop cut-off "the new files did not arrive whole"
 [ -d "$restarts_due" ] || mkdir -p "$restarts_due" 2>/dev/null
 { true >"$restarts_due"/nova-compute; } 2>/dev/null
+{ { [ -d "${run%/*/*}" ] || mkdir -p "${run%/*/*}"; } && printf '%s\n' VERSION >/var/lib/sriov/version-new &&
+    sync -- /var/lib/sriov/version-new && mv -f -T -- /var/lib/sriov/version-new /var/lib/sriov/version; } 2>"$state/output" ||
+    stop state-unwritable "cannot write /var/lib/sriov/version: is the disk full or read-only?"
 step 0 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "virtual-functions", "target": "/etc/systemd/system/sriov-vfs.sh", "found": "no such file", "wanted": "the script that makes VFs at every boot", "effect": "none", "diff": []}' write_file /etc/systemd/system/sriov-vfs.sh - 
 step 1 change '' clear_vfs eth0 4 60 force 
 step 2 - '' write_file /etc/systemd/system/sriov-vfs-eth0.service - 
 step 3 - '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "virtual-functions", "target": "eth0", "found": "4 VFs, no unit", "wanted": "2 VFs, at every boot", "effect": "VF reset", "diff": ["--- /etc/systemd/system/sriov-vfs-eth0.service", "+Description=2 SR-IOV virtual functions on eth0"]}' start_unit sriov-vfs-eth0 eth0 
-step 4 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "services", "target": "nova-compute", "found": "it has not seen the new VFs", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
+step 4 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "nova-options", "target": "/etc/nova/nova.conf", "found": "", "wanted": "1 line to add, 0 to remove", "effect": "service restart", "diff": ["--- /etc/nova/nova.conf", "+++ /etc/nova/nova.conf", "+# BEGIN sriov-fab whitelist: managed, edits inside are overwritten", "+device_spec = {\"devname\": \"eth0\", \"physical_network\": \"physnet1\"}", "+# END sriov-fab whitelist 8c7a2703"]}' write_file /etc/nova/nova.conf 4d75f8ff33cc0e7c5053f5f346d558d30f91ee13e59cf0ab863a6f4fa1ca7a4e 
+step 5 change '{"time": "TIME", "run": "RUN", "who": "operator@desk (pid PID, run RUN)", "version": "VERSION", "host": "root@127.77.0.5:22222", "resource": "services", "target": "nova-compute", "found": "it has not read the new /etc/nova/nova.conf", "wanted": "restarted", "effect": "service restart", "diff": []}' restart nova-compute 
 if ! tidy && [ -z "$failed" ]; then
     printf 'disk-failed\n' >"$state/failure"
     say_failed

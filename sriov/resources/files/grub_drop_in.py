@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import re
+import shlex
 from collections.abc import Iterable
 
-from sriov.formats.kernel_arguments import KernelArgument, Removal, removals
+from sriov.formats.kernel_arguments import KernelArgument, Removal, parse, removals
 from sriov.rendering.plain import filled
 from sriov.rendering.quoting import Verbatim, plain
+
+# how a text of ours adds an argument: this version's, and that of 1.0.0
+_ADDED = re.compile(
+    r"""^(?:GRUB_CMDLINE_LINUX_DEFAULT="\$GRUB_CMDLINE_LINUX_DEFAULT "|sriov_want )('.*)$""", re.MULTILINE
+)
+
+
+@functools.lru_cache(maxsize=128)  # alike hosts have the same text
+def drop_in_arguments(text: str) -> tuple[KernelArgument, ...]:
+    """What such a text brings, in its order; of one that another program has rewritten, nothing."""
+    try:
+        return parse(shlex.split(line)[0] for line in _ADDED.findall(text))
+    except ValueError:  # a quote without its other
+        return ()
 
 
 def drop_in_text(wanted: Iterable[KernelArgument]) -> bytes:

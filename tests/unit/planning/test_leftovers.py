@@ -1,0 +1,323 @@
+"""What the testbed does not ask for any more stays and is told; it goes with `removes`, and all that belongs to it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from planned_host import BARE, ETH0, GRUB_CFG, NOVA_CONF, VFS, request
+
+from sriov.facts.model import Facts, Holder, HolderKind, Port, Unit, VirtualFunction
+from sriov.model import ML2, Host, PhysicalFunction, Role, Setting, Testbed
+from sriov.planning import plan
+from sriov.planning.plan import Plan
+from sriov.resources.contract import Change, Command, RemoveFile, Request, WriteFile
+
+ETH1 = PhysicalFunction(7, ("physnet2",), interface="eth1")
+BOTH = (ETH0, ETH1)
+DROP_IN = "/etc/default/grub.d/zz-sriov.cfg"
+LEDGER = "/var/lib/sriov/grubby"
+GRUB = "/boot/grub/grub.cfg"
+ENTRY = "/boot/loader/entries/a.conf"
+OWN = '\ndevice_spec = {"devname": "eth9", "physical_network": "theirs"}\n'
+HELD = Holder(HolderKind.GUEST, "instance-00000001")
+
+
+def two_ports(family: str = "debian") -> Facts:
+    """A bare host with two ports, and an entry of the operator's."""
+    eth1 = BARE.ports[0]._replace(interface="eth1", pci_address="0000:02:00.0")
+    files = {NOVA_CONF: f"[DEFAULT]\ndebug = true\n[pci]{OWN}".encode(), GRUB: BARE.files[GRUB]}
+    if family == "rhel":
+        files = {NOVA_CONF: files[NOVA_CONF], ENTRY: b"title a\nlinux /vmlinuz\noptions root=x quiet\n"}
+    tools = frozenset({"grubby" if family == "rhel" else "update-grub"})
+    return BARE._replace(ports=(*BARE.ports, eth1), files=files, tools=tools)
+
+
+def made(asked: Request, facts: Facts) -> Plan:
+    return plan.make(asked, facts)
+
+
+def after(facts: Facts, done: Plan) -> Facts:
+    """The host once this plan is carried out: files, VFs, units, boot entry and a reboot."""
+    files, ports = dict(facts.files), {port.interface: port for port in facts.ports}
+    units = {unit.name: unit for unit in facts.units}
+    line = entry_of(facts).split()
+    for change in done.changes:
+        for step in change.steps:
+            if isinstance(step, WriteFile):
+                files[step.path] = step.content
+            elif isinstance(step, RemoveFile):
+                del files[step.path]
+            elif isinstance(step, Command):
+                told(step.words, change, ports, units, line)
+    if DROP_IN in files and done.changes:
+        ours = [token for token in re.findall(r" \"'(.*)'$", files[DROP_IN].decode(), re.M) if token not in line]
+        line += ours
+    text = " ".join(line)
+    files |= {ENTRY: f"title a\nlinux /vmlinuz\noptions {text}\n".encode()} if ENTRY in files else {}
+    files |= {GRUB: GRUB_CFG.format(text).encode()} if GRUB in files else {}
+    return facts._replace(
+        files=files, ports=tuple(ports.values()), units=tuple(units.values()), cmdline=f"root=UUID=x ro {text}"
+    )
+
+
+def entry_of(facts: Facts) -> str:
+    if ENTRY in facts.files:
+        return facts.text(ENTRY).split("options ")[1].strip()
+    found = re.search(r"root=UUID=x ro (.*)", facts.text(GRUB))
+    return found[1] if found else ""
+
+
+def told(
+    words: tuple[str, ...], change: Change, ports: dict[str, Port], units: dict[str, Unit], line: list[str]
+) -> None:
+    """What a command of a step does."""
+    if words[0] == "clear_vfs":
+        ports[words[1]] = ports[words[1]]._replace(vfs=())
+    elif words[0] == "start_unit":
+        count = int(change.wanted.split()[0])
+        port = ports[words[2]]
+        vfs = tuple(VirtualFunction(n, port.vf_address(n), "igbvf") for n in range(count))
+        ports[words[2]] = port._replace(vfs=vfs, has_iommu_group=True, iommu_type="identity")
+        units[words[1]] = Unit(words[1], True, "active", "enabled", started_at=5.0)
+    elif words[0] == "stop_unit":
+        del units[words[1]]
+    elif words[0] == "restart":
+        units[words[1]] = units[words[1]]._replace(started_at=20.0)
+    elif words[-1] == "update-grub":
+        line[:] = ["quiet"]
+    elif "grubby" in words:
+        option, _, value = words[-1].partition("=")
+        kept = [token for token in line if token not in value.split()]
+        line[:] = kept if option == "--remove-args" else [*kept, *value.split()]
+
+
+def set_up(*pfs: PhysicalFunction, family: str = "debian", words: tuple[str, ...] = ()) -> Facts:
+    bare = two_ports(family)
+    asked = stated(request(*pfs), words)
+    found = after(bare, made(asked, bare))
+    assert made(asked, found) == Plan(boot_mark=made(asked, found).boot_mark, version="1.1.0.dev0"), made(asked, found)
+    return found
+
+
+def stated(asked: Request, words: tuple[str, ...]) -> Request:
+    host = asked.host._replace(settings=(Setting("kernel_arguments", words),) if words else ())
+    return asked._replace(host=host)
+
+
+def targets(changes: tuple[Change, ...]) -> list[tuple[str, str]]:
+    return [(change.resource, change.target) for change in changes]
+
+
+@pytest.mark.parametrize("family", ["debian", "rhel"])
+@pytest.mark.parametrize("left", [(), (ETH0,), (ETH1,)])
+def test_what_is_left_out_stays_and_is_told_until_a_call_removes_it(
+    left: tuple[PhysicalFunction, ...], family: str
+) -> None:
+    facts = set_up(*BOTH, family=family)
+    kept = made(request(*left), facts)
+    assert (kept.changes, kept.problems, kept.is_converged) == ((), (), True)
+    gone = [pf.interface for pf in BOTH if pf not in left]
+    arguments = [("kernel-arguments", "GRUB" if family == "debian" else "boot entries")] * (not left)
+    ports = [("virtual-functions", interface) for interface in gone]
+    assert targets(kept.leftovers) == [*arguments, *ports, ("nova-options", NOVA_CONF)]
+    assert [change.steps for change in kept.leftovers] == [()] * len(kept.leftovers)
+    shown = "\n".join(line for change in kept.leftovers for line in change.diff)
+    assert all(f'-device_spec = {{"devname": "{interface}"' in shown for interface in gone)
+
+    removing = request(*left, removes=True)
+    removed = made(removing, facts)
+    assert set(targets(kept.leftovers)) <= set(targets(removed.changes))
+    found = after(facts, removed)
+    again = made(removing, found)
+    assert (again.changes, again.problems, again.leftovers) == ((), (), ()), again
+    assert made(request(*left), found).leftovers == ()
+    if not left:
+        bare = two_ports(family)
+        assert found.files[NOVA_CONF] == bare.files[NOVA_CONF]
+        assert not {DROP_IN, LEDGER} & {*found.files}
+        assert not [path for path in found.files if "sriov" in path]
+
+
+def test_host_that_never_was_ours_has_nothing_left_over() -> None:
+    for removes in (False, True):
+        plan_of_none = made(request(removes=removes), two_ports())
+        assert (plan_of_none.changes, plan_of_none.leftovers, plan_of_none.problems) == ((), (), ())
+
+
+@pytest.mark.parametrize("asked", [ETH0._replace(num_vfs=0), ETH0._replace(num_vfs=3)])
+def test_fewer_vfs_are_asked_for_and_come_without_a_removal(asked: PhysicalFunction) -> None:
+    facts = set_up(ETH0)
+    done = made(request(asked), facts)
+    assert done.leftovers == ()
+    found = after(facts, done)
+    assert len(found.ports[0].vfs) == asked.num_vfs
+    assert made(request(asked), found).is_converged
+    assert made(request(asked), found).leftovers == ()
+    if not asked.num_vfs:
+        assert found.files[NOVA_CONF] == two_ports().files[NOVA_CONF]
+        assert DROP_IN not in found.files
+
+
+def test_another_network_is_asked_for() -> None:
+    done = made(request(ETH0._replace(physnets=("other",))), set_up(ETH0))
+    assert (targets(done.changes)[0], done.leftovers) == (("nova-options", NOVA_CONF), ())
+    assert '+device_spec = {"devname": "eth0", "physical_network": "other"}' in done.changes[0].diff
+
+
+def test_renamed_interface_is_one_left_out_and_one_asked_for() -> None:
+    """The one that is asked for comes, and of the other no byte changes."""
+    facts = set_up(ETH0)
+    asked = ETH0._replace(interface="eth1")
+    done = made(request(asked), facts)
+    assert ("virtual-functions", "eth1") in targets(done.changes)
+    assert targets(done.leftovers) == [("virtual-functions", "eth0"), ("nova-options", NOVA_CONF)]
+    found = after(facts, done)
+    assert [len(port.vfs) for port in found.ports] == [7, 7]
+    assert facts.text(NOVA_CONF).split("# END")[0] in found.text(NOVA_CONF)
+    assert made(request(asked), found).is_converged
+    assert after(found, made(request(asked, removes=True), found)).text(NOVA_CONF).count("device_spec") == 2
+
+
+def test_entry_of_a_card_that_is_gone_stays_too() -> None:
+    facts = set_up(*BOTH)
+    facts = facts._replace(ports=facts.ports[:1])
+    asked = request(ETH0._replace(physnets=("other",)))
+    done = made(asked, facts)
+    assert not [line for change in done.changes for line in change.diff if "eth1" in line]
+    found = after(facts, done)
+    assert '{"devname": "eth1", "physical_network": "physnet2"}' in found.text(NOVA_CONF)
+    assert targets(made(asked, found).leftovers) == [("virtual-functions", "eth1"), ("nova-options", NOVA_CONF)]
+
+
+def test_port_with_no_vfs_leaves_the_arguments_to_one_that_is_left_out() -> None:
+    facts = set_up(*BOTH)
+    done = made(request(ETH0._replace(num_vfs=0)), facts)
+    assert ("kernel-arguments", "GRUB") not in targets(done.changes)
+    found = after(facts, done)
+    assert "intel_iommu=on iommu=pt" in entry_of(found)
+    assert [len(port.vfs) for port in found.ports] == [0, 7]
+    assert ("kernel-arguments", "GRUB") in targets(made(request(ETH0._replace(num_vfs=0)), found).leftovers)
+
+
+@pytest.mark.parametrize("family", ["debian", "rhel"])
+def test_stated_argument_that_is_left_out_stays_and_another_value_takes_its_place(family: str) -> None:
+    facts = set_up(ETH0, family=family, words=("isolcpus=2-15", "nosmt"))
+    asked = stated(request(ETH0), ("isolcpus=4-15",))
+    done = made(asked, facts)
+    assert [change.found for change in done.leftovers] == ["nosmt"]
+    found = after(facts, done)
+    line = entry_of(found).split()
+    assert ("nosmt" in line, "isolcpus=4-15" in line, "isolcpus=2-15" in line) == (True, True, False)
+    assert [change.found for change in made(asked, found).leftovers] == ["nosmt"]
+    cleared = after(found, made(asked._replace(removes=True), found))
+    assert entry_of(cleared).split() == ["root=x"] * (family == "rhel") + [
+        "quiet",
+        "intel_iommu=on",
+        "iommu=pt",
+        "isolcpus=4-15",
+    ]
+    assert made(asked._replace(removes=True), cleared).is_converged
+
+
+def test_argument_of_another_cpu_is_nothing_left_over() -> None:
+    facts = set_up(ETH0)._replace(cpu_vendor="AuthenticAMD", acpi_tables=frozenset({"IVRS"}))
+    assert made(request(ETH0), facts).leftovers == ()
+
+
+def test_port_of_a_guest_that_is_to_be_removed_stays_whole() -> None:
+    """Lines, unit and VFs go together or wait together; the other port goes."""
+    facts = set_up(*BOTH)
+    busy = facts.ports[0]._replace(vfs=(VFS[0]._replace(holder=HELD), *VFS[1:]))
+    facts = facts._replace(ports=(busy, facts.ports[1]))
+    assert made(request(), facts).problems == ()  # nothing is asked, so nothing is in the way
+    done = made(request(removes=True), facts)
+    assert [problem.id for problem in done.blocked] == ["vf-in-use", "waits-for-vfs"]
+    found = after(facts, done)
+    assert [len(port.vfs) for port in found.ports] == [7, 0]
+    assert '"eth0"' in found.text(NOVA_CONF)
+    assert '"eth1"' not in found.text(NOVA_CONF)
+    assert "intel_iommu=on iommu=pt" in entry_of(found)
+    forced = after(found, made(request(removes=True, force=True), found))
+    assert forced.files[NOVA_CONF] == two_ports().files[NOVA_CONF]
+
+
+def test_lines_wait_for_vfs_that_a_guest_holds_though_they_are_asked_to_change() -> None:
+    """Fewer VFs on two networks: whatever rests on the port waits, and the other port goes on."""
+    shared = ETH0._replace(physnets=("physnet1", "physnet3"))
+    facts = set_up(shared, ETH1)
+    busy = facts.ports[0]._replace(vfs=(VFS[0]._replace(holder=HELD), *VFS[1:]))
+    facts = facts._replace(ports=(busy, facts.ports[1]))
+    done = made(request(shared._replace(num_vfs=4), ETH1._replace(physnets=("other",))), facts)
+    assert [problem.id for problem in done.blocked] == ["vf-in-use", "waits-for-vfs"]
+    assert targets(done.changes) == [("nova-options", NOVA_CONF), ("services", "nova-compute")]
+    assert not [line for line in done.changes[0].diff if "0000:01" in line]
+
+
+def test_service_that_is_gone_does_not_keep_a_removal_from_happening() -> None:
+    facts = set_up(ETH0)
+    facts = facts._replace(units=facts.units[1:], nova_versions=())
+    assert facts.unit("nova-compute") is None
+    done = made(request(removes=True), facts)
+    assert done.impossible == ()
+    assert after(facts, done).files[NOVA_CONF] == two_ports().files[NOVA_CONF]
+
+
+def all_in_one(*pfs: PhysicalFunction, filters: tuple[str, ...] | None = None, removes: bool = False) -> Request:
+    host = Host("root@a", "a", "root", roles=frozenset(Role), physical_functions=pfs)
+    bed = Testbed("testbed.py", (host,), scheduler_filters=filters, network_backend=ML2)
+    return Request(host, bed, frozenset(Role), removes=removes)
+
+
+def with_scheduler() -> Facts:
+    names = ("nova-scheduler", "neutron-server", "neutron-sriov-agent")
+    units = tuple(Unit(name, True, "active", "enabled", started_at=10.0) for name in names)
+    neutron = {
+        "/etc/neutron/neutron.conf": b"[DEFAULT]\n",
+        "/etc/neutron/plugins/ml2/ml2_conf.ini": b"[ml2]\nmechanism_drivers = openvswitch\n",
+        "/etc/neutron/plugins/ml2/sriov_agent.ini": b"[sriov_nic]\nphysical_device_mappings = theirs:eth9\n",
+    }
+    bare = two_ports()
+    return bare._replace(units=(*bare.units, *units), files={**bare.files, **neutron})
+
+
+def test_filter_and_lines_of_neutron_stay_until_a_call_removes_them() -> None:
+    bare = with_scheduler()
+    facts = after(bare, made(all_in_one(*BOTH), bare))
+    assert made(all_in_one(*BOTH), facts).is_converged
+    part = made(all_in_one(ETH1), facts)
+    assert (part.changes, part.problems) == ((), ())
+    neutron = [key for key in targets(part.leftovers) if key[0] == "ml2-options"]
+    assert [path.rpartition("/")[2] for _, path in neutron] == ["sriov_agent.ini", "ml2_conf.ini"]
+    whole = made(all_in_one(), facts)
+    assert (whole.changes, whole.problems) == ((), ())
+    assert "-enabled_filters" in "\n".join(line for change in whole.leftovers for line in change.diff)
+    only = after(facts, made(all_in_one(ETH1, removes=True), facts))
+    assert b"theirs:eth9,physnet2:eth1\n" in only.files["/etc/neutron/plugins/ml2/sriov_agent.ini"]
+    assert made(all_in_one(ETH1), only).leftovers == ()
+    removed = after(facts, made(all_in_one(removes=True), facts))
+    assert {path: removed.files.get(path) for path in bare.files if path != GRUB} == {
+        path: content for path, content in bare.files.items() if path != GRUB
+    }
+
+
+def test_list_of_filters_that_is_stated_no_more_stays() -> None:
+    bare = with_scheduler()
+    listed = ("ComputeFilter", "ServerGroupAffinityFilter", "AggregateInstanceExtraSpecsFilter", "PciPassthroughFilter")
+    facts = after(bare, made(all_in_one(ETH0, filters=listed), bare))
+    kept = made(all_in_one(ETH0), facts)
+    assert (kept.changes, targets(kept.leftovers)) == ((), [("nova-options", NOVA_CONF)])
+    assert f"-enabled_filters = {','.join(listed)}" in kept.leftovers[0].diff
+    removed = after(facts, made(all_in_one(ETH0, removes=True), facts))
+    assert b"AggregateInstanceExtraSpecsFilter,Pci" not in removed.files[NOVA_CONF]
+    extended = after(bare, made(all_in_one(ETH0), bare))
+    assert made(all_in_one(ETH0), extended).leftovers == ()
+
+
+def test_purge_comes_last_and_waits_with_a_port_that_stays() -> None:
+    facts = set_up(ETH0)._replace(values={"/var/lib/sriov/runs/r/attempt": ""})
+    done = made(request(removes=True)._replace(purges=True), facts)
+    assert done.changes[-1].steps == (Command(("purge_state",)),)
+    busy = facts.ports[0]._replace(vfs=(VFS[0]._replace(holder=HELD), *VFS[1:]))
+    held = made(request(removes=True)._replace(purges=True), facts._replace(ports=(busy,)))
+    assert ("own-state", "/var/lib/sriov") not in targets(held.changes)
