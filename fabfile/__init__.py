@@ -23,13 +23,14 @@ from .options import (
     PURGE,
     REMOVE,
     RUN,
+    START_SERVICES,
     Options,
 )
 
 # what a wrong call does not need (fabric's transport, jinja2, rich) is imported when a task runs
 
 
-@operator_task(positional=("reboot",), own=(DRAIN, FORCE_VERSION, REMOVE))
+@operator_task(positional=("reboot",), own=(DRAIN, FORCE_VERSION, REMOVE, START_SERVICES))
 def setup_all(options: Options) -> int:
     """Bring every compute and openstack host of the testbed to SR-IOV. Example: fab setup_all:reboot=False"""
     from .commands import converge
@@ -37,7 +38,7 @@ def setup_all(options: Options) -> int:
     return converge("setup_all", options)
 
 
-@operator_task(hosts=Hosts.REQUIRED, own=(DRAIN, FORCE_VERSION, REMOVE))
+@operator_task(hosts=Hosts.REQUIRED, own=(DRAIN, FORCE_VERSION, REMOVE, START_SERVICES))
 def add_vrouter_node(options: Options) -> int:
     """These hosts' compute side alone; setup_sriov_node does both. Example: fab add_vrouter_node:root@10.0.0.2"""
     from .commands import add_vrouter_node as run
@@ -53,7 +54,7 @@ def setup_sriov_node(options: Options) -> int:
     return run(options)
 
 
-@operator_task(hosts=Hosts.REQUIRED, own=(FORCE_VERSION, REMOVE))
+@operator_task(hosts=Hosts.REQUIRED, own=(FORCE_VERSION, REMOVE, START_SERVICES))
 def setup_openstack_node(options: Options) -> int:
     """The scheduler side of these hosts: PciPassthroughFilter. Example: fab setup_openstack_node:root@10.0.0.1"""
     from .commands import OPENSTACK, converge
@@ -61,7 +62,7 @@ def setup_openstack_node(options: Options) -> int:
     return converge("setup_openstack_node", options, OPENSTACK)
 
 
-@operator_task(hosts=Hosts.OPTIONAL, own=(REMOVE,))
+@operator_task(hosts=Hosts.OPTIONAL, own=(REMOVE, START_SERVICES))
 def plan(options: Options) -> int:
     """Say what would change, with its effect and a diff; touch nothing. Example: fab plan root@10.0.0.2"""
     from .commands import look
@@ -69,7 +70,7 @@ def plan(options: Options) -> int:
     return look("plan", options)
 
 
-@operator_task(hosts=Hosts.OPTIONAL)
+@operator_task(hosts=Hosts.OPTIONAL, own=(START_SERVICES,))
 def verify(options: Options) -> int:
     """Prove the state of these hosts or all; name what has drifted. Example: fab verify --json"""
     from .commands import look

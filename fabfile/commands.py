@@ -200,6 +200,7 @@ def _allowed(asked: tuple[Request, ...], options: Options) -> tuple[Request, ...
         request._replace(
             force_vf_reset=options.force_vf_reset,
             force_version=options.force_version,
+            start_services=options.start_services,
             removes=request.removes or bool(options.own.get("remove")),
         )
         for request in asked

@@ -37,6 +37,7 @@ class Options(NamedTuple):
     log: str = ""
     force_vf_reset: bool = False
     force_version: bool = False
+    start_services: bool = False
     reboot_with_instances: bool = False
     timeout: int | None = None
     reboot_timeout: int | None = None
@@ -112,6 +113,9 @@ COUNT = Parameter("count", _count, "so many direct ports for one VM (1)")
 INTERVAL = Parameter("interval", _count, "read the counters twice, so many seconds apart: rates per second too")
 DRAIN = Parameter("drain", to_bool, "live-migrate instances before a reboot (cloud credentials)", is_switch=True)
 FORCE_VERSION = Parameter("force_version", to_bool, "change even hosts that a newer version has set up", is_switch=True)
+START_SERVICES = Parameter(
+    "start_services", to_bool, "start services even where they are stopped and disabled", is_switch=True
+)
 REMOVE = Parameter("remove", to_bool, "also take away what the testbed does not ask for any more", is_switch=True)
 PREVIEW = Parameter("plan", to_bool, "say what would go; touch nothing", is_switch=True)
 PURGE = Parameter("purge", to_bool, "also the copies that rollback puts back (/var/lib/sriov)", is_switch=True)

@@ -4,7 +4,7 @@
 #   ports       ports to look at, by interface
 #   by_address  the same by PCI or MAC address
 #   holders     also who holds each VF; else those alone that the host itself uses
-#   compute     a compute host: also who else sets numbers of VFs
+#   compute     a compute host: also its interfaces, and who else sets numbers of VFs
 #   files       globs of files to read whole
 #   units       names of systemd units
 #   own_units   globs of unit files of ours, which are asked for by name; `# interface NAME` in one names a port
@@ -14,6 +14,8 @@
 #   limit       bytes of one file
 #   manifest    the run whose manifest to read, `-` for the last one that can be taken back
 #   own_lock    the caller holds the lock itself
+nl='
+'
 read -r boot_id </proc/sys/kernel/random/boot_id
 # it leaves in few large pieces: each small write would be a packet that three processes here and there wake for
 facts=$(
@@ -49,6 +51,17 @@ for f in $values; do
     [ -r "$f" ] || continue
     value "$f"
     printf 'value=%s %s\n' "$f" "$v"
+done
+
+# interfaces that have a device; a VF's is not told
+[ -z "$compute" ] || for f in "$net"/*/device; do
+    [ -e "$f" ] || continue
+    d=${f%/device}
+    value "$f/sriov_totalvfs"
+    case $v in '' | 0) kind= ;; *) kind=pf ;; esac
+    v=
+    [ -e "$f/physfn" ] || target "$f"
+    printf 'netdev=%s %s %s\n' "${d##*/}" "$v" "$kind"
 done
 
 # port INTERFACE
@@ -173,7 +186,44 @@ for f in $own_units; do
 done
 if [ "$#" != 0 ]; then
     section units
-    systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic "$@"
+    shown=$(systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic,MainPID,Environment,EnvironmentFiles "$@")
+    # of an environment, as it runs or would be, names like OS_GROUP__OPTION alone are told: they beat a service's files
+    told=
+    named=
+    set -f
+    while IFS= read -r line; do
+        f=
+        case $line in
+            Environment=*)
+                for v in ${line#*=}; do
+                    v=${v#[\"\']}
+                    case $v in OS_*__*=*) named="$named ${v%%=*}" ;; esac
+                done
+                continue
+                ;;
+            EnvironmentFile*=*)
+                f=${line#*=}
+                f=${f%%" ("*}
+                ;;
+            MainPID=*) f=/proc/${line#*=}/environ ;;
+            Id=*)
+                told="$told${named:+Environment=$named$nl}"
+                named=
+                ;;
+        esac
+        [ -n "$f" ] || { told=$told$line$nl; continue; }
+        [ -r "$f" ] || continue
+        # a shell leaves NULs out
+        seen=
+        while IFS= read -r v || [ -n "$v" ]; do
+            case $v in *OS_*__*=*) seen=yes ;; esac
+        done 2>/dev/null <"$f"
+        [ -z "$seen" ] || named="$named $(tr '\0' '\n' <"$f" | sed -n 's/^[ \t]*\(OS_[A-Z0-9_]*__[A-Z0-9_]*\)=.*/\1/p' | tr '\n' ' ')"
+    done <<EOF
+$shown
+EOF
+    set +f
+    printf '%s' "$told"
 fi
 if [ -n "$manifest" ]; then
     [ "$manifest" != - ] || for f in "$runs"/*/manifest; do

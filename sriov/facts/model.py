@@ -119,8 +119,20 @@ class Port(NamedTuple):
         return f"{domain}:{routing >> 8:02x}:{routing >> 3 & 31:02x}.{routing & 7}"
 
 
+class NetDevice(NamedTuple):
+    """A network interface of the host that has a device: its last name on its bus (`0000:01:00.0`, `virtio0`), empty
+    for a VF."""
+
+    interface: str
+    device: str
+    is_physical_function: bool = False
+
+
 class Unit(NamedTuple):
-    """A systemd unit. `started_at` in seconds since boot; None if it does not run."""
+    """A systemd unit. `started_at` in seconds since boot; None if it does not run.
+
+    `environment`: names of the form `OS_<GROUP>__<OPTION>` in its environment, as it runs or would be started.
+    """
 
     name: str
     is_loaded: bool
@@ -128,10 +140,21 @@ class Unit(NamedTuple):
     file_state: str = ""
     needs_reload: bool = False
     started_at: float | None = None
+    environment: tuple[str, ...] = ()
 
     @property
     def is_active(self) -> bool:
         return self.active_state == "active"
+
+    @property
+    def is_masked(self) -> bool:
+        return self.file_state in ("masked", "masked-runtime")
+
+    @property
+    def is_put_away(self) -> bool:
+        """Whether it was stopped, and neither a boot nor another unit shall start it: that is a decision."""
+        is_off = self.is_masked or self.file_state in ("disabled", "linked", "linked-runtime")
+        return is_off and self.active_state in ("inactive", "failed")
 
 
 class Replaced(NamedTuple):
@@ -154,7 +177,7 @@ class Facts(NamedTuple):
     `hard_linked`: files that have other names too, and the number of all names. `oversized`: files that are too large
     to be read to their end, and their bytes.
     `lock` says who is changing this host just now, and since when; empty: no run is.
-    `counters` are those of VFs, where they were asked for."""
+    `counters` are those of VFs, where they were asked for. `netdevs`: all of a compute host; empty: not asked."""
 
     boot_id: str
     cmdline: str
@@ -166,6 +189,7 @@ class Facts(NamedTuple):
     tools: frozenset[str] = frozenset()
     missing_tools: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
+    netdevs: tuple[NetDevice, ...] = ()
     files: Mapping[str, bytes] = {}
     values: Mapping[str, str] = {}
     unreadable: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sriov.errors import HostError, printable
 from sriov.facts.counters import PortCounters
-from sriov.facts.model import Facts, Holder, HolderKind, Port, Replaced, Unit, VirtualFunction
+from sriov.facts.model import Facts, Holder, HolderKind, NetDevice, Port, Replaced, Unit, VirtualFunction
 
 FILE_LIMIT = 8 << 20  # bytes of one file; RDO's nova.conf, all comments, has some 400 KB
 _PCI_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
@@ -91,6 +91,7 @@ def _facts(found: list[tuple[str, str, bytes]]) -> Facts:
         tools=frozenset(lines.get("tool", ())),
         missing_tools=tuple(printable(name) for name in lines.get("missing", ())),
         ports=ports,
+        netdevs=tuple(map(_netdev, lines.get("netdev", ()))),
         files={path: content for path, content in _files(found) if path not in unreadable},
         unreadable=unreadable,
         changed=_changed(found),
@@ -131,6 +132,12 @@ def _replaced(text: str, kept: str) -> Iterator[Replaced]:
         if len(words) == 4:
             number, before, after, path = words
             yield Replaced(number, before, after, path, lines.get(number, ""))
+
+
+def _netdev(line: str) -> NetDevice:
+    """`eth0 0000:01:00.0 pf`; without the last word no physical function, without the last two a VF."""
+    interface, device, kind = printable(line).split(" ")
+    return NetDevice(interface, device, kind == "pf")
 
 
 def _content(found: list[tuple[str, str, bytes]], wanted: str) -> str:
@@ -278,4 +285,5 @@ def _units(text: str) -> Iterator[Unit]:
             file_state=one.get("UnitFileState", ""),
             needs_reload=one.get("NeedDaemonReload") == "yes",
             started_at=started / 1e6 if active in ("active", "activating", "reloading") and started else None,
+            environment=tuple(dict.fromkeys(one.get("Environment", "").split())),
         )

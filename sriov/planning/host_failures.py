@@ -19,6 +19,7 @@ IDS = frozenset(
         "file-twice",
         "file-unwritable",
         "kernel-not-answering",
+        "nova-refuses-file",
         "port-not-up",
         "service-not-starting",
         "staging-failed",

@@ -17,10 +17,14 @@ _NAMED = 5  # instances that a message names before it leaves the rest out
 
 
 class Note(NamedTuple):
-    """What the operator has to know beside an error, such as why a reboot is left out. `id`: see `sriov.errors`."""
+    """What the operator has to know beside an error, such as why a reboot is left out. `id`: see `sriov.errors`.
+
+    `is_pending`: something is left to do.
+    """
 
     id: str
     message: str
+    is_pending: bool = True
 
 
 class RebootPolicy(NamedTuple):

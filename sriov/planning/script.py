@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sriov import __version__
 from sriov.facts.model import ABSENT, checksum
+from sriov.planning import nova_checks
 from sriov.planning.host_version import VERSION_FILE
 from sriov.planning.plan import Plan
 from sriov.planning.probe import look
@@ -40,6 +41,8 @@ def apply(
         since=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         payload_size=len(payload),
         steps=steps,
+        nova_checks=nova_checks.due(plan),
+        nova_reader=nova_checks.reader(),
         restarts=tuple(logged.command[1] for logged in steps if logged.command[0] == "restart"),
         may_reboot=may_reboot,
         with_instances=with_instances,

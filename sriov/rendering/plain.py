@@ -24,9 +24,9 @@ class _Text(string.Template):
 
 @functools.cache
 def text_of(path: str) -> str:
-    """The file `templates/<path>`; of a shell script without its lines of comment, which no host needs."""
+    """The file `templates/<path>`; of a program without its lines of comment, which no host needs."""
     text = (layout.templates() / path).read_text()
-    return re.sub(r"^[ \t]*#.*\n", "", text, flags=re.MULTILINE) if path.endswith(".sh") else text
+    return re.sub(r"^[ \t]*#.*\n", "", text, flags=re.MULTILINE) if path.endswith((".sh", ".py")) else text
 
 
 def library(name: str) -> Verbatim:

@@ -189,7 +189,7 @@ def show_trouble(runs: Sequence[Outcome], out: Printer) -> None:
         for problem in run.plan.warnings:
             _message(out, ("warning ", "yellow"), run, problem.id, str(problem), problem.hint)
         for note in run.notes:
-            _message(out, ("pending ", "yellow"), run, note.id, note.message)
+            _message(out, ("pending " if note.is_pending else "note ", "yellow"), run, note.id, note.message)
     leftovers.show(runs, out)
     for run in runs:
         for problem in (*run.plan.impossible, *(run.plan.blocked if run.error is None else ())):

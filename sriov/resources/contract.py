@@ -30,7 +30,7 @@ class FreshService(NamedTuple):
 
     `at_boot`: it must be enabled too. `only_running`: nothing is asked of it here any more, so one that does not run,
     or is not there, needs nothing. `shared`: those of `reads` that a service of this host reads too which the call is
-    not about, so that it will not be restarted.
+    not about, so that it will not be restarted. `program`: what nova calls it, where it is nova's.
     """
 
     names: tuple[str, ...]
@@ -39,6 +39,7 @@ class FreshService(NamedTuple):
     at_boot: bool = False
     shared: tuple[str, ...] = ()
     only_running: bool = False
+    program: str = ""
 
 
 Item = tuple[object, ...]
@@ -93,11 +94,19 @@ class Command(NamedTuple):
 Step = WriteFile | RemoveFile | RestoreFile | Command
 
 
+class Loads(NamedTuple):
+    """The configuration that a service of nova loads when it starts: `program` as nova calls it, and its files."""
+
+    program: str
+    files: tuple[str, ...]
+
+
 class Change(NamedTuple):
     """One difference and how it is put right. `diff` holds lines of ours only, ready to print.
 
     `is_leftover`: it takes away what the testbed does not ask for any more. A plan sets such changes apart unless the
     call removes (`Request.removes`), so their owner says them either way.
+    `loads`: of the start of a service that can be asked before whether it would take its new files.
     """
 
     resource: str
@@ -108,6 +117,7 @@ class Change(NamedTuple):
     effect: Effect = Effect.NONE
     diff: tuple[str, ...] = ()
     is_leftover: bool = False
+    loads: Loads | None = None
 
     def __str__(self) -> str:
         return f"{self.resource} {self.target}: {self.summary}"
@@ -151,6 +161,7 @@ class Request(NamedTuple):
     roles: frozenset[Role]
     force_vf_reset: bool = False
     force_version: bool = False  # change the host though a newer version of this program has set it up
+    start_services: bool = False  # also those that are stopped and disabled
     clear_seconds: int = 60  # for a write of 0: 2.3 s for 7 VFs of an emulated 82576, far less on hardware
     all_ports: bool = False  # every port of the host, not only the testbed's
     ask_holders: bool = False  # who uses each VF, also where no change asks for it

@@ -22,6 +22,8 @@ from sriov.model import PhysicalFunction, Role
 from sriov.resources.contract import Capability, Change, Item, Problem, Reads, Request, Severity
 from sriov.resources.files.service_files import Versions, file_changes, too_large, waiting
 from sriov.resources.held import vf_lines
+from sriov.resources.notices import nova_entries
+from sriov.resources.vf_unit import touches_vfs
 
 NOVA_CONF = "/etc/nova/nova.conf"
 COMPUTE, SCHEDULER = "nova-compute", "nova-scheduler"
@@ -257,7 +259,7 @@ def _changes(
         if not isinstance(item, NovaOptions):
             continue
         try:
-            yield from _edits(request, facts, item)
+            yield from _edits(request, facts, item, vfs_change=any(map(touches_vfs, earlier)))
         except FormatError as error:
             yield Problem(
                 error.id,
@@ -269,7 +271,7 @@ def _changes(
             )
 
 
-def _edits(request: Request, facts: Facts, item: NovaOptions) -> Iterator[Change | Problem]:
+def _edits(request: Request, facts: Facts, item: NovaOptions, *, vfs_change: bool) -> Iterator[Change | Problem]:
     files = config_files(request, facts)
     asked = edit(files, item.release, item.asked)
     kept = asked if item.kept == item.asked else edit(files, item.release, item.kept)
@@ -280,7 +282,10 @@ def _edits(request: Request, facts: Facts, item: NovaOptions) -> Iterator[Change
         yield Problem("nova-options-refused", _NAME, "nova's files", problem, hint, severity)
     if problems:
         return
-    for note in (asked if request.removes else kept).notes:
+    chosen = asked if request.removes else kept
+    if item.is_asked and item.asked.device_specs is not None:
+        yield from nova_entries.problems(facts, chosen.files, item.release, vfs_change=vfs_change)
+    for note in chosen.notes:
         yield Problem(note.id, _NAME, "nova's files", note.text, note.hint, Severity.WARNING)
     yield from file_changes(request, _NAME, facts, Versions(files, kept.files, asked.files), diff)
     if request.held or vf_lines.has_guests(facts):

@@ -30,7 +30,8 @@ def _fresh(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[
         if is_concerned(request, facts, role) or is_due or touched & {*reads}:
             asks = request.physical_functions if role is Role.COMPUTE else request.testbed.has_sriov
             shared, only_running = _shared(request, reads), not (asks or is_due)
-            yield FreshService(names, reads, role is Role.COMPUTE, shared=shared, only_running=only_running)
+            watches_vfs = role is Role.COMPUTE
+            yield FreshService(names, reads, watches_vfs, False, shared, only_running, program=reader)
 
 
 def _shared(request: Request, reads: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from sriov.resources import (
     virtual_functions,
 )
 from sriov.resources.contract import Capability, Reads, Request
+from sriov.resources.notices import file_owners, service_environment
 
 CAPABILITIES: tuple[Capability, ...] = (
     iommu.CAPABILITY,
@@ -22,7 +23,9 @@ CAPABILITIES: tuple[Capability, ...] = (
     nova_options.CAPABILITY,
     ml2_options.CAPABILITY,
     nova_services.CAPABILITY,
+    service_environment.CAPABILITY,
     services.CAPABILITY,
+    file_owners.CAPABILITY,
 )
 
 

@@ -15,9 +15,12 @@ from sriov.resources.contract import (
     Effect,
     FreshService,
     Item,
+    Loads,
     Problem,
     Request,
+    Severity,
     WriteFile,
+    is_restart_due,
 )
 from sriov.resources.vf_unit import PREFIX, touches_vfs
 
@@ -32,18 +35,25 @@ def _changes(
 ) -> Iterator[Change | Problem]:
     for item in items:
         if isinstance(item, FreshService):
-            yield from _one(facts, item, earlier)
+            yield from _one(facts, item, earlier, request.start_services)
 
 
 def restarts(facts: Facts, items: Iterable[FreshService], earlier: tuple[Change, ...]) -> Iterator[Change]:
     """The same without problems: for the way back, which no service that is missing may stop."""
-    answers = (answer for item in items for answer in _one(facts, item, earlier))
+    answers = (answer for item in items for answer in _one(facts, item, earlier, False))
     return (answer for answer in answers if isinstance(answer, Change))
 
 
-def _one(facts: Facts, item: FreshService, earlier: tuple[Change, ...]) -> Iterator[Change | Problem]:
-    found = [unit for name in item.names if (unit := facts.unit(name))]
-    unit = next((unit for unit in found if unit.file_state != "masked"), found[0] if found else None)
+def unit_of(facts: Facts, names: Iterable[str]) -> Unit | None:
+    """The unit under whichever of its names the host knows it; one that is not masked comes first."""
+    found = [unit for name in names if (unit := facts.unit(name))]
+    return next((unit for unit in found if not unit.is_masked), found[0] if found else None)
+
+
+def _one(
+    facts: Facts, item: FreshService, earlier: tuple[Change, ...], starts_stopped: bool
+) -> Iterator[Change | Problem]:
+    unit = unit_of(facts, item.names)
     if item.only_running and (unit is None or not unit.is_active):
         return
     if unit is None:
@@ -55,7 +65,10 @@ def _one(facts: Facts, item: FreshService, earlier: tuple[Change, ...]) -> Itera
             f"install {item.names[0]}, or remove this host from the role",
         )
         return
-    if unit.file_state == "masked":
+    if unit.is_put_away and not starts_stopped and not is_restart_due(facts, item.names):
+        yield _left_stopped(unit)
+        return
+    if unit.is_masked:
         message = "the service is masked, so it cannot be started"
         yield Problem("service-masked", _NAME, unit.name, message, f"systemctl unmask {unit.name}")
         return
@@ -71,7 +84,25 @@ def _one(facts: Facts, item: FreshService, earlier: tuple[Change, ...]) -> Itera
             found=reason,
             steps=(Command(("restart", unit.name)), *_times_kept(item, earlier)),
             effect=Effect.RESTART,
+            loads=Loads(item.program, item.reads) if item.program else None,
         )
+
+
+def _left_stopped(unit: Unit) -> Problem:
+    """It may have been replaced by another one, such as a container's: two would speak for one host."""
+    if unit.is_masked:
+        message, start = "it is stopped and masked", f"systemctl unmask {unit.name}; systemctl enable --now {unit.name}"
+    else:
+        message = f"it is {unit.active_state or 'stopped'} and disabled"
+        start = f"systemctl enable --now {unit.name}, or --start-services"
+    return Problem(
+        "service-disabled",
+        _NAME,
+        unit.name,
+        f"{message}, and is not started: someone has put it away. Its files are cared for",
+        f"if it shall run: {start}",
+        Severity.WARNING,
+    )
 
 
 def _times_kept(item: FreshService, earlier: tuple[Change, ...]) -> Iterator[Command]:

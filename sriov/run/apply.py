@@ -6,7 +6,7 @@ import contextlib
 import secrets
 
 from sriov.errors import HostError, LockedError, UnreachableError
-from sriov.planning import answers, script
+from sriov.planning import answers, nova_checks, script
 from sriov.planning.progress import ChangeProgress
 from sriov.planning.reboots import Note
 from sriov.resources.contract import Change
@@ -119,6 +119,8 @@ def _judged(
     looked: Looked, outcome: Outcome, output: bytes, waiting: Waiting, step: str, ctx: RunContext
 ) -> AwaitingReboot | Outcome:
     request, nonce = outcome.request, waiting.nonce
+    for note in nova_checks.unasked(output, nonce):
+        outcome = outcome.noting(note)
     refused = answers.read(outcome.name, output, nonce, outcome.first_plan)
     if refused is not None:
         with contextlib.suppress(HostError):

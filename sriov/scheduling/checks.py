@@ -101,7 +101,7 @@ def holding(name: str, found: str = "", mark: Mark = Mark.HOLDS) -> Judgement:
 
 
 def _unit(asked: Asked, names: tuple[str, ...]) -> Unit | None:
-    return next((unit for name in names if (unit := asked.facts.unit(name))), None)
+    return services.unit_of(asked.facts, names)
 
 
 def _service(asked: Asked, names: tuple[str, ...]) -> Judgement:
@@ -109,10 +109,12 @@ def _service(asked: Asked, names: tuple[str, ...]) -> Judgement:
     if unit is None:
         remedy = f"install {names[0]} on this host"
         return Judgement("service-missing", f"{names[0]} runs", Mark.FAILS, "there is no such service", remedy)
+    name, found = f"{names[0]} runs", f"{unit.name} is {unit.active_state}"
+    if unit.is_put_away:
+        remedy = f"if it shall run here: systemctl {'unmask' if unit.is_masked else 'enable --now'} {unit.name}"
+        return Judgement("service-disabled", name, Mark.FAILS, f"{found} and {unit.file_state}", remedy)
     remedy = f"journalctl -u {unit.name} says why; then systemctl restart {unit.name}"
-    return _step(
-        "service-not-running", f"{names[0]} runs", unit.is_active, f"{unit.name} is {unit.active_state}", remedy
-    )
+    return _step("service-not-running", name, unit.is_active, found, remedy)
 
 
 def compute_service(asked: Asked) -> Judgement:

@@ -72,6 +72,8 @@ class HostSpec(NamedTuple):
     `release`: nova's major number, 14 … 34. `roles`: which packaged services exist.
     `cmdline`: GRUB's arguments, `cmdline_default` for GRUB_CMDLINE_LINUX_DEFAULT (Debian only).
     `files`: absolute path -> content, laid over the default files (None removes one).
+    `shared`: folders of this machine that the host sees too, at the same place and read-only: an interpreter with the
+    modules of a service, for one.
     `iommu`: False is "VT-d off in the BIOS": no DMAR table, no IOMMU groups.
     `memory_mib` bounds the huge pages that the kernel reserves.
     `nova_conf` None takes the packaged file. `reboot_seconds`: how long a reboot keeps the host away.
@@ -87,6 +89,7 @@ class HostSpec(NamedTuple):
     root_password: str | None = None
     nova_conf: bytes | None = None
     files: Mapping[str, bytes | None] = MappingProxyType({})
+    shared: tuple[str, ...] = ()
     cmdline: str = ""
     cmdline_default: str = "quiet"
     iommu: bool = True
@@ -109,6 +112,7 @@ class HostSpec(NamedTuple):
             **{
                 **data,
                 "roles": tuple(data["roles"]),
+                "shared": tuple(data["shared"]),
                 "nics": tuple(Nic(**nic) for nic in data["nics"]),
                 "users": tuple(User(**user) for user in data["users"]),
             }

@@ -204,6 +204,8 @@ def test_compute_is_restarted_and_knows_its_physical_networks(
 ) -> None:
     pids, visit = provisioned
     assert visit.code == 0
+    notes = [note["id"] for note in visit.hosts[nova.host.login]["notes"]]
+    assert notes == ["reboot-not-allowed"]  # both services could be asked
     # the scheduler reads the file with the whitelist too
     assert {unit for unit in SERVICES if nova.main_pid(unit) != pids[unit]} == {"nova-compute", "nova-scheduler"}
     assert [unit for unit in SERVICES if not nova.is_active(unit)] == []
@@ -280,6 +282,35 @@ def test_file_that_nova_refuses_stays_as_it_is_and_is_named(
     finally:
         host.sh("cp -a /root/nova.conf.good /etc/nova/nova.conf")
     proved("refused with file and line, no byte written, no service touched")
+
+
+# What no check of ours knows, and the words of Debian's nova.
+REFUSED = {
+    "a value of another option": (b"[DEFAULT]\nservice_down_time = soon\n", "[DEFAULT] service_down_time: ConfigFile"),
+    "a module that is not there": (b"[filter_scheduler]\navailable_filters = our.Filter\n", "ModuleNotFoundError: "),
+}
+
+
+@pytest.mark.parametrize(("slip", "words"), REFUSED.values(), ids=REFUSED)
+def test_file_that_nova_itself_refuses_is_not_put_in_place(
+    nova: NovaHost, provisioned: object, slip: bytes, words: str, proved: Proved
+) -> None:
+    """The operator's slip since the services started, and a run that writes another line into that file."""
+    host = nova.host
+    host.sh("cp -a /etc/nova/nova.conf /root/nova.conf.good")
+    try:
+        host.write("/etc/nova/nova.conf", host.read("/etc/nova/nova.conf") + b"\n" + slip)
+        before = nova.state()
+        visit = nova.fab("setup_all", "--reboot", "never", entries=(entry("enp1s0", 7, "physnet9"), PORTS[1]))
+        assert visit.code == 1
+        error = visit.hosts[host.login]["error"]
+        assert error["id"] == "nova-refuses-file"
+        assert "Read by /usr/bin/python3" in error["message"]
+        assert words in error["message"]
+        assert nova.state() == before
+    finally:
+        host.sh("cp -a /root/nova.conf.good /etc/nova/nova.conf")
+    proved("its own nova refuses what is staged, in its own words: no byte written, the same processes of all services")
 
 
 def test_services_come_back_from_the_reboot_with_the_vfs_before_them(

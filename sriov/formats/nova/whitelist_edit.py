@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from sriov.formats import juju
 from sriov.formats.nova import releases
 from sriov.formats.nova.effect import (
     Claim,
@@ -63,7 +64,8 @@ def apply(
     before = placed(documents, names, release)
     left = _left(wanted, before)
     edited = tuple(_with(document, before, left, release) for document in documents)
-    body = tuple(line(names[0], one.value) for one in _lines(wanted, specs, before, left))
+    values = tuple(one.value for one in _lines(wanted, specs, before, left))
+    body = tuple(line(names[0], value) for value in juju.values(edited[0], values))
     if body:
         edited = (blocks.insert(edited[0], blocks.WHITELIST, names[0].section, body), *edited[1:])
     return edited, refusals(edited, names, wanted)

@@ -105,6 +105,7 @@ class Machine:
                 "/usr/local": str(self.disk("mnt-local")),
             },
             "binds": {f"/{name}": str(self.disk(name)) for name in PRIVATE},
+            "shared": self.spec.shared,
             "late_binds": {
                 "/proc/cmdline": str(self.disk("proc/cmdline")),
                 "/proc/cpuinfo": str(self.disk("proc/cpuinfo")),

@@ -115,6 +115,8 @@ def build(plan: dict[str, Any]) -> str:
             bind(f"/{name}", f"{root}/{name}", read_only=True)
     for path, source in plan["binds"].items():
         bind(source, root + path)
+    for path in plan["shared"]:
+        bind(path, root + path, read_only=True)
     copy_stubs(plan, root)
     make_devices(root)
     os.mkdir(f"{root}/proc")

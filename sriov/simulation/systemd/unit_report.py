@@ -6,9 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from ..machine.answer import Answer
 from .systemd import Systemd
+from .unit_file import Unit
 from .unit_store import PACKAGED_SYSTEM, SYSTEM
 
 SHOWN = [
+    "MainPID",
+    "ExecStart",
+    "Environment",
+    "EnvironmentFiles",
+    "User",
     "Id",
     "LoadState",
     "ActiveState",
@@ -17,7 +23,6 @@ SHOWN = [
     "Result",
     "ExecMainStartTimestampMonotonic",
     "ActiveEnterTimestampMonotonic",
-    "MainPID",
     "NRestarts",
     "NeedDaemonReload",
     "FragmentPath",
@@ -50,9 +55,25 @@ def _properties(systemd: Systemd, name: str) -> dict[str, str]:
         "ExecMainStartTimestampMonotonic": str(service.started),
         "ActiveEnterTimestampMonotonic": str(service.entered),
         "MainPID": str(service.pid),
+        **_written(unit),
         "NRestarts": "0",
         "NeedDaemonReload": "yes" if units.is_stale(name) else "no",
         "FragmentPath": f"{PACKAGED_SYSTEM if service.packaged else SYSTEM}/{name}" if unit else "",
+    }
+
+
+def _written(unit: Unit | None) -> dict[str, str]:
+    """What of the unit file is shown: a packaged unit of the simulation names no program."""
+    program = unit.last("Service", "ExecStart") if unit else ""
+    path = program.partition(" ")[0]
+    files = unit.values("Service", "EnvironmentFile") if unit else ()
+    return {
+        "ExecStart": f"{{ path={path} ; argv[]={program} ; ignore_errors=no ; start_time=[n/a] ; pid=0 }}"
+        if path
+        else "",
+        "Environment": " ".join(unit.values("Service", "Environment")) if unit else "",
+        "EnvironmentFiles": "".join(f"{file.removeprefix('-')} (ignore_errors=yes)" for file in files[:1]),
+        "User": unit.last("Service", "User") if unit else "",
     }
 
 

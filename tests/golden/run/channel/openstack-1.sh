@@ -107,6 +107,8 @@ needed='cp flock head mv readlink setsid sha256sum stat sync tail timeout wc'
 limit=8388608
 manifest=''
 own_lock=''
+nl='
+'
 read -r boot_id </proc/sys/kernel/random/boot_id
 facts=$(
 section host
@@ -140,6 +142,16 @@ for f in $values; do
     [ -r "$f" ] || continue
     value "$f"
     printf 'value=%s %s\n' "$f" "$v"
+done
+
+[ -z "$compute" ] || for f in "$net"/*/device; do
+    [ -e "$f" ] || continue
+    d=${f%/device}
+    value "$f/sriov_totalvfs"
+    case $v in '' | 0) kind= ;; *) kind=pf ;; esac
+    v=
+    [ -e "$f/physfn" ] || target "$f"
+    printf 'netdev=%s %s %s\n' "${d##*/}" "$v" "$kind"
 done
 
 port() {
@@ -242,7 +254,42 @@ for f in $own_units; do
 done
 if [ "$#" != 0 ]; then
     section units
-    systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic "$@"
+    shown=$(systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic,MainPID,Environment,EnvironmentFiles "$@")
+    told=
+    named=
+    set -f
+    while IFS= read -r line; do
+        f=
+        case $line in
+            Environment=*)
+                for v in ${line#*=}; do
+                    v=${v#[\"\']}
+                    case $v in OS_*__*=*) named="$named ${v%%=*}" ;; esac
+                done
+                continue
+                ;;
+            EnvironmentFile*=*)
+                f=${line#*=}
+                f=${f%%" ("*}
+                ;;
+            MainPID=*) f=/proc/${line#*=}/environ ;;
+            Id=*)
+                told="$told${named:+Environment=$named$nl}"
+                named=
+                ;;
+        esac
+        [ -n "$f" ] || { told=$told$line$nl; continue; }
+        [ -r "$f" ] || continue
+        seen=
+        while IFS= read -r v || [ -n "$v" ]; do
+            case $v in *OS_*__*=*) seen=yes ;; esac
+        done 2>/dev/null <"$f"
+        [ -z "$seen" ] || named="$named $(tr '\0' '\n' <"$f" | sed -n 's/^[ \t]*\(OS_[A-Z0-9_]*__[A-Z0-9_]*\)=.*/\1/p' | tr '\n' ' ')"
+    done <<EOF
+$shown
+EOF
+    set +f
+    printf '%s' "$told"
 fi
 if [ -n "$manifest" ]; then
     [ "$manifest" != - ] || for f in "$runs"/*/manifest; do

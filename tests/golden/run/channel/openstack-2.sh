@@ -417,6 +417,305 @@ tidy_cut_off
 begin_attempt
 { command eval "$(head -c 1437)"; } 2>"$state/output"
 [ -n "$settled" ] || stop cut-off "the new files did not arrive whole"
+nova_seconds=90
+nova_memory=300000 # kB: nova-scheduler with all its filters takes 150,000
+
+nova_as_started='import os, sys
+own = dict(word.split(b"=", 1) for word in os.fdopen(os.dup(3), "rb").read().split(b"\0") if b"=" in word)
+own.pop(b"NOTIFY_SOCKET", None)
+own[b"PYTHONDONTWRITEBYTECODE"] = b"1"
+told = getattr(os, "environb", os.environ)
+own.update((name, told[name]) for name in told if name.startswith(b"OS_") and b"__" in name)
+own.setdefault(b"PYTHONPATH", told.get(b"PYTHONPATH", b""))
+os.execve(sys.executable, [sys.executable, "-c"] + sys.argv[1:], own)'
+
+ask_nova() {
+    service=$1
+    unit=$2
+    staging=$3
+    shift 3
+    count=$#
+    for target; do
+        place "$target"
+        [ -e "$new" ] || new=
+        set -- "$@" "$path" "$new"
+    done
+    shift "$count"
+    if find_nova; then said=$(read_by_nova "$@"); else said="unasked $why"; fi
+    said=${said%%"$nl"*}
+    true >"$state/output"
+    case $said in
+        ok*) ;;
+        refused\ *) stop nova-refuses-file "$service would not start with it. Read by $python: ${said#refused }" ;;
+        *)
+            section "unasked $service"
+            printf '%s\n' "${said#unasked }"
+            ;;
+    esac
+    staging=
+}
+
+property() {
+    v=$(systemctl show -p "$1" "$unit.service" 2>/dev/null)
+    v=${v#*=}
+}
+
+find_nova() {
+    why=
+    property MainPID
+    pid=${v:-0}
+    property ExecStart
+    started=$v
+    while read -r key v _; do
+        [ "$key" != MemAvailable: ] || [ "$v" -ge "$nova_memory" ] || why="too little memory is free: $v kB"
+    done </proc/meminfo
+    [ -z "$why" ] || return
+    [ -d "/proc/$pid" ] || pid=0
+    if [ "$pid" != 0 ]; then
+        [ "/proc/$pid/root/." -ef /. ] || { why="it runs in a container"; return 1; }
+        nova_process || pid=0
+    fi
+    if [ "$pid" != 0 ]; then nova_running; else nova_stopped; fi
+    [ -n "$python" ] || { why="no Python of it was found"; return 1; }
+    [ "$uid" = 0 ] || command -v setpriv >/dev/null || { why="the program setpriv is missing"; return 1; }
+}
+
+nova_process() {
+    for f in "$pid" $(cat "/proc/$pid/task/$pid/children" 2>/dev/null); do
+        v=$(readlink "/proc/$f/exe")
+        case ${v##*/} in
+            python*)
+                pid=$f
+                return
+                ;;
+        esac
+    done
+    return 1
+}
+
+nova_running() {
+    script=
+    python=
+    v=$(tr '\0' '\n' <"/proc/$pid/cmdline" | head -n 4)
+    while IFS= read -r word; do
+        case $word in -*) continue ;; esac
+        [ -n "$python" ] || { python=$word; continue; }
+        [ -n "$script" ] || script=$word
+    done <<EOF
+$v
+EOF
+    for f in "$python" "${script%/*}/python3" "${script%/*}/python" "$(readlink "/proc/$pid/exe")"; do
+        python=
+        case $f in
+            /*) [ ! -x "$f" ] || [ ! "$f" -ef "/proc/$pid/exe" ] || { python=$f; break; } ;;
+        esac
+    done
+    while read -r key f v rest; do
+        case $key in
+            Uid:) uid=$v ;;
+            Gid:) gid=$v ;;
+            Groups:) groups=$(printf '%s' "$f $v $rest" | tr -s ' ' ,) ;;
+        esac
+    done <"/proc/$pid/status"
+}
+
+nova_stopped() {
+    python=
+    v=${started#*path=}
+    for script in "${v%% *}" "$(command -v "$service")"; do
+        case ${script##*/} in
+            python*) python=$script ;;
+            *)
+                value "$script"
+                case $v in '#!'*python*) set -- ${v#??} ;; *) continue ;; esac
+                python=$1
+                [ "${1##*/}" != env ] || python=$(command -v "$2")
+                ;;
+        esac
+        [ ! -x "$python" ] || break
+        python=
+    done
+    property User
+    user=${v:-root}
+    uid=$(id -u "$user" 2>/dev/null) && gid=$(id -g "$user") && groups=$(id -G "$user" | tr ' ' ,) || python=
+}
+
+read_by_nova() {
+    environ=/dev/null
+    cmdline=/dev/null
+    if [ "$pid" != 0 ]; then
+        environ=/proc/$pid/environ
+        cmdline=/proc/$pid/cmdline
+    fi
+    property Environment
+    set -f
+    for f in $v; do case $f in PYTHONPATH=* | OS_[A-Z]*__[A-Z]*=*) export "${f?}" ;; esac; done
+    set +f
+    set -- "$python" -c "$nova_as_started" "$nova_reader" "$service" "$started" "$@"
+    groups=${groups%,}
+    [ "$uid" = 0 ] || set -- setpriv --reuid "$uid" --regid "$gid" --no-new-privs \
+        "${groups:+--groups=}${groups:---clear-groups}" "$@"
+    cd /
+    {
+        timeout -k 5 "$nova_seconds" "$@" </dev/null 2>/dev/null 3<"$environ" 4<"$cmdline" 9>&- ||
+            printf 'unasked it ended with status %s within %s seconds\n' "$?" "$nova_seconds"
+    } | head -c 2000
+}
+
+nova_reader='from __future__ import unicode_literals
+
+import glob
+import os
+import re
+import sys
+
+service, started, staged = sys.argv[1], sys.argv[2], dict(zip(sys.argv[3::2], sys.argv[4::2]))
+secrets = set()
+answer = os.dup(1)
+os.dup2(2, 1)
+
+
+def say(word, text=""):
+    line = "%s %s" % (word, " ".join(text.split())[:600])
+    os.write(answer, line.encode("ascii", "backslashreplace") + b"\n")
+    os._exit(0)
+
+
+def told(error):
+    try:
+        text = "%s" % (error,)
+    except Exception:
+        text = ""
+    for value in secrets:
+        text = text.replace(value, "***")
+    for path, new in staged.items():
+        text = text.replace(new or path, path)
+    text = re.sub("(:[0-9]+, .*?): [bu]?['"'"'\"].*", r"\1", text, flags=re.DOTALL)
+    return "%s: %s" % (type(error).__name__, text)
+
+
+class Complaints(object):
+
+    text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def words_of_service():
+    with os.fdopen(4, "rb") as file:
+        words = [word.decode("utf-8", "replace") if str is not bytes else word for word in file.read().split(b"\0")]
+    if any(word.startswith("--config-") for word in words):
+        return words
+    return started.partition("argv[]=")[2].partition(" ; ")[0].split(" ")
+
+
+def named_files():
+    from oslo_config import cfg
+
+    named = re.findall("--config-(file|dir)[= \0]([^\0]+)", "\0".join(words_of_service()))
+    kinds = [kind for kind, _ in named]
+    search = [
+        (kind, path)
+        for kind, find in (("file", cfg.find_config_files), ("dir", cfg.find_config_dirs))
+        if kind not in kinds
+        for path in find("nova", service)
+    ]
+    for kind, path in search + named:
+        paths = [path]
+        if kind == "dir":
+            coming = [name for name in staged if os.path.dirname(name) == os.path.realpath(path)]
+            names = {os.path.basename(name) for name in glob.glob(os.path.join(path, "*.conf")) + coming}
+            paths = [os.path.join(path, name) for name in sorted(names) if name.endswith(".conf")]
+        for file in paths:
+            file = staged.get(os.path.realpath(file), file)
+            if file:
+                yield file
+
+
+def read_every_option(conf):
+    for group, holder in [("DEFAULT", conf)] + [(name, conf[name]) for name in conf._groups]:
+        options = conf._opts if holder is conf else conf._groups[group]._opts
+        for name in sorted(options):
+            option = options[name]["opt"]
+            try:
+                value = getattr(holder, name)
+            except Exception as error:
+                if group in ("pci", "filter_scheduler"):
+                    raise
+                say("refused", "[%s] %s: %s" % (group, option.name, type(error).__name__))
+            if option.secret and hasattr(value, "split") and len(value) > 3:
+                secrets.add(value)
+
+
+def load_whitelist(conf):
+    from nova.pci import whitelist
+
+    is_new = "device_spec" in conf._groups["pci"]._opts  # since 26
+    return whitelist.Whitelist(conf.pci.device_spec if is_new else conf.pci.passthrough_whitelist).specs
+
+
+def load_pools(specs):
+    from nova.objects import pci_device_pool
+    from nova.pci import stats
+
+    device = {"vendor_id": "0000", "product_id": "0000", "address": "0000:00:00.0", "parent_addr": None}
+    ignored = getattr(stats.PciDeviceStats, "ignored_pool_tags", ())
+    for spec in specs:
+        spec.match(device)
+        pool = {"vendor_id": "0000", "product_id": "0000", "numa_node": 0}
+        pool.update((key, value) for key, value in spec.get_tags().items() if key not in ignored)
+        pool.update(count=1)
+        pool.pop("devices", None)
+        pci_device_pool.PciDevicePool.from_dict(pool)
+
+
+def load_filters(conf):
+    from nova.scheduler import filters, host_manager, weights
+
+    chosen = host_manager.HostManager.__new__(host_manager.HostManager)
+    classes = filters.HostFilterHandler().get_matching_classes(conf.filter_scheduler.available_filters)
+    chosen.filter_cls_map = {one.__name__: one for one in classes}
+    chosen.filter_obj_map = {}
+    chosen._choose_host_filters(chosen._load_filters())
+    for weigher in weights.HostWeightHandler().get_matching_classes(conf.filter_scheduler.weight_classes):
+        weigher()
+
+
+try:
+    import nova.conf
+    import nova.pci.stats  # and the whitelist
+    from oslo_log import log
+
+    if service == "nova-scheduler":
+        import nova.scheduler.host_manager
+    arguments = ["--config-file=" + path for path in named_files()]
+    log.register_options(nova.conf.CONF)
+except BaseException as error:
+    say("unasked", told(error))
+complaints = sys.stderr = Complaints()
+try:
+    conf = nova.conf.CONF
+    conf(arguments, project="nova", prog=service, default_config_files=[], default_config_dirs=[])
+    read_every_option(conf)
+    specs = load_whitelist(conf)
+    if service == "nova-compute":
+        load_pools(specs)
+    else:
+        load_filters(conf)
+except (MemoryError, KeyboardInterrupt) as error:
+    say("unasked", told(error))
+except SystemExit:
+    option = re.search("argument --([^ :]+): Invalid", complaints.text)
+    say("refused" if option else "unasked", "%s: SystemExit" % (option.group(1) if option else "it"))
+except BaseException as error:
+    say("refused", told(error))
+say("ok")
+'
+ask_nova nova-scheduler nova-scheduler 0 /etc/nova/nova.conf 
 [ -d "$restarts_due" ] || mkdir -p "$restarts_due" 2>/dev/null
 { true >"$restarts_due"/nova-scheduler; } 2>/dev/null
 { { [ -d "${run%/*/*}" ] || mkdir -p "${run%/*/*}"; } && printf '%s\n' VERSION >/var/lib/sriov/version-new &&
@@ -448,6 +747,8 @@ needed='cp flock head mv readlink setsid sha256sum stat sync tail timeout wc'
 limit=8388608
 manifest=''
 own_lock=yes
+nl='
+'
 read -r boot_id </proc/sys/kernel/random/boot_id
 facts=$(
 section host
@@ -481,6 +782,16 @@ for f in $values; do
     [ -r "$f" ] || continue
     value "$f"
     printf 'value=%s %s\n' "$f" "$v"
+done
+
+[ -z "$compute" ] || for f in "$net"/*/device; do
+    [ -e "$f" ] || continue
+    d=${f%/device}
+    value "$f/sriov_totalvfs"
+    case $v in '' | 0) kind= ;; *) kind=pf ;; esac
+    v=
+    [ -e "$f/physfn" ] || target "$f"
+    printf 'netdev=%s %s %s\n' "${d##*/}" "$v" "$kind"
 done
 
 port() {
@@ -583,7 +894,42 @@ for f in $own_units; do
 done
 if [ "$#" != 0 ]; then
     section units
-    systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic "$@"
+    shown=$(systemctl show -p Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic,MainPID,Environment,EnvironmentFiles "$@")
+    told=
+    named=
+    set -f
+    while IFS= read -r line; do
+        f=
+        case $line in
+            Environment=*)
+                for v in ${line#*=}; do
+                    v=${v#[\"\']}
+                    case $v in OS_*__*=*) named="$named ${v%%=*}" ;; esac
+                done
+                continue
+                ;;
+            EnvironmentFile*=*)
+                f=${line#*=}
+                f=${f%%" ("*}
+                ;;
+            MainPID=*) f=/proc/${line#*=}/environ ;;
+            Id=*)
+                told="$told${named:+Environment=$named$nl}"
+                named=
+                ;;
+        esac
+        [ -n "$f" ] || { told=$told$line$nl; continue; }
+        [ -r "$f" ] || continue
+        seen=
+        while IFS= read -r v || [ -n "$v" ]; do
+            case $v in *OS_*__*=*) seen=yes ;; esac
+        done 2>/dev/null <"$f"
+        [ -z "$seen" ] || named="$named $(tr '\0' '\n' <"$f" | sed -n 's/^[ \t]*\(OS_[A-Z0-9_]*__[A-Z0-9_]*\)=.*/\1/p' | tr '\n' ' ')"
+    done <<EOF
+$shown
+EOF
+    set +f
+    printf '%s' "$told"
 fi
 if [ -n "$manifest" ]; then
     [ "$manifest" != - ] || for f in "$runs"/*/manifest; do

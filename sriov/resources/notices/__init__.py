@@ -1,0 +1,1 @@
+"""What capabilities only say of a host: nothing here changes a file."""
