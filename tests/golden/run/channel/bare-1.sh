@@ -3,8 +3,13 @@ nonce=NONCE
 state=/run/sriov
 runs=/var/lib/sriov/runs
 restarts_due=/var/lib/sriov/restarts-due
+vfs_script=/etc/systemd/system/sriov-vfs.sh
 net=/sys/class/net
+proc=/proc
+dev=/dev
 domains=/run/libvirt/qemu
+defined=/etc/libvirt/qemu
+networks=/run/libvirt/network
 set -u
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -15,88 +20,79 @@ section() { printf '\n@%s %s\n' "$nonce" "$*"; }
 
 value() { v=; [ ! -r "$1" ] || IFS= read -r v 2>/dev/null <"$1" || :; }
 
-target() { v=; if cd -P -- "$1" 2>/dev/null; then v=${PWD##*/}; cd /; fi; }
+target() { v=; if cd -P -- "$1" 2>/dev/null; then there=$PWD v=${PWD##*/}; cd /; fi; }
+nl='
+'
+claims=
+above=
+unseen=
+thorough=
+reached=
 
-vf_holders() {
-    libvirt=$(for f in "$domains"/*.xml; do
-        [ -e "$f" ] || continue
-        f_name=${f##*/}
-        sed -n "/<source/,/<\/source>/s/.*<address.*domain='0x\(....\)'.*bus='0x\(..\)'.*slot='0x\(..\)'.*function='0x\(.\)'.*/\1:\2:\3.\4/p" "$f" |
-            while IFS= read -r a; do printf '%s %s\n' "$a" "${f_name%.xml}"; done
-    done)
-    opened=
-    for f in /dev/vfio/[0-9]* /dev/vfio/noiommu-* /dev/vfio/devices/* /dev/infiniband/uverbs*; do
-        [ -e "$f" ] || continue
-        opened=$(find /proc/[0-9]*/fd \( -lname '/dev/vfio/*' -o -lname '/dev/infiniband/uverbs*' \) -printf '%p %l\n' 2>/dev/null)
-        break
-    done
-    addresses=$(ip -o addr show 2>/dev/null | grep -v 'scope link')
-    for link in "$1"/virtfn*; do
-        target "$link"
-        [ -n "$v" ] || continue
-        vf=$v
-        printf '%s %s %s\n' "${link##*/virtfn}" "$vf" "$(vf_holder "$link" "$vf")"
-    done
+cannot_see() { [ -n "$unseen" ] || unseen=$1; }
+
+has() { command -v "$1" >/dev/null || { cannot_see "this host has no $1" && return 1; }; }
+
+found() {
+    case $2 in *"$nl$1 "*) ;; *) return 1 ;; esac
+    holder=${2#*"$nl$1 "}
+    holder=${holder%%"$nl"*}
 }
 
-vf_holder() {
-    guest=$(printf '%s\n' "$libvirt" | grep -m1 -F "$2 ")
-    if [ -n "$guest" ]; then printf 'libvirt domain %s' "${guest#* }"; return; fi
-    target "$1/iommu_group"
-    nodes="/dev/vfio/$v
-/dev/vfio/noiommu-$v"
-    for f in "$1"/vfio-dev/*; do
-        [ ! -e "$f" ] || nodes="$nodes
-/dev/vfio/devices/${f##*/}
-/dev/vfio/devices/noiommu-${f##*/}"
-    done
-    for f in "$1"/infiniband_verbs/*; do
-        [ ! -e "$f" ] || nodes="$nodes
-/dev/infiniband/${f##*/}"
-    done
-    open=$(printf '%s\n' "$opened" | while read -r f node; do
-        case "
-$nodes
-" in *"
-$node
-"*) [ -z "$node" ] || { printf '%s\n' "$f"; break; } ;; esac
-    done)
-    if [ -n "$open" ]; then
-        open=${open#/proc/}
-        value "/proc/${open%%/*}/comm"
-        printf 'process %s (%s)' "${open%%/*}" "$v"
-        return
-    fi
-    for f in "$1"/vdpa*; do
-        [ -e "$f" ] || continue
-        printf 'vDPA device %s' "${f##*/}"
-        return
-    done
-    target "$1/driver"
-    case $v in
-        '' | vfio-pci | pci-stub) return ;;
-        igb_uio | uio_pci_generic | pciback | xen-pciback) printf 'user-space driver %s' "$v"; return ;;
+host_user() {
+    holder=
+    case $2 in
+        '' | vfio-pci | pci-stub) return 0 ;;
+        igb_uio | uio_pci_generic | pciback | xen-pciback) holder="user-space driver $2" && return ;;
     esac
-    for f in "$1"/net/*; do
-        if [ ! -e "$f" ]; then
-            [ ! -d "$1/net" ] || printf 'another network namespace'
-            return
+    for netdev in "$1"/net/*; do
+        if [ "$netdev" = "$1/net/*" ]; then
+            [ ! -d "$1/net" ] || holder="another network namespace"
+            return 0
         fi
-        for upper in "$f"/upper_* "$f"/master; do
+        value "$netdev/flags"
+        case $v in *[13579bdfBDF]) up=yes ;; *) up= ;; esac
+        [ -n "$up$thorough" ] || continue
+        words="network device ${netdev##*/}"
+        ! found "dev:${netdev##*/}" "$claims" || return 0
+        for upper in "$netdev"/master "$netdev"/upper_*; do
             [ -e "$upper" ] || continue
             target "$upper"
-            printf 'network device %s, part of %s' "${f##*/}" "$v"
+            [ "$upper" = "$netdev/master" ] && holder="$words, part of $v" || holder="$words, which carries $v"
             return
         done
-        if printf '%s\n' "$addresses" | grep -q "^[0-9]*: ${f##*/} "; then
-            printf 'network device %s, which has an address' "${f##*/}"
-            return
-        fi
+        [ -z "$thorough" ] || value "$netdev/ifindex"
+        ! found "$v" "$above" || { holder="$words, which carries $holder" && return; }
+        [ -n "$reached" ] || see_names
+        case $reached in
+            *" ${netdev##*/} an address "*) holder="$words, which has an address" && return ;;
+            *" ${netdev##*/} a route "*) holder="$words, which has a route" && return ;;
+        esac
+        [ -n "$up" ] || continue
+        value "$netdev/statistics/tx_packets"
+        [ "${v:-0}" -lt 50 ] || holder="host traffic on ${netdev##*/}"
     done
 }
+
+see_names() {
+    reached=' '
+    if has ip; then
+        rows=$(ip -o addr show 2>&1) || cannot_see "ip addr: ${rows##*"$nl"}"
+        while read -r _ device row; do
+            case $row in *'scope link'* | '') ;; *) reached="$reached$device an address " ;; esac
+        done <<END
+$rows
+END
+    fi
+    while read -r device row; do reached="$reached$device a route "; done <"$proc/net/route"
+    [ ! -r "$proc/net/ipv6_route" ] || while read -r row _ _ _ _ _ _ _ _ device; do
+        case $row in fe80* | ff*) ;; *) reached="$reached$device a route " ;; esac
+    done <"$proc/net/ipv6_route"
+} 2>/dev/null
 all_ports=''
-ports='eth0:7 eth1:5'
+ports='eth0 eth1'
 by_address=''
+holders=''
 compute=yes
 files='/var/lib/sriov/restarts-due/* /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/loader/entries/*.conf /boot/grub2/grubenv /boot/grub/grubenv /etc/default/grub /etc/default/grub.d/zz-sriov.cfg /var/lib/sriov/rebooted /var/lib/sriov/grubby /etc/systemd/system/sriov-vfs-*.service /etc/systemd/system/sriov-vfs.sh /etc/nova/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-compute.conf.d/*.conf'
 units='nova-compute.service openstack-nova-compute.service'
@@ -160,6 +156,7 @@ port() {
     section "port $1"
     target "$d"
     pci=$v
+    d=$there
     printf 'pci=%s\n' "$pci"
     for f in vendor device sriov_vf_device sriov_totalvfs sriov_offset sriov_stride; do
         value "$d/$f"
@@ -177,24 +174,34 @@ port() {
         printf 'group_shared=%s\n' "$v"
     fi
     [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
+    for f in "$d"/net/*; do
+        [ "$f" = "$d/net/$1" ] || [ ! -e "$f" ] || printf 'beside=%s\n' "${f##*/}"
+    done
     value "$state/writing.$pci"
     if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi
     count=0
     for f in "$d"/virtfn*; do
         target "$f"
         [ -n "$v" ] || continue
-        vf=$v
-        target "$f/driver"
-        printf 'vf=%s %s %s\n' "${f##*/virtfn}" "$vf" "$v"
+        vf=$there
+        target "$vf/driver"
+        driver=$v
+        for g in "$vf"/net/*; do
+            [ ! -e "$g" ] || v="$v ${g##*/}"
+        done
+        printf 'vf=%s %s %s\n' "${f##*/virtfn}" "${vf##*/}" "$v"
         count=$((count + 1))
+        [ -z "$holders" ] || continue
+        host_user "$vf" "$driver"
+        [ -z "$holder" ] || printf 'holder=%s %s %s\n' "${f##*/virtfn}" "${vf##*/}" "$holder"
     done
-    [ "$count" = 0 ] || [ "$count" = "$2" ] || vf_holders "$d" | sed 's/^/holder=/'
+    [ "$count" = 0 ] || [ -z "$holders" ] || vf_holders "$d"
 }
-[ -z "$all_ports" ] || for f in "$net"/*; do port "${f##*/}" -; done
+[ -z "$all_ports" ] || for f in "$net"/*; do port "${f##*/}"; done
 set -f
 for named in $ports; do
     set +f
-    port "${named%:*}" "${named##*:}"
+    port "$named"
 done
 set +f
 [ -z "$by_address" ] || for f in "$net"/*; do
@@ -202,16 +209,16 @@ set +f
     pci=$v
     value "$f/address"
     for named in $by_address; do
-        case ${named%=*} in "$pci" | "$v") port "${f##*/}" "${named##*=}"; break ;; esac
+        case $named in "$pci" | "$v") port "${f##*/}"; break ;; esac
     done
 done
 [ -n "$all_ports" ] || for f in $own_units; do
     [ -e "$f" ] || continue
     while IFS= read -r line; do
         case $line in '# interface '*)
-            case " $ports" in
-                *" ${line#\# interface }:"*) ;;
-                *) [ -z "${line#\# interface }" ] || port "${line#\# interface }" 0 ;;
+            case " $ports " in
+                *" ${line#\# interface } "*) ;;
+                *) [ -z "${line#\# interface }" ] || port "${line#\# interface }" ;;
             esac
             break
             ;;
@@ -238,7 +245,7 @@ if [ -n "$files" ]; then
     read -r uptime rest </proc/uptime
     section "files $uptime"
     {
-        stat -L -c '%s %.Y %.Z %n' /proc/self/comm "$@" 2>/dev/null && section content &&
+        stat -L -c '%s %.Y %.Z %h %n' /proc/self/comm "$@" 2>/dev/null && section content &&
             { [ "$#" = 0 ] || head -q -c "$limit" -- "$@" 2>/dev/null; }
     } || for f; do
         section "file $f"
@@ -300,7 +307,9 @@ if [ -n "$manifest" ]; then
     if [ -n "$manifest" ] && [ -e "$runs/$manifest/manifest" ]; then
         cat "$runs/$manifest/manifest"
         section kept
-        grep -s -e '^Description=' -e '^ExecStart=' /dev/null "$runs/$manifest"/[0-9]*
+        grep -s -e '^Description=' -e '^ExecStart=' -e '^[[:blank:]]*\(pci_\)\{0,1\}passthrough_whitelist[[:blank:]]*[=:]' \
+            -e '^[[:blank:]]*device_spec[[:blank:]]*[=:]' -e '^[[:blank:]]*physical_device_mappings[[:blank:]]*[=:]' \
+            -e '^[[:blank:]]*exclude_devices[[:blank:]]*[=:]' /dev/null "$runs/$manifest"/[0-9]*
     fi
 fi
 section end

@@ -3,8 +3,13 @@ nonce=NONCE
 state=/run/sriov
 runs=/var/lib/sriov/runs
 restarts_due=/var/lib/sriov/restarts-due
+vfs_script=/etc/systemd/system/sriov-vfs.sh
 net=/sys/class/net
+proc=/proc
+dev=/dev
 domains=/run/libvirt/qemu
+defined=/etc/libvirt/qemu
+networks=/run/libvirt/network
 
 run=$runs/RUN
 set -u
@@ -17,7 +22,7 @@ section() { printf '\n@%s %s\n' "$nonce" "$*"; }
 
 value() { v=; [ ! -r "$1" ] || IFS= read -r v 2>/dev/null <"$1" || :; }
 
-target() { v=; if cd -P -- "$1" 2>/dev/null; then v=${PWD##*/}; cd /; fi; }
+target() { v=; if cd -P -- "$1" 2>/dev/null; then there=$PWD v=${PWD##*/}; cd /; fi; }
 
 staging=
 
@@ -37,32 +42,237 @@ fail() {
     exit 1
 }
 
+nl='
+'
+claims=
+above=
+unseen=
+thorough=
+reached=
+
+cannot_see() { [ -n "$unseen" ] || unseen=$1; }
+
+has() { command -v "$1" >/dev/null || { cannot_see "this host has no $1" && return 1; }; }
+
+found() {
+    case $2 in *"$nl$1 "*) ;; *) return 1 ;; esac
+    holder=${2#*"$nl$1 "}
+    holder=${holder%%"$nl"*}
+}
+
+host_user() {
+    holder=
+    case $2 in
+        '' | vfio-pci | pci-stub) return 0 ;;
+        igb_uio | uio_pci_generic | pciback | xen-pciback) holder="user-space driver $2" && return ;;
+    esac
+    for netdev in "$1"/net/*; do
+        if [ "$netdev" = "$1/net/*" ]; then
+            [ ! -d "$1/net" ] || holder="another network namespace"
+            return 0
+        fi
+        value "$netdev/flags"
+        case $v in *[13579bdfBDF]) up=yes ;; *) up= ;; esac
+        [ -n "$up$thorough" ] || continue
+        words="network device ${netdev##*/}"
+        ! found "dev:${netdev##*/}" "$claims" || return 0
+        for upper in "$netdev"/master "$netdev"/upper_*; do
+            [ -e "$upper" ] || continue
+            target "$upper"
+            [ "$upper" = "$netdev/master" ] && holder="$words, part of $v" || holder="$words, which carries $v"
+            return
+        done
+        [ -z "$thorough" ] || value "$netdev/ifindex"
+        ! found "$v" "$above" || { holder="$words, which carries $holder" && return; }
+        [ -n "$reached" ] || see_names
+        case $reached in
+            *" ${netdev##*/} an address "*) holder="$words, which has an address" && return ;;
+            *" ${netdev##*/} a route "*) holder="$words, which has a route" && return ;;
+        esac
+        [ -n "$up" ] || continue
+        value "$netdev/statistics/tx_packets"
+        [ "${v:-0}" -lt 50 ] || holder="host traffic on ${netdev##*/}"
+    done
+}
+
+see_names() {
+    reached=' '
+    if has ip; then
+        rows=$(ip -o addr show 2>&1) || cannot_see "ip addr: ${rows##*"$nl"}"
+        while read -r _ device row; do
+            case $row in *'scope link'* | '') ;; *) reached="$reached$device an address " ;; esac
+        done <<END
+$rows
+END
+    fi
+    while read -r device row; do reached="$reached$device a route "; done <"$proc/net/route"
+    [ ! -r "$proc/net/ipv6_route" ] || while read -r row _ _ _ _ _ _ _ _ device; do
+        case $row in fe80* | ff*) ;; *) reached="$reached$device a route " ;; esac
+    done <"$proc/net/ipv6_route"
+} 2>/dev/null
+
+looked=
 
 vf_holders() {
-    libvirt=$(for f in "$domains"/*.xml; do
-        [ -e "$f" ] || continue
-        f_name=${f##*/}
-        sed -n "/<source/,/<\/source>/s/.*<address.*domain='0x\(....\)'.*bus='0x\(..\)'.*slot='0x\(..\)'.*function='0x\(.\)'.*/\1:\2:\3.\4/p" "$f" |
-            while IFS= read -r a; do printf '%s %s\n' "$a" "${f_name%.xml}"; done
-    done)
-    opened=
-    for f in /dev/vfio/[0-9]* /dev/vfio/noiommu-* /dev/vfio/devices/* /dev/infiniband/uverbs*; do
-        [ -e "$f" ] || continue
-        opened=$(find /proc/[0-9]*/fd \( -lname '/dev/vfio/*' -o -lname '/dev/infiniband/uverbs*' \) -printf '%p %l\n' 2>/dev/null)
-        break
-    done
-    addresses=$(ip -o addr show 2>/dev/null | grep -v 'scope link')
+    if [ -z "$looked" ]; then
+        looked=yes
+        thorough=yes
+        claims=$nl
+        see_domains
+        see_processes
+        see_namespaces
+    fi
     for link in "$1"/virtfn*; do
         target "$link"
         [ -n "$v" ] || continue
         vf=$v
-        printf '%s %s %s\n' "${link##*/virtfn}" "$vf" "$(vf_holder "$link" "$vf")"
+        vf_holder "$there" "$vf"
+        case $holder in '' | 'host traffic '*) pool_guest "$1" ;; esac
+        case $holder in
+            '' | 'host traffic '*) [ -z "$unseen" ] || holder="cannot be determined: $unseen" ;;
+        esac
+        printf 'holder=%s %s %s\n' "${link##*/virtfn}" "$vf" "$holder"
     done
 }
 
+see_domains() {
+    set --
+    for f in "$networks"/*.xml "$defined"/networks/*.xml - "$domains"/*.xml - "$defined"/*.xml; do
+        if [ "$f" = - ] || [ -e "$f" ] || [ -L "$f" ]; then set -- "$@" "$f"; fi
+    done
+    for f in "$domains" "$defined"; do
+        if [ -d "$f" ] && ! { [ -r "$f" ] && [ -x "$f" ]; }; then cannot_see "$f cannot be read"; fi
+    done
+    [ "$#" != 2 ] || return 0
+    has awk || return 0
+    f=$(
+        kind=network
+        for f; do
+            shift
+            if [ "$f" != - ]; then set -- "$@" "$f"; continue; fi
+            [ "$kind" = network ] && kind=running || kind=defined
+            set -- "$@" "kind=$kind"
+        done
+        awk '
+            BEGIN { RS = "<"; kind = "network" }
+            function of(key) {
+                if (!match($0, "[ \t\n]" key "=[\"\047][^\"\047]*")) return ""
+                return substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 3)
+            }
+            function hex(text, width) {
+                text = tolower(text)
+                if (!sub(/^0x/, "", text)) text = sprintf("%x", text)
+                while (length(text) < width) text = "0" text
+                return text
+            }
+            function address() {
+                return hex(of("domain"), 4) ":" hex(of("bus"), 2) ":" hex(of("slot"), 2) "." hex(of("function"), 1)
+            }
+            function claim(key) {
+                if (kind == "network") pool[name, ++size[name]] = key
+                else {
+                    print key, (name in runs ? "libvirt" : "shut-off"), "domain", name
+                    taken[key] = 1
+                }
+            }
+            FNR == 1 {
+                name = FILENAME
+                sub(/.*\//, "", name)
+                sub(/\.xml$/, "", name)
+                inside = 0
+                type = ""
+                if (kind == "running") runs[name] = 1
+            }
+            /^(interface|actual|hostdev)[ \t\n>]/ { type = of("type") }
+            kind == "network" && /^forward[ \t\n>]/ { inside = 1 }
+            kind == "network" && /^\/forward/ { inside = 0 }
+            kind == "network" && /^pf[ \t\n]/ { claim("pf:" of("dev")) }
+            kind == "network" && inside && /^interface[ \t\n]/ && of("dev") != "" { claim("dev:" of("dev")) }
+            kind != "network" && /^source[ \t\n\/>]/ {
+                inside = $0 !~ /^source[^>]*\/>/
+                if (type == "direct" && of("dev") != "") claim("dev:" of("dev"))
+                if (kind == "defined" && of("network") != "") { user[++users] = name; net[users] = of("network") }
+            }
+            /^\/source/ { inside = 0 }
+            /^address[ \t\n]/ && inside && of("function") != "" { claim(address()) }
+            END {
+                for (i = 1; i <= users; i++) {
+                    if (user[i] in runs) continue
+                    for (j = 1; j <= size[net[i]]; j++) {
+                        key = pool[net[i], j]
+                        if (key in taken) continue
+                        if (key !~ /^pf:/) taken[key] = 1
+                        print key, "shut-off domain", user[i], "(network " net[i] ")"
+                        break
+                    }
+                }
+            }' "$@" 2>&1
+    ) || cannot_see "libvirt's configuration cannot be read: ${f##*"$nl"}"
+    claims="$claims$f$nl"
+}
+
+see_processes() {
+    own=
+    opened=
+    spaces=$nl
+    has find || return 0
+    set -- "$proc/self/ns/net" "$proc"/[0-9]*/ns/net
+    for f in "$dev"/vfio/[0-9]* "$dev"/vfio/noiommu-* "$dev"/vfio/devices/* "$dev"/infiniband/uverbs*; do
+        if [ -e "$f" ]; then set -- "$@" "$proc"/[0-9]*/fd && break; fi
+    done
+    f=$(find "$@" \( -path '*/ns/net' -o -lname '/dev/vfio/*' -o -lname '/dev/infiniband/uverbs*' \) -printf '%p %l\n' 2>&1)
+    while IFS= read -r line; do
+        case $line in
+            "$proc/self/ns/net "*) own=${line#* } ;;
+            "$proc"/*/ns/net\ "$own") ;;
+            "$proc"/*/ns/net\ net:*) case $spaces in
+                *"$nl${line##* } "*) ;;
+                *) spaces="$spaces${line##* } ${line%% *}$nl" ;;
+            esac ;;
+            "$proc"/*/fd/*\ /dev/*) opened="$opened$line$nl" ;;
+            '' | ' ' | "$proc"/*/ns/net\ | *'No such file or directory' | *'No such process') ;;
+            *) cannot_see "$line" ;;
+        esac
+    done <<END
+$f
+END
+    [ -n "$own" ] || cannot_see "find does not show the host's processes"
+}
+
+see_namespaces() {
+    above=$nl
+    while read -r _ _ _ f place _; do
+        case $f in "$own" | net:*) ;; *) continue ;; esac
+        [ "$f" = "$own" ] || spaces="$nl$f $place$spaces"
+    done <"$proc/self/mountinfo" || cannot_see "$proc/self/mountinfo cannot be read"
+    [ "$spaces" != "$nl" ] || return 0
+    has nsenter && has ip || return 0
+    visited=
+    while read -r space place; do
+        case " $visited " in *" $space "*) continue ;; esac
+        [ -n "$space" ] || continue
+        visited="$visited $space"
+        f=$(nsenter --net="$place" ip -o -d link show 2>&1) || {
+            if [ -e "$place" ] || [ -L "$place" ]; then cannot_see "network namespace $place: ${f##*"$nl"}"; fi
+            continue
+        }
+        case $place in "$proc"/*) place=${place#"$proc"/} place="of process ${place%%/*}" ;; *) place=${place##*/} ;; esac
+        while IFS= read -r line; do
+            case $line in *' vlan '* | *' macvlan '* | *' macvtap '* | *' ipvlan '* | *' ipvtap '*) ;; *) continue ;; esac
+            line=${line#*: }
+            line=${line%%:*}
+            case $line in *@if*) above="$above${line##*@if} ${line%@*} (network namespace $place)$nl" ;; esac
+        done <<END
+$f
+END
+    done <<END
+$spaces
+END
+}
+
 vf_holder() {
-    guest=$(printf '%s\n' "$libvirt" | grep -m1 -F "$2 ")
-    if [ -n "$guest" ]; then printf 'libvirt domain %s' "${guest#* }"; return; fi
+    holder=
+    ! found "$2" "$claims" || return 0
     target "$1/iommu_group"
     nodes="/dev/vfio/$v
 /dev/vfio/noiommu-$v"
@@ -75,44 +285,28 @@ vf_holder() {
         [ ! -e "$f" ] || nodes="$nodes
 /dev/infiniband/${f##*/}"
     done
-    open=$(printf '%s\n' "$opened" | while read -r f node; do
-        case "
-$nodes
-" in *"
-$node
-"*) [ -z "$node" ] || { printf '%s\n' "$f"; break; } ;; esac
-    done)
-    if [ -n "$open" ]; then
-        open=${open#/proc/}
-        value "/proc/${open%%/*}/comm"
-        printf 'process %s (%s)' "${open%%/*}" "$v"
+    while read -r f node; do
+        case "$nl$nodes$nl" in *"$nl$node$nl"*) ;; *) continue ;; esac
+        [ -n "$node" ] || continue
+        f=${f#"$proc"/}
+        value "$proc/${f%%/*}/comm"
+        holder="process ${f%%/*} ($v)"
         return
-    fi
+    done <<END
+$opened
+END
     for f in "$1"/vdpa*; do
-        [ -e "$f" ] || continue
-        printf 'vDPA device %s' "${f##*/}"
-        return
+        [ ! -e "$f" ] || { holder="vDPA device ${f##*/}" && return; }
     done
     target "$1/driver"
-    case $v in
-        '' | vfio-pci | pci-stub) return ;;
-        igb_uio | uio_pci_generic | pciback | xen-pciback) printf 'user-space driver %s' "$v"; return ;;
-    esac
+    host_user "$1" "$v"
+}
+
+pool_guest() {
     for f in "$1"/net/*; do
-        if [ ! -e "$f" ]; then
-            [ ! -d "$1/net" ] || printf 'another network namespace'
-            return
-        fi
-        for upper in "$f"/upper_* "$f"/master; do
-            [ -e "$upper" ] || continue
-            target "$upper"
-            printf 'network device %s, part of %s' "${f##*/}" "$v"
-            return
-        done
-        if printf '%s\n' "$addresses" | grep -q "^[0-9]*: ${f##*/} "; then
-            printf 'network device %s, which has an address' "${f##*/}"
-            return
-        fi
+        found "pf:${f##*/}" "$claims" || continue
+        claims=${claims%%"${nl}pf:${f##*/} $holder$nl"*}$nl${claims#*"${nl}pf:${f##*/} $holder$nl"}
+        return
     done
 }
 
@@ -322,38 +516,85 @@ tidy_cut_off() {
 }
 
 
-clear_vfs() {
-    port=$net/$1/device
-    target "$port"
+count_vfs() {
+    present=0
+    for f in "$1"/virtfn*; do [ ! -e "$f" ] || present=$((present + 1)); done
+}
+
+written() {
+    target "$1"
     marker=$state/writing.$v
-    count=0
-    for f in "$port"/virtfn*; do [ ! -e "$f" ] || count=$((count + 1)); done
-    [ "$count" = "$2" ] || fail vf-count-changed "$1 has $count virtual functions, not the $2 that were seen. Run again"
-    target "$port/driver"
-    [ "$v" != bnxt_en ] || ip link set dev "$1" up || fail port-not-up "$1 could not be set up"
-    target "$port"
-    if [ "$4" != force ]; then
-        held=$(vf_holders "$port" | while read -r index vf holder; do
-            [ -z "$holder" ] || printf 'VF %s (%s) is in use by %s. ' "$index" "$vf" "$holder"
-        done)
-        [ -z "$held" ] || fail vf-in-use "$held"
-    fi
-    rm -f -- "$marker" "$marker.done"
-    setsid sh -c 'echo $$ >"$2"; echo 0 >"$1"; echo $? >"$2.done"; rm -f "$2"' \
-        sriov-write "$port/sriov_numvfs" "$marker" </dev/null >/dev/null 2>&1 9>&- &
+    until_then=$(($2 * 10))
+    shift 2
+    rm -f -- "$marker" "$marker.done" "$marker.said"
+    setsid sh -c 'm=$1; shift; echo $$ >"$m"; "$@" >"$m.said" 2>&1; echo $? >"$m.done"; rm -f "$m"' \
+        sriov-write "$marker" "$@" </dev/null >/dev/null 2>&1 9>&- &
     waited=0
     until [ -e "$marker.done" ]; do
-        [ "$waited" -lt "$(($3 * 10))" ] || fail kernel-not-answering \
-            "the kernel has not answered a write of 0 to sriov_numvfs of $1 within $3 seconds: a virtual function is still in use. The write takes effect when that use ends"
+        v=
+        [ "$waited" -lt "$until_then" ] || return 0
         sleep 0.1
         waited=$((waited + 1))
     done
+    said=
+    [ ! -s "$marker.said" ] || while IFS= read -r v; do said=${v##*write error: }; done <"$marker.said"
     value "$marker.done"
-    rm -f -- "$marker.done"
-    [ "$v" = 0 ] || fail vf-removal-refused "the kernel refused to remove the virtual functions of $1"
-    for f in "$port"/virtfn*; do
-        [ ! -e "$f" ] || fail vf-removal-refused "virtual functions of $1 are still there"
-    done
+    rm -f -- "$marker.done" "$marker.said"
+}
+
+clear_vfs() {
+    port=$net/$1/device
+    count_vfs "$port"
+    [ "$present" = "$2" ] || fail vf-count-changed "$1 has $present virtual functions, not the $2 that were seen. Run again"
+    target "$port/driver"
+    [ "$v" != bnxt_en ] || ip link set dev "$1" up || fail port-not-up "$1 could not be set up"
+    [ "$4" = force ] || stop_at_users "$port"
+    written "$port" "$3" sh -c '/bin/echo 0 >"$1"' sriov-write "$port/sriov_numvfs"
+    [ -n "$v" ] || fail kernel-not-answering \
+        "the kernel has not answered a write of 0 to sriov_numvfs of $1 within $3 seconds: a virtual function is still in use. The write takes effect when that use ends"
+    [ "$v" = 0 ] || fail vf-removal-refused "the kernel refused to remove the virtual functions of $1${said:+: $said}"
+    count_vfs "$port"
+    [ "$present" = 0 ] || fail vf-removal-refused "virtual functions of $1 are still there"
+}
+
+stop_at_users() {
+    users=$(vf_holders "$1")
+    held=
+    blind=
+    while read -r index vf holder; do
+        index=${index#holder=}
+        case $holder in
+            '' | 'host traffic '*) ;;
+            'cannot be determined'*) blind="${blind}Who uses VF $index ($vf) $holder. " ;;
+            *) held="${held}VF $index ($vf) is in use by $holder. " ;;
+        esac
+    done <<END
+$users
+END
+    [ -z "$held" ] || fail vf-in-use "$held$blind"
+    [ -z "$blind" ] || fail vf-users-unknown "$blind"
+}
+
+make_vfs() {
+    port=$net/$1/device
+    written "$port" "$3" sh "$vfs_script" "$1" "$2"
+    [ "$v" != 0 ] || return 0
+    [ -n "$v" ] || fail kernel-not-answering \
+        "the kernel has not answered a write of $2 to sriov_numvfs of $1 within $3 seconds. It had $4 virtual functions before"
+    refused="$1 cannot have $2 virtual functions: ${said:-the script that makes them failed}"
+    count_vfs "$port"
+    [ "$present" = 0 ] || (clear_vfs "$1" "$present" "$3" free) ||
+        fail vf-count-refused "$refused. The $4 from before are not put back; $1 has $present now"
+    if [ "$5" = - ]; then
+        written "$port" "$3" sh "$vfs_script" "$1" "$4"
+    else
+        said="$5 failed"
+        timeout "$3" systemctl restart "$5"
+    fi
+    count_vfs "$port"
+    [ "$present" = "$4" ] ||
+        fail vf-count-refused "$refused. The $4 from before could not be put back: $said; $1 has $present now"
+    fail vf-count-refused "$refused. The $4 from before are back"
 }
 
 
@@ -415,7 +656,7 @@ trap '[ -n "$tidied" ] || tidy; true >"$state/lock"' EXIT
 trap 'exit 1' PIPE TERM HUP INT
 tidy_cut_off
 begin_attempt
-{ command eval "$(head -c 7602)"; } 2>"$state/output"
+{ command eval "$(head -c 7721)"; } 2>"$state/output"
 [ -n "$settled" ] || stop cut-off "the new files did not arrive whole"
 nova_seconds=90
 nova_memory=300000 # kB: nova-scheduler with all its filters takes 150,000
@@ -749,8 +990,9 @@ while [ "$#" -gt 20 ]; do
     shift
 done
 all_ports=''
-ports='eth0:7 eth1:5'
+ports='eth0 eth1'
 by_address=''
+holders=''
 compute=yes
 files='/var/lib/sriov/restarts-due/* /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/loader/entries/*.conf /boot/grub2/grubenv /boot/grub/grubenv /etc/default/grub /etc/default/grub.d/zz-sriov.cfg /var/lib/sriov/rebooted /var/lib/sriov/grubby /etc/systemd/system/sriov-vfs-*.service /etc/systemd/system/sriov-vfs.sh /etc/nova/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova-scheduler.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-compute.conf.d/*.conf /etc/nova/nova-scheduler.conf.d/*.conf /etc/neutron/neutron.conf /etc/neutron/plugins/ml2/sriov_agent.ini /etc/neutron/plugins/ml2/ml2_conf.ini /etc/neutron/conf.d/common/*.conf /etc/neutron/conf.d/neutron-sriov-nic-agent/*.conf /etc/neutron/conf.d/neutron-server/*.conf'
 units='nova-compute.service openstack-nova-compute.service nova-scheduler.service openstack-nova-scheduler.service neutron-sriov-agent.service neutron-sriov-nic-agent.service neutron-server.service neutron-rpc-server.service neutron-api.service'
@@ -814,6 +1056,7 @@ port() {
     section "port $1"
     target "$d"
     pci=$v
+    d=$there
     printf 'pci=%s\n' "$pci"
     for f in vendor device sriov_vf_device sriov_totalvfs sriov_offset sriov_stride; do
         value "$d/$f"
@@ -831,24 +1074,34 @@ port() {
         printf 'group_shared=%s\n' "$v"
     fi
     [ ! -e "$d/physfn" ] || printf 'is_vf=yes\n'
+    for f in "$d"/net/*; do
+        [ "$f" = "$d/net/$1" ] || [ ! -e "$f" ] || printf 'beside=%s\n' "${f##*/}"
+    done
     value "$state/writing.$pci"
     if [ -n "$v" ] && [ -d "/proc/$v" ]; then printf 'hung=%s\n' "$v"; fi
     count=0
     for f in "$d"/virtfn*; do
         target "$f"
         [ -n "$v" ] || continue
-        vf=$v
-        target "$f/driver"
-        printf 'vf=%s %s %s\n' "${f##*/virtfn}" "$vf" "$v"
+        vf=$there
+        target "$vf/driver"
+        driver=$v
+        for g in "$vf"/net/*; do
+            [ ! -e "$g" ] || v="$v ${g##*/}"
+        done
+        printf 'vf=%s %s %s\n' "${f##*/virtfn}" "${vf##*/}" "$v"
         count=$((count + 1))
+        [ -z "$holders" ] || continue
+        host_user "$vf" "$driver"
+        [ -z "$holder" ] || printf 'holder=%s %s %s\n' "${f##*/virtfn}" "${vf##*/}" "$holder"
     done
-    [ "$count" = 0 ] || [ "$count" = "$2" ] || vf_holders "$d" | sed 's/^/holder=/'
+    [ "$count" = 0 ] || [ -z "$holders" ] || vf_holders "$d"
 }
-[ -z "$all_ports" ] || for f in "$net"/*; do port "${f##*/}" -; done
+[ -z "$all_ports" ] || for f in "$net"/*; do port "${f##*/}"; done
 set -f
 for named in $ports; do
     set +f
-    port "${named%:*}" "${named##*:}"
+    port "$named"
 done
 set +f
 [ -z "$by_address" ] || for f in "$net"/*; do
@@ -856,16 +1109,16 @@ set +f
     pci=$v
     value "$f/address"
     for named in $by_address; do
-        case ${named%=*} in "$pci" | "$v") port "${f##*/}" "${named##*=}"; break ;; esac
+        case $named in "$pci" | "$v") port "${f##*/}"; break ;; esac
     done
 done
 [ -n "$all_ports" ] || for f in $own_units; do
     [ -e "$f" ] || continue
     while IFS= read -r line; do
         case $line in '# interface '*)
-            case " $ports" in
-                *" ${line#\# interface }:"*) ;;
-                *) [ -z "${line#\# interface }" ] || port "${line#\# interface }" 0 ;;
+            case " $ports " in
+                *" ${line#\# interface } "*) ;;
+                *) [ -z "${line#\# interface }" ] || port "${line#\# interface }" ;;
             esac
             break
             ;;
@@ -892,7 +1145,7 @@ if [ -n "$files" ]; then
     read -r uptime rest </proc/uptime
     section "files $uptime"
     {
-        stat -L -c '%s %.Y %.Z %n' /proc/self/comm "$@" 2>/dev/null && section content &&
+        stat -L -c '%s %.Y %.Z %h %n' /proc/self/comm "$@" 2>/dev/null && section content &&
             { [ "$#" = 0 ] || head -q -c "$limit" -- "$@" 2>/dev/null; }
     } || for f; do
         section "file $f"
@@ -954,7 +1207,9 @@ if [ -n "$manifest" ]; then
     if [ -n "$manifest" ] && [ -e "$runs/$manifest/manifest" ]; then
         cat "$runs/$manifest/manifest"
         section kept
-        grep -s -e '^Description=' -e '^ExecStart=' /dev/null "$runs/$manifest"/[0-9]*
+        grep -s -e '^Description=' -e '^ExecStart=' -e '^[[:blank:]]*\(pci_\)\{0,1\}passthrough_whitelist[[:blank:]]*[=:]' \
+            -e '^[[:blank:]]*device_spec[[:blank:]]*[=:]' -e '^[[:blank:]]*physical_device_mappings[[:blank:]]*[=:]' \
+            -e '^[[:blank:]]*exclude_devices[[:blank:]]*[=:]' /dev/null "$runs/$manifest"/[0-9]*
     fi
 fi
 section end

@@ -19,11 +19,11 @@ read -r present <"$port/sriov_numvfs"
 [ "$present" != "$wanted" ] || exit 0
 # 0 is never written here: virtual functions that stand may have users
 [ "$present" = 0 ] || stop "$interface has $present virtual functions, wanted $wanted"
-# a driver whose firmware is busy may refuse once
+# a driver whose firmware is busy may refuse once; the `echo` of dash would call every refusal an I/O error
 tries=5
-until echo "$wanted" >"$port/sriov_numvfs" && read -r present <"$port/sriov_numvfs" && [ "$present" != 0 ]; do
+until said=$(/bin/echo "$wanted" 2>&1 >"$port/sriov_numvfs") && read -r present <"$port/sriov_numvfs" && [ "$present" != 0 ]; do
     tries=$((tries - 1))
-    [ "$tries" != 0 ] || stop "$interface has $present virtual functions, wanted $wanted"
+    [ "$tries" != 0 ] || stop "the driver of $interface refused them${said:+ (${said##*write error: })}; it has $present of $wanted"
     sleep 1
 done
 [ "$present" = "$wanted" ] || stop "the driver of $interface made $present virtual functions of $wanted"
