@@ -194,7 +194,7 @@ def _agent(request: Request, facts: Facts, present: frozenset[str]) -> AgentWant
         mappings += [(physnet, port.interface) for physnet in pf.physnets]
         if pf.exclude_vfs:
             excluded.append((port.interface, tuple(port.vf_address(index) for index in pf.exclude_vfs)))
-    asked = request.asked_ports(facts)
+    asked = request.asked_ports(facts, present)
     staying = frozenset(interface for interface in present if request.stays(interface, asked))
     return AgentWanted(tuple(mappings), tuple(excluded), staying)
 

@@ -178,7 +178,7 @@ def _with_staying(
     request: Request, facts: Facts, present: tuple[OurEntry, ...], specs: tuple[DeviceSpec, ...]
 ) -> tuple[DeviceSpec, ...]:
     """What the whitelist has to hold: the entries that are asked for, but for ports that are held, and what stays."""
-    ports = request.asked_ports(facts)
+    ports = request.asked_ports(facts, [entry.port for entry in present])
     moving = tuple(spec for spec in specs if spec.interface not in request.held)
     return ours.with_staying(present, moving, lambda interface: request.stays(interface, ports))
 

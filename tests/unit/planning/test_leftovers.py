@@ -179,6 +179,50 @@ def test_renamed_interface_is_one_left_out_and_one_asked_for() -> None:
     assert after(found, made(request(asked, removes=True), found)).text(NOVA_CONF).count("device_spec") == 2
 
 
+def under_new_name(facts: Facts) -> Facts:
+    """The host after a boot that calls eth0 otherwise: the unit found no device, so there are no VFs."""
+    port = facts.ports[0]._replace(interface="eth0np0", vfs=())
+    units = tuple(one._replace(active_state="inactive") if "eth0" in one.name else one for one in facts.units)
+    return facts._replace(ports=(port, *facts.ports[1:]), units=units)
+
+
+BY_PCI = ETH0._replace(interface="", pci="0000:01:00.0")
+
+
+@pytest.mark.parametrize("pf", [BY_PCI, BY_PCI._replace(physnets=("physnet1", "physnet3"))])
+def test_port_with_a_new_name_is_the_same_port_where_its_address_asks_for_it(pf: PhysicalFunction) -> None:
+    facts = under_new_name(set_up(pf, ETH1))
+    done = made(request(pf, ETH1), facts)
+    assert (done.leftovers, done.problems) == ((), ())
+    ports = [target for target in targets(done.changes) if target[0] == "virtual-functions"]
+    assert ports == [("virtual-functions", "eth0"), ("virtual-functions", "eth0np0")]
+    found = after(facts, done)
+    assert '"eth0"' not in found.text(NOVA_CONF)
+    assert [path for path in found.files if path.endswith("/sriov-vfs-eth0.service")] == []
+    assert made(request(pf, ETH1), found).is_converged
+    assert made(request(pf, ETH1), found).leftovers == ()
+
+
+def test_port_with_a_new_name_is_renamed_for_neutron_too() -> None:
+    bare = with_scheduler()
+    facts = under_new_name(after(bare, made(all_in_one(BY_PCI), bare)))
+    done = made(all_in_one(BY_PCI), facts)
+    assert done.leftovers == ()
+    assert b"theirs:eth9,physnet1:eth0np0\n" in after(facts, done).files["/etc/neutron/plugins/ml2/sriov_agent.ini"]
+
+
+def test_card_that_is_gone_is_no_old_name_of_a_port_that_has_kept_its_own() -> None:
+    facts = set_up(BY_PCI, ETH1)
+    done = made(request(BY_PCI), facts._replace(ports=facts.ports[:1]))
+    assert targets(done.leftovers) == [("virtual-functions", "eth1"), ("nova-options", NOVA_CONF)]
+
+
+def test_one_new_name_and_two_that_are_gone_tell_nothing() -> None:
+    facts = under_new_name(set_up(BY_PCI, ETH1))
+    done = made(request(BY_PCI), facts._replace(ports=facts.ports[:1]))
+    assert [target for _, target in targets(done.leftovers)] == ["eth0", "eth1", NOVA_CONF]
+
+
 def test_entry_of_a_card_that_is_gone_stays_too() -> None:
     facts = set_up(*BOTH)
     facts = facts._replace(ports=facts.ports[:1])
