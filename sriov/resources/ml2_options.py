@@ -26,7 +26,7 @@ from sriov.resources.contract import (
     Severity,
     is_restart_due,
 )
-from sriov.resources.files.service_files import Versions, file_changes, too_large, waiting
+from sriov.resources.files.service_files import Versions, file_changes, not_read, waiting
 from sriov.resources.held import vf_lines
 from sriov.resources.nova_options import release_of
 from sriov.resources.services import restarts
@@ -108,17 +108,16 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for role in _roles(request):
         wants, has_lines = _wants(request, role), _has_lines(facts, role)
         goes = request.removes or (role is Role.COMPUTE and bool(request.physical_functions))
-        large = (
-            tuple(too_large(_NAME, facts, _paths(role, facts).__contains__)) if wants or (has_lines and goes) else ()
-        )
-        if large:
-            yield from large
+        is_asked = wants or goes
+        unread = tuple(_not_read(request, facts, role, is_asked=is_asked)) if is_asked or has_lines else ()
+        yield from unread
+        if unread and is_asked:
             continue
         if wants and _HOMES[role] not in facts.files:
-            message, hint = "no such file, or it cannot be read", f"install {_PACKAGES[role]} on this host first"
+            message, hint = "no such file", f"install {_PACKAGES[role]} on this host first"
             yield Problem("neutron-conf-missing", _NAME, _HOMES[role], message, hint)
             continue
-        if wants or has_lines:
+        if (wants or has_lines) and not unread:
             yield _options(request, facts, role, is_kept_whole=not (wants or (goes and _is_ml2(request))))
         if wants or (has_lines and goes):
             yield from _services(request, facts, role, is_asked=wants)
@@ -126,6 +125,13 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             names = _AGENT_UNITS if role is Role.COMPUTE else (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)
             due = (name for name in names if is_restart_due(facts, (name,)))
             yield from (FreshService((name,), _paths(role, facts)) for name in due)
+
+
+def _not_read(request: Request, facts: Facts, role: Role, *, is_asked: bool) -> Iterator[Problem]:
+    def is_read(path: str) -> bool:
+        return path in (_NEUTRON_CONF, _HOMES[role]) or path.rpartition("/")[0] in _FOLDERS[role]
+
+    return not_read(_NAME, "neutron", facts, is_read, is_asked=is_asked)
 
 
 def _options(request: Request, facts: Facts, role: Role, *, is_kept_whole: bool) -> Ml2Options:

@@ -11,7 +11,7 @@ from sriov.facts.model import Facts, Holder, HolderKind, Port, Unit, VirtualFunc
 from sriov.model import ML2, Host, PhysicalFunction, Role, Setting, Testbed
 from sriov.planning import plan
 from sriov.planning.plan import Plan
-from sriov.resources.contract import Change, Command, RemoveFile, Request, WriteFile
+from sriov.resources.contract import Change, Command, RemoveFile, Request, Severity, WriteFile
 
 ETH1 = PhysicalFunction(7, ("physnet2",), interface="eth1")
 BOTH = (ETH0, ETH1)
@@ -356,6 +356,39 @@ def test_list_of_filters_that_is_stated_no_more_stays() -> None:
     assert b"AggregateInstanceExtraSpecsFilter,Pci" not in removed.files[NOVA_CONF]
     extended = after(bare, made(all_in_one(ETH0), bare))
     assert made(all_in_one(ETH0), extended).leftovers == ()
+
+
+NEUTRON_CONF, ML2_CONF = "/etc/neutron/neutron.conf", "/etc/neutron/plugins/ml2/ml2_conf.ini"
+AGENT_CONF = "/etc/neutron/plugins/ml2/sriov_agent.ini"
+
+
+def without(facts: Facts, path: str, how: str) -> Facts:
+    """The host where this file cannot be read, or not to its end."""
+    if how == "file-too-large":
+        return facts._replace(oversized={path: 9_000_000})
+    return facts._replace(files={one: facts.files[one] for one in facts.files if one != path}, unreadable=(path,))
+
+
+@pytest.mark.parametrize("how", ["unreadable-file", "file-too-large"])
+@pytest.mark.parametrize("path", [NOVA_CONF, NEUTRON_CONF, ML2_CONF, AGENT_CONF])
+def test_removal_needs_every_file_that_may_hold_lines_of_ours(path: str, how: str) -> None:
+    bare = with_scheduler()
+    facts = without(after(bare, made(all_in_one(ETH0), bare)), path, how)
+    left_out, removing = made(all_in_one(), facts), made(all_in_one(removes=True), facts)
+    assert {(problem.id, problem.target) for problem in removing.impossible} == {(how, path)}
+    assert path not in [change.target for change in (*removing.changes, *left_out.leftovers)]
+    assert left_out.impossible == ()
+
+
+@pytest.mark.parametrize("how", ["unreadable-file", "file-too-large"])
+def test_testbed_that_asks_for_no_vfs_needs_the_file_too(how: str) -> None:
+    done = made(request(ETH0._replace(num_vfs=0)), without(set_up(ETH0), NOVA_CONF, how))
+    assert [(problem.id, problem.target) for problem in done.impossible] == [(how, NOVA_CONF)]
+
+
+def test_file_that_cannot_be_read_is_a_warning_where_the_call_leaves_it_alone() -> None:
+    done = made(request(), without(set_up(ETH0), NOVA_CONF, "file-too-large"))
+    assert [(one.id, one.severity) for one in done.problems] == [("file-too-large", Severity.WARNING)]
 
 
 def test_purge_comes_last_and_waits_with_a_port_that_stays() -> None:
