@@ -1,7 +1,8 @@
 """Owner of neutron's files where ML2 is the network side: which drivers and VLANs, which device serves which network.
 
-Nothing here happens unless the testbed says `env.network_backend = 'ml2'`; under Contrail its plugin does all this. A
-call that removes looks for what a testbed once asked for that said so.
+Nothing here happens unless the testbed says `env.network_backend = 'ml2'`; under Contrail its plugin does all this.
+There the files are read all the same, for what a testbed once asked for that said so: it is told, and a call that
+removes takes it away. A compute host of Contrail's mostly has none of them.
 """
 
 from __future__ import annotations
@@ -64,10 +65,13 @@ def _is_ml2(request: Request) -> bool:
     return request.testbed.network_backend == ML2
 
 
+def _may_change(request: Request) -> bool:
+    """Whether this call may change these files; else what of ours is in them is told, and no service is asked for."""
+    return _is_ml2(request) or request.removes
+
+
 def _roles(request: Request) -> tuple[Role, ...]:
-    """The roles of a request for which neutron's files matter; none under Contrail, where nothing is to be removed."""
-    is_concerned = _is_ml2(request) or request.removes
-    return tuple(role for role in _HOMES if role in request.roles and is_concerned)
+    return tuple(role for role in _HOMES if role in request.roles)
 
 
 def _named_files(request: Request) -> tuple[str, ...]:
@@ -83,7 +87,7 @@ def _reads(request: Request) -> Reads:
     units = {Role.COMPUTE: _AGENT_UNITS, Role.OPENSTACK: (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)}
     return Reads(
         files=(*_named_files(request), *(f"{folder}/*.conf" for folder in _folders(request))),
-        units=tuple(name for role in _roles(request) for name in units[role]),
+        units=tuple(name for role in _roles(request) for name in units[role] if _may_change(request)),
     )
 
 
@@ -107,7 +111,7 @@ def _has_lines(facts: Facts, role: Role) -> bool:
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for role in _roles(request):
         wants, has_lines = _wants(request, role), _has_lines(facts, role)
-        goes = request.removes or (role is Role.COMPUTE and bool(request.physical_functions))
+        goes = request.removes or (role is Role.COMPUTE and _is_ml2(request) and bool(request.physical_functions))
         is_asked = wants or goes
         unread = tuple(_not_read(request, facts, role, is_asked=is_asked)) if is_asked or has_lines else ()
         yield from unread
@@ -121,7 +125,7 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             yield _options(request, facts, role, is_kept_whole=not (wants or (goes and _is_ml2(request))))
         if wants or (has_lines and goes):
             yield from _services(request, facts, role, is_asked=wants)
-        else:
+        elif _may_change(request):
             names = _AGENT_UNITS if role is Role.COMPUTE else (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)
             due = (name for name in names if is_restart_due(facts, (name,)))
             yield from (FreshService((name,), _paths(role, facts)) for name in due)
@@ -168,7 +172,7 @@ def _after_rollback(request: Request, facts: Facts, earlier: tuple[Change, ...])
 
 def _readers(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[FreshService]:
     """The services that read one of these files, which become others."""
-    for role in _roles(request):
+    for role in _roles(request) if _may_change(request) else ():
         reads = _paths(role, facts)
         if touched & {*reads}:
             units = (_AGENT_UNITS,) if role is Role.COMPUTE else _server_units(facts)
@@ -239,7 +243,7 @@ def _changes(
 
     try:
         kept, asked = edited(side.kept for side in sides), edited(side.asked for side in sides)
-        asks_guests = bool(request.held) or vf_lines.has_guests(facts)
+        asks_guests = _may_change(request) and (bool(request.held) or vf_lines.has_guests(facts))
         free = edited(side.free for side in sides) if asks_guests else asked
         held = tuple(_held(request, facts, present, free)) if asks_guests else ()
     except FormatError as error:
@@ -250,7 +254,7 @@ def _changes(
         return
     yield from held
     yield from file_changes(request, _NAME, facts, Versions(present, kept, asked), diff)
-    if request.held:
+    if request.held and _may_change(request):
         yield from waiting(request, _NAME, asked, free)
 
 

@@ -8,7 +8,7 @@ import pytest
 from planned_host import BARE, ETH0, GRUB_CFG, NOVA_CONF, VFS, request
 
 from sriov.facts.model import Facts, Holder, HolderKind, Port, Unit, VirtualFunction
-from sriov.model import ML2, Host, PhysicalFunction, Role, Setting, Testbed
+from sriov.model import CONTRAIL, ML2, Host, PhysicalFunction, Role, Setting, Testbed
 from sriov.planning import plan
 from sriov.planning.plan import Plan
 from sriov.resources.contract import Change, Command, RemoveFile, Request, Severity, WriteFile
@@ -389,6 +389,28 @@ def test_testbed_that_asks_for_no_vfs_needs_the_file_too(how: str) -> None:
 def test_file_that_cannot_be_read_is_a_warning_where_the_call_leaves_it_alone() -> None:
     done = made(request(), without(set_up(ETH0), NOVA_CONF, "file-too-large"))
     assert [(one.id, one.severity) for one in done.problems] == [("file-too-large", Severity.WARNING)]
+
+
+def under_contrail(asked: Request) -> Request:
+    return asked._replace(testbed=asked.testbed._replace(network_backend=CONTRAIL))
+
+
+def test_lines_of_neutron_stay_and_are_told_where_the_testbed_names_its_backend_no_more() -> None:
+    """Not even a guest is in the way: nothing is asked of these files."""
+    bare = with_scheduler()
+    facts = after(bare, made(all_in_one(ETH0), bare))
+    busy = facts.ports[0]._replace(vfs=(VFS[0]._replace(holder=HELD), *VFS[1:]))
+    facts = facts._replace(ports=(busy, facts.ports[1]))
+    kept = made(under_contrail(all_in_one(ETH0)), facts)
+    assert (kept.changes, kept.problems) == ((), ())
+    assert targets(kept.leftovers) == [("ml2-options", AGENT_CONF), ("ml2-options", ML2_CONF)]
+    free = facts._replace(ports=(busy._replace(vfs=VFS), facts.ports[1]))
+    removed = after(free, made(under_contrail(all_in_one(ETH0, removes=True)), free))
+    assert {path: removed.files[path] for path in (AGENT_CONF, ML2_CONF)} == {
+        path: bare.files[path] for path in (AGENT_CONF, ML2_CONF)
+    }
+    assert made(under_contrail(all_in_one(ETH0)), removed).leftovers == ()
+    assert made(under_contrail(all_in_one(ETH0)), removed).is_converged
 
 
 def test_purge_comes_last_and_waits_with_a_port_that_stays() -> None:
