@@ -170,10 +170,15 @@ class Request(NamedTuple):
     removes: bool = False  # what the testbed does not ask for any more goes; else it stays, and is told
     purges: bool = False  # so do the copies that runs have kept on the host; `rollback` has nothing to put back then
     held: frozenset[str] = frozenset()  # ports whose VFs stay as they are; the plan finds them, no caller says them
+    lost_roles: frozenset[Role] = frozenset()  # that the testbed does not give the host; something may be left of them
 
     @property
     def physical_functions(self) -> tuple[PhysicalFunction, ...]:
         return self.host.physical_functions if Role.COMPUTE in self.roles else ()
+
+    def with_lost_roles(self) -> Request:
+        """The same for those who look for what of ours a host has: of a role that it has no more nothing is asked."""
+        return self._replace(roles=self.roles | self.lost_roles) if self.lost_roles else self
 
     @property
     def wants_vfs(self) -> bool:

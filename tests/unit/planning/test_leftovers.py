@@ -7,10 +7,12 @@ import re
 import pytest
 from planned_host import BARE, ETH0, GRUB_CFG, NOVA_CONF, VFS, request
 
+from sriov import api
 from sriov.facts.model import Facts, Holder, HolderKind, Port, Unit, VirtualFunction
 from sriov.model import CONTRAIL, ML2, Host, PhysicalFunction, Role, Setting, Testbed
 from sriov.planning import plan
 from sriov.planning.plan import Plan
+from sriov.planning.probe import probe_script
 from sriov.resources.contract import Change, Command, RemoveFile, Request, Severity, WriteFile
 
 ETH1 = PhysicalFunction(7, ("physnet2",), interface="eth1")
@@ -420,3 +422,76 @@ def test_purge_comes_last_and_waits_with_a_port_that_stays() -> None:
     busy = facts.ports[0]._replace(vfs=(VFS[0]._replace(holder=HELD), *VFS[1:]))
     held = made(request(removes=True)._replace(purges=True), facts._replace(ports=(busy,)))
     assert ("own-state", "/var/lib/sriov") not in targets(held.changes)
+
+
+OTHER = Host("root@b", "b", "root", roles=frozenset({Role.COMPUTE}), physical_functions=BOTH)
+
+
+def without_compute(*, only: Role | None = None, removes: bool = False) -> Request:
+    """The all-in-one host, named in roledefs['openstack'] alone; another host still has SR-IOV."""
+    host = Host("root@a", "a", "root", roles=frozenset({Role.OPENSTACK}))
+    bed = Testbed("testbed.py", (host, OTHER), network_backend=ML2)
+    return api.requests(bed, ["root@a"], only)[0]._replace(removes=removes)
+
+
+@pytest.fixture
+def in_both_roles() -> Facts:
+    """The all-in-one host as it was set up."""
+    bare = with_scheduler()
+    return after(bare, made(all_in_one(*BOTH), bare))
+
+
+def test_what_is_left_of_a_role_that_the_host_has_lost_is_told_and_stays(in_both_roles: Facts) -> None:
+    kept = made(without_compute(), in_both_roles)
+    assert (kept.changes, kept.problems, kept.is_converged) == ((), (), True)
+    assert targets(kept.leftovers) == [
+        ("kernel-arguments", "GRUB"),
+        ("virtual-functions", "eth0"),
+        ("virtual-functions", "eth1"),
+        ("nova-options", NOVA_CONF),
+        ("ml2-options", "/etc/neutron/plugins/ml2/sriov_agent.ini"),
+    ]
+    assert not [line for change in kept.leftovers for line in change.diff if "filters" in line]
+
+
+def test_lost_role_goes_with_a_removal_and_what_the_other_role_asks_for_stays(in_both_roles: Facts) -> None:
+    found = after(in_both_roles, made(without_compute(removes=True), in_both_roles))
+    assert [len(port.vfs) for port in found.ports] == [0, 0]
+    assert (
+        "device_spec" in found.text(NOVA_CONF).split("# BEGIN")[-1],
+        "enabled_filters" in found.text(NOVA_CONF),
+    ) == (
+        False,
+        True,
+    )
+    assert "zz-sriov" not in " ".join(found.files)
+    for removes in (False, True):
+        again = made(without_compute(removes=removes), found)
+        assert (again.changes, again.leftovers, again.is_converged) == ((), (), True)
+
+
+def test_guest_keeps_its_port_on_a_host_that_has_lost_the_role(in_both_roles: Facts) -> None:
+    busy = in_both_roles.ports[0]._replace(vfs=(VFS[0]._replace(holder=HELD), *VFS[1:]))
+    done = made(without_compute(removes=True), in_both_roles._replace(ports=(busy, in_both_roles.ports[1])))
+    assert [problem.target for problem in done.blocked if problem.id == "vf-in-use"] == ["eth0"]
+
+
+def test_openstack_host_that_never_had_the_role_is_as_before() -> None:
+    bare = with_scheduler()
+    asked = without_compute()
+    alone = asked._replace(lost_roles=frozenset())
+    first = made(asked, bare)
+    assert first._replace(boot_mark="") == made(alone, bare)
+    again = made(asked, after(bare, first))
+    assert (again.changes, again.problems, again.leftovers, again.is_converged) == ((), (), (), True)
+
+
+def test_call_about_one_role_looks_for_that_alone(in_both_roles: Facts) -> None:
+    asked = without_compute(only=Role.OPENSTACK)
+    assert (asked.lost_roles, made(asked, in_both_roles).leftovers) == (frozenset(), ())
+
+
+def test_look_at_such_a_host_needs_no_further_program() -> None:
+    """Who else sets VFs, which takes a grep, is asked on compute hosts alone."""
+    text = probe_script(without_compute(), "0").text.decode()
+    assert re.search(r"^compute=('')?$", text, re.M)
