@@ -82,10 +82,7 @@ def requests(testbed: Testbed, hosts: Iterable[str] = (), only: Role | None = No
                 f"{host.name} has no {role} role in {testbed.path}",
                 hint=f"add it to env.roledefs[{role!r}]",
             )
-    lost = frozenset() if only else frozenset({Role.COMPUTE})  # what a compute host has of ours is on no other host
-    return tuple(
-        Request(host, testbed, host.roles & wanted, lost_roles=lost - host.roles) for host in dict.fromkeys(found)
-    )
+    return tuple(Request(host, testbed, host.roles & wanted, all_roles=not only) for host in dict.fromkeys(found))
 
 
 def new_node_requests(testbed: Testbed, hosts: Iterable[str]) -> tuple[Request, ...]:

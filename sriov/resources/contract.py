@@ -170,15 +170,17 @@ class Request(NamedTuple):
     removes: bool = False  # what the testbed does not ask for any more goes; else it stays, and is told
     purges: bool = False  # so do the copies that runs have kept on the host; `rollback` has nothing to put back then
     held: frozenset[str] = frozenset()  # ports whose VFs stay as they are; the plan finds them, no caller says them
-    lost_roles: frozenset[Role] = frozenset()  # that the testbed does not give the host; something may be left of them
+    all_roles: bool = False  # the call is about every role, so also about what is left of one that the host has lost
 
     @property
     def physical_functions(self) -> tuple[PhysicalFunction, ...]:
         return self.host.physical_functions if Role.COMPUTE in self.roles else ()
 
     def with_lost_roles(self) -> Request:
-        """The same for those who look for what of ours a host has: of a role that it has no more nothing is asked."""
-        return self._replace(roles=self.roles | self.lost_roles) if self.lost_roles else self
+        """The same for those who look for what of ours a host has. In a role that it has lost nothing is asked of it.
+
+        The scheduler's filters are asked of every host that is looked at in that role, so compute is the only one."""
+        return self._replace(roles=self.roles | {Role.COMPUTE}) if self.all_roles else self
 
     @property
     def wants_vfs(self) -> bool:
