@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from sriov.formats.oslo.options import ConfigFile, items
 from sriov.formats.oslo.order import in_place
 
 _KEYS = ("physical_network", "devname", "address")
+_ELEMENT = re.compile(r"[\s,]*(?=\{)")
+_DECODER = json.JSONDecoder()
 
 
 class Seen(NamedTuple):
@@ -57,10 +60,24 @@ def _entries(files: tuple[ConfigFile, ...]) -> Iterator[DeviceSpec]:
     for block in _blocks(files, blocks.WHITELIST):
         for value in () if block.was else blocks.values(block.body):
             with contextlib.suppress(ValueError):
-                entry = json.loads(unescape(value))
-                if isinstance(entry, dict):
-                    network, name, address = (str(entry.get(key) or "") for key in _KEYS)
-                    yield DeviceSpec(network, name, address, standing=value)
+                for text in _elements(value):
+                    entry = json.loads(unescape(text))
+                    if isinstance(entry, dict):
+                        network, name, address = (str(entry.get(key) or "") for key in _KEYS)
+                        yield DeviceSpec(network, name, address, standing=text)
+
+
+def _elements(value: str) -> Iterator[str]:
+    """The entries of a value as they stand: of a list, the form for Juju, each of its objects; ValueError for a list
+    that is no JSON."""
+    if not value.lstrip().startswith("["):
+        yield value
+        return
+    text = value.replace("\n", " ").replace("\\$", "$$")
+    place = text.index("[") + 1
+    while found := _ELEMENT.match(text, place):
+        _, place = _DECODER.raw_decode(text, found.end())
+        yield text[found.end() : place]
 
 
 def with_staying(

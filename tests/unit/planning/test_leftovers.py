@@ -321,3 +321,53 @@ def test_purge_comes_last_and_waits_with_a_port_that_stays() -> None:
     busy = facts.ports[0]._replace(vfs=(VFS[0]._replace(holder=HELD), *VFS[1:]))
     held = made(request(removes=True)._replace(purges=True), facts._replace(ports=(busy,)))
     assert ("own-state", "/var/lib/sriov") not in targets(held.changes)
+
+
+# --- a file that Juju maintains: all of ours is one list on one line ---
+
+
+def of_juju(facts: Facts) -> Facts:
+    text = b"# Configuration file maintained by Juju. Local changes may be overwritten.\n" + facts.files[NOVA_CONF]
+    return facts._replace(files={**facts.files, NOVA_CONF: text.replace(OWN.encode(), b"\n")})
+
+
+def set_up_by_juju(*pfs: PhysicalFunction) -> Facts:
+    bare = of_juju(two_ports())
+    found = after(bare, made(request(*pfs), bare))
+    assert found.text(NOVA_CONF).count("device_spec") == 1
+    assert made(request(*pfs), found).changes == ()
+    return found
+
+
+@pytest.mark.parametrize("left", [(), (ETH0,), (ETH1,)])
+def test_entry_in_the_list_for_juju_stays_until_a_call_removes_it(left: tuple[PhysicalFunction, ...]) -> None:
+    facts = set_up_by_juju(*BOTH)
+    kept = made(request(*left), facts)
+    assert kept.changes == ()
+    assert ("nova-options", NOVA_CONF) in targets(kept.leftovers)
+    removing = request(*left, removes=True)
+    found = after(facts, made(removing, facts))
+    assert [pf.interface for pf in BOTH if f'"devname": "{pf.interface}"' in found.text(NOVA_CONF)] == [
+        pf.interface for pf in left
+    ]
+    assert made(removing, found).changes == ()
+
+
+def test_list_for_juju_changes_beside_an_entry_that_stays() -> None:
+    facts = set_up_by_juju(*BOTH)
+    asked = request(ETH0._replace(physnets=("$ther",)))
+    found = after(facts, made(asked, facts))
+    assert '{"devname": "eth0", "physical_network": "$$ther"}' in found.text(NOVA_CONF)
+    assert '{"devname": "eth1", "physical_network": "physnet2"}' in found.text(NOVA_CONF)
+    assert made(asked, found).changes == ()
+
+
+def test_entry_of_a_held_port_stays_in_the_list_for_juju() -> None:
+    facts = set_up_by_juju(*BOTH)
+    eth0, eth1 = facts.ports
+    facts = facts._replace(ports=(eth0, eth1._replace(vfs=(eth1.vfs[0]._replace(holder=HELD), *eth1.vfs[1:]))))
+    asked = (ETH0._replace(physnets=("other",)), ETH1._replace(physnets=("moved",)))
+    found = after(facts, made(request(*asked), facts))
+    assert '{"devname": "eth0", "physical_network": "other"}' in found.text(NOVA_CONF)
+    assert '{"devname": "eth1", "physical_network": "physnet2"}' in found.text(NOVA_CONF)
+    assert "moved" not in found.text(NOVA_CONF)
