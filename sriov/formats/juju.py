@@ -10,8 +10,10 @@ from sriov.formats.oslo.document import Document
 from sriov.formats.owners import JUJU, owner_of
 
 
-def values(document: Document, entries: tuple[str, ...]) -> tuple[str, ...]:
-    """The values to write into this file, for entries as the file must hold them."""
+def values(document: Document, entries: tuple[str, ...], release: int) -> tuple[str, ...]:
+    """The values to write into this file, for entries as the file must hold them; nova 10 reads no list."""
+    if release == 10:
+        return entries
     owner = owner_of(b"".join(document.lines))
     if owner is None or owner.program != JUJU or not entries:
         return entries

@@ -64,15 +64,32 @@ def apply(
     before = placed(documents, names, release)
     left = _left(wanted, before)
     edited = tuple(_with(document, before, left, release) for document in documents)
-    values = tuple(one.value for one in _lines(wanted, specs, before, left))
-    body = tuple(line(names[0], value) for value in juju.values(edited[0], values))
+    lines = tuple(_lines(wanted, specs, before, left))
+    body = tuple(line(names[0], value) for value in juju.values(edited[0], tuple(one.value for one in lines), release))
     if body:
         edited = (blocks.insert(edited[0], blocks.WHITELIST, names[0].section, body), *edited[1:])
-    return edited, refusals(edited, names, wanted)
+    try:
+        return edited, refusals(edited, names, wanted)
+    except ValueError as error:
+        return documents, _impossible(lines, names[0], release) or (f"{names[0]}: {error}; nova-compute dies of it",)
 
 
 def line(name: OptionName, value: str) -> str:
     return f"{name.key} = {value}"
+
+
+def _impossible(lines: tuple[_Line, ...], name: OptionName, release: int) -> tuple[str, ...]:
+    """Which ports have lines of ours that nova refuses: a VF's address may be one that it knows no words for."""
+    problems: dict[str, str] = {}
+    for one in lines:
+        port = one.spec.interface or one.spec.label
+        try:
+            entries_of(one.value, release)
+        except ValueError as error:
+            why = f"our line for {one.spec.label} of {port} would hold {error}; nova-compute does not start with it"
+            advice = f"leave {port} out of env.sriov (nova takes no PCI domain above ffff)"
+            problems.setdefault(port, f"{name}: {why}: {advice}")
+    return tuple(problems.values())
 
 
 def _unreadable(documents: tuple[Document, ...], names: tuple[OptionName, ...], release: int) -> tuple[str, ...]:

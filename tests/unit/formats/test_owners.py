@@ -95,3 +95,11 @@ def test_entries_are_one_list_on_one_line_where_juju_reads_them() -> None:
     ]
     assert edit((after,), 26, NovaWanted(specs)).files == (after,)
     assert edit((after,), 26, NovaWanted(())).files == (before,)
+
+
+def test_release_that_reads_no_list_gets_none_where_juju_owns_the_file() -> None:
+    before = ConfigFile(NOVA_CONF, JUJU.encode() + b"[DEFAULT]\n", frozenset({"nova-compute"}))
+    specs = (DeviceSpec("physnet1", devname="eth0"), DeviceSpec("physnet2", devname="eth1"))
+    edited = edit((before,), 10, NovaWanted(specs))
+    assert edited.problems == ()
+    assert edited.files[0].text.count(b"pci_passthrough_whitelist = {") == 2
