@@ -290,7 +290,7 @@ def _edits(request: Request, facts: Facts, item: NovaOptions, *, vfs_change: boo
     yield from file_changes(request, _NAME, facts, Versions(files, kept.files, asked.files), diff)
     if request.held or vf_lines.has_guests(facts):
         free = edit(files, item.release, item.free).files
-        before, after = (vf_lines.whitelist(one, item.release) for one in (files, free))
+        before, after = (vf_lines.whitelist(facts, one, item.release) for one in (files, free))
         yield from vf_lines.held_by_guests(request, facts, _NAME, before, after)
         if request.held:
             yield from waiting(request, _NAME, asked.files, free)
