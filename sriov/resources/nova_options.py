@@ -155,10 +155,11 @@ def _options(request: Request, facts: Facts, release: int) -> NovaOptions:
         by_address = _refuses_devname(files, release)
         specs = tuple(spec for pf in request.physical_functions for spec in _specs(pf, facts, by_address))
         present = _our_entries(files, facts)
-        free = free._replace(device_specs=specs)
+        trusted = ours.still_trusted(files, present, specs)
+        free = free._replace(device_specs=specs if request.removes else trusted)
         asked = asked._replace(device_specs=_with_staying(removing, facts, present, specs))
         if is_concerned(keeping, facts, Role.COMPUTE):
-            kept = kept._replace(device_specs=_with_staying(keeping, facts, present, specs))
+            kept = kept._replace(device_specs=_with_staying(keeping, facts, present, trusted))
     if is_concerned(removing, facts, Role.OPENSTACK):
         filters, exact = ((_FILTER,), request.testbed.scheduler_filters) if request.testbed.has_sriov else ((), None)
         free, asked = (one._replace(filters=filters, exact_filters=exact) for one in (free, asked))

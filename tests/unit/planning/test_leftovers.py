@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from planned_host import BARE, ETH0, GRUB_CFG, NOVA_CONF, VFS, request
@@ -321,6 +322,52 @@ def test_purge_comes_last_and_waits_with_a_port_that_stays() -> None:
     busy = facts.ports[0]._replace(vfs=(VFS[0]._replace(holder=HELD), *VFS[1:]))
     held = made(request(removes=True)._replace(purges=True), facts._replace(ports=(busy,)))
     assert ("own-state", "/var/lib/sriov") not in targets(held.changes)
+
+
+# --- the tag `trusted` ---
+
+
+@pytest.mark.parametrize("tag", [True, False])
+@pytest.mark.parametrize("asked", [ETH0, ETH0._replace(exclude_vfs=(3,)), ETH0._replace(physnets=("a", "b"))])
+@pytest.mark.parametrize("prepared", [two_ports, lambda: of_juju(two_ports())])
+def test_tag_that_is_left_out_stays_until_a_call_removes_it(
+    asked: PhysicalFunction, tag: bool, prepared: Callable[[], Facts]
+) -> None:
+    bare = prepared()
+    before = request(asked._replace(trusted=tag), ETH1)
+    facts = after(bare, made(before, bare))
+    kept = made(request(asked, ETH1), facts)
+    assert (kept.changes, targets(kept.leftovers)) == ((), [("nova-options", NOVA_CONF)])
+    assert any("trusted" in line for line in kept.leftovers[0].diff)
+    held = (facts.ports[0].vfs[0]._replace(holder=HELD), *facts.ports[0].vfs[1:])
+    guest = facts._replace(ports=(facts.ports[0]._replace(vfs=held), *facts.ports[1:]))
+    assert (made(request(asked, ETH1), guest).changes, made(request(asked, ETH1), guest).blocked) == ((), ())
+    found = after(facts, made(request(asked, ETH1, removes=True), facts))
+    assert "trusted" not in found.text(NOVA_CONF)
+    assert (made(request(asked, ETH1), found).changes, made(request(asked, ETH1), found).leftovers) == ((), ())
+
+
+def test_tag_that_is_left_out_stays_on_an_entry_that_changes() -> None:
+    facts = set_up(ETH0._replace(trusted=True))
+    found = after(facts, made(request(ETH0._replace(physnets=("other",))), facts))
+    assert '{"devname": "eth0", "physical_network": "other", "trusted": "true"}' in found.text(NOVA_CONF)
+
+
+def test_tag_that_says_otherwise_is_asked_for() -> None:
+    facts = set_up(ETH0._replace(trusted=True))
+    done = made(request(ETH0._replace(trusted=False)), facts)
+    assert (targets(done.changes)[0], done.leftovers) == (("nova-options", NOVA_CONF), ())
+
+
+@pytest.mark.parametrize("tag", ['"true"', '"True"'])
+def test_tag_of_an_entry_that_ours_replaced_is_not_left_over(tag: str) -> None:
+    entry = f'device_spec = {{"devname": "eth0", "physical_network": "theirs", "trusted": {tag}}}\n'
+    bare = two_ports()
+    bare = bare._replace(files={**bare.files, NOVA_CONF: f"[pci]\n{entry}".encode()})
+    found = after(bare, made(request(ETH0), bare))
+    assert f'"physical_network": "physnet1", "trusted": {tag}' in found.text(NOVA_CONF)
+    again = made(request(ETH0), found)
+    assert (again.changes, again.leftovers) == ((), ())
 
 
 # --- a file that Juju maintains: all of ours is one list on one line ---
