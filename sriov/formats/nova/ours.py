@@ -58,9 +58,12 @@ def _entry(spec: DeviceSpec, port: Seen | None) -> OurEntry:
 
 def _entries(files: tuple[ConfigFile, ...]) -> Iterator[DeviceSpec]:
     for block in _blocks(files, blocks.WHITELIST):
-        for text, entry in () if block.was else _objects(block.body):
+        replaced = [entry for _, entry in _objects(block.was)]
+        for text, entry in _objects(block.body):
             network, name, address = (str(entry.get(key) or "") for key in _KEYS)
-            yield DeviceSpec(network, name, address, standing=text)
+            is_rest = entry in replaced or address.startswith("*:")  # see `effect.narrowed`
+            if not (block.was and is_rest):
+                yield DeviceSpec(network, name, address, standing=text)
 
 
 def _objects(lines: tuple[bytes, ...]) -> Iterator[tuple[str, Entry]]:
@@ -103,8 +106,10 @@ def still_trusted(
 ) -> tuple[DeviceSpec, ...]:
     """`asked` with the tag `trusted` that all our entries for a port have, where the testbed says nothing of it any
     more. One that was carried over from an entry of others stays theirs."""
-    replaced = (block.was for block in _blocks(files, blocks.WHITELIST))
-    theirs = [entry.get("trusted") for was in replaced for _, entry in _objects(was)]
+    theirs: list[object] = []
+    for block in _blocks(files, blocks.WHITELIST):
+        now = [entry for _, entry in _objects(block.body)]
+        theirs += [entry.get("trusted") for _, entry in _objects(block.was) if entry not in now]
     tags: dict[str, set[bool | None]] = {}
     for one in present:
         tags.setdefault(one.port, set()).add(_trusted(one.spec.standing, theirs))

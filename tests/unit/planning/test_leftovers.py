@@ -418,3 +418,34 @@ def test_entry_of_a_held_port_stays_in_the_list_for_juju() -> None:
     assert '{"devname": "eth0", "physical_network": "other"}' in found.text(NOVA_CONF)
     assert '{"devname": "eth1", "physical_network": "physnet2"}' in found.text(NOVA_CONF)
     assert "moved" not in found.text(NOVA_CONF)
+
+
+@pytest.mark.parametrize("left", [(), (ETH0,), (ETH1,)])
+def test_entry_of_ours_in_the_list_of_a_charm_stays_until_a_call_removes_it(
+    left: tuple[PhysicalFunction, ...],
+) -> None:
+    bare = of_juju(two_ports())
+    theirs = b'[pci]\ndevice_spec = [{"devname": "eth9", "physical_network": "theirs", "trusted": "true"}]\n'
+    bare = bare._replace(files={**bare.files, NOVA_CONF: bare.files[NOVA_CONF].replace(b"[pci]\n", theirs)})
+    facts = after(bare, made(request(*BOTH), bare))
+    assert re.findall("^device_spec", facts.text(NOVA_CONF), re.M) == ["device_spec"]
+    kept = made(request(*left), facts)
+    assert kept.changes == ()
+    assert ("nova-options", NOVA_CONF) in targets(kept.leftovers)
+    found = after(facts, made(request(*left, removes=True), facts))
+    if not left:
+        assert found.files[NOVA_CONF] == bare.files[NOVA_CONF]
+    line = found.text(NOVA_CONF).rpartition("\ndevice_spec")[2]
+    assert [name for name in ("eth0", "eth1", "eth9") if f'"devname": "{name}"' in line] == [
+        *(pf.interface for pf in left),
+        "eth9",
+    ]
+
+
+def test_tag_stays_beside_a_list_of_a_charm_that_has_it_too() -> None:
+    bare = of_juju(two_ports())
+    theirs = b'[pci]\ndevice_spec = [{"devname": "eth9", "physical_network": "theirs", "trusted": "true"}]\n'
+    bare = bare._replace(files={**bare.files, NOVA_CONF: bare.files[NOVA_CONF].replace(b"[pci]\n", theirs)})
+    facts = after(bare, made(request(ETH0._replace(trusted=True)), bare))
+    kept = made(request(ETH0), facts)
+    assert (kept.changes, targets(kept.leftovers)) == ((), [("nova-options", NOVA_CONF)])
