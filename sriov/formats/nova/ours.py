@@ -106,6 +106,8 @@ def still_trusted(
 ) -> tuple[DeviceSpec, ...]:
     """`asked` with the tag `trusted` that all our entries for a port have, where the testbed says nothing of it any
     more. One that was carried over from an entry of others stays theirs."""
+    if not present:
+        return asked
     theirs: list[object] = []
     for block in _blocks(files, blocks.WHITELIST):
         now = [entry for _, entry in _objects(block.body)]

@@ -353,6 +353,13 @@ def test_tag_that_is_left_out_stays_on_an_entry_that_changes() -> None:
     assert '{"devname": "eth0", "physical_network": "other", "trusted": "true"}' in found.text(NOVA_CONF)
 
 
+def test_damaged_block_is_told_where_a_tag_could_be_left_over() -> None:
+    facts = set_up(ETH0._replace(trusted=True))
+    text = facts.files[NOVA_CONF].replace(b"# END sriov-fab", b"# end sriov-fab")
+    done = made(request(ETH0), facts._replace(files={**facts.files, NOVA_CONF: text}))
+    assert [problem.id for problem in done.problems] == ["block-damaged"]
+
+
 def test_tag_that_says_otherwise_is_asked_for() -> None:
     facts = set_up(ETH0._replace(trusted=True))
     done = made(request(ETH0._replace(trusted=False)), facts)
