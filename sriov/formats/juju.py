@@ -10,9 +10,12 @@ from sriov.formats.oslo.document import Document
 from sriov.formats.owners import JUJU, owner_of
 
 
-def values(document: Document, entries: tuple[str, ...]) -> tuple[str, ...]:
-    """The values to write into this file, for entries as the file must hold them."""
-    owner = owner_of(b"".join(document.lines))
-    if owner is None or owner.program != JUJU or not entries:
-        return entries
-    return (f"[{', '.join(entries)}]",)
+def takes_one_list(document: Document, release: int) -> bool:
+    """Whether the entries in this file are to be one list on one line; nova 10 reads no list."""
+    owner = owner_of(b"".join(document.lines)) if release > 10 else None
+    return owner is not None and owner.program == JUJU
+
+
+def one_list(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """The value for entries as the file must hold them; none without entries."""
+    return (f"[{', '.join(entries)}]",) if entries else ()

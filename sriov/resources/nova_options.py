@@ -164,10 +164,11 @@ def _options(request: Request, facts: Facts, release: int) -> NovaOptions:
         by_address = _refuses_devname(files, release)
         specs = tuple(spec for pf in request.physical_functions for spec in _specs(pf, facts, by_address))
         present = _our_entries(files, facts)
-        free = free._replace(device_specs=specs)
+        trusted = ours.still_trusted(files, present, specs)
+        free = free._replace(device_specs=specs if request.removes else trusted)
         asked = asked._replace(device_specs=_with_staying(removing, facts, present, specs))
         if is_concerned(keeping, facts, Role.COMPUTE):
-            kept = kept._replace(device_specs=_with_staying(keeping, facts, present, specs))
+            kept = kept._replace(device_specs=_with_staying(keeping, facts, present, trusted))
     if is_concerned(removing, facts, Role.OPENSTACK):
         filters, exact = ((_FILTER,), request.testbed.scheduler_filters) if request.testbed.has_sriov else ((), None)
         free, asked = (one._replace(filters=filters, exact_filters=exact) for one in (free, asked))
@@ -299,7 +300,7 @@ def _edits(request: Request, facts: Facts, item: NovaOptions, *, vfs_change: boo
     yield from file_changes(request, _NAME, facts, Versions(files, kept.files, asked.files), diff)
     if request.held or vf_lines.has_guests(facts):
         free = edit(files, item.release, item.free).files
-        before, after = (vf_lines.whitelist(one, item.release) for one in (files, free))
+        before, after = (vf_lines.whitelist(facts, one, item.release) for one in (files, free))
         yield from vf_lines.held_by_guests(request, facts, _NAME, before, after)
         if request.held:
             yield from waiting(request, _NAME, asked.files, free)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sriov.formats.nova import releases
 from sriov.formats.nova.filter_classes import short_name
-from sriov.formats.nova.whitelist import DeviceSpec, line_value
+from sriov.formats.nova.whitelist import DeviceSpec, Entry, line_value
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import split_lines, unescape
 from sriov.formats.oslo.options import ConfigFile, items
 from sriov.formats.oslo.order import in_place
 
 _KEYS = ("physical_network", "devname", "address")
+_ELEMENT = re.compile(r"[\s,]*(?=\{)")
+_DECODER = json.JSONDecoder()
 
 
 class Seen(NamedTuple):
@@ -56,12 +59,35 @@ def _entry(spec: DeviceSpec, port: Seen | None) -> OurEntry:
 
 def _entries(files: tuple[ConfigFile, ...]) -> Iterator[DeviceSpec]:
     for block in _blocks(files, blocks.WHITELIST):
-        for value in () if block.was else blocks.values(block.body):
-            with contextlib.suppress(ValueError):
-                entry = json.loads(unescape(value))
+        replaced = [entry for _, entry in _objects(block.was)]
+        for text, entry in _objects(block.body):
+            network, name, address = (str(entry.get(key) or "") for key in _KEYS)
+            is_rest = entry in replaced or address.startswith("*:")  # see `effect.narrowed`
+            if not (block.was and is_rest):
+                yield DeviceSpec(network, name, address, standing=text)
+
+
+def _objects(lines: tuple[bytes, ...]) -> Iterator[tuple[str, Entry]]:
+    """The entries in a part of a block, each with its text."""
+    for value in blocks.values(lines):
+        with contextlib.suppress(ValueError):
+            for text in _elements(value):
+                entry = json.loads(unescape(text))
                 if isinstance(entry, dict):
-                    network, name, address = (str(entry.get(key) or "") for key in _KEYS)
-                    yield DeviceSpec(network, name, address, standing=value)
+                    yield text, entry
+
+
+def _elements(value: str) -> Iterator[str]:
+    """The entries of a value as they stand: of a list, the form for Juju, each of its objects; ValueError for a list
+    that is no JSON."""
+    if not value.lstrip().startswith("["):
+        yield value
+        return
+    text = value.replace("\n", " ").replace("\\$", "$$")
+    place = text.index("[") + 1
+    while found := _ELEMENT.match(text, place):
+        _, place = _DECODER.raw_decode(text, found.end())
+        yield text[found.end() : place]
 
 
 def with_staying(
@@ -74,6 +100,35 @@ def with_staying(
     moving = {line_value(spec): spec for spec in asked}
     order = in_place(tuple(moving), tuple(staying), tuple(entry.spec.standing for entry in present))
     return tuple((moving | staying)[text] for text in order)
+
+
+def still_trusted(
+    files: tuple[ConfigFile, ...], present: tuple[OurEntry, ...], asked: tuple[DeviceSpec, ...]
+) -> tuple[DeviceSpec, ...]:
+    """`asked` with the tag `trusted` that all our entries for a port have, where the testbed says nothing of it any
+    more. One that was carried over from an entry of others stays theirs."""
+    if not present:
+        return asked
+    theirs: list[object] = []
+    for block in _blocks(files, blocks.WHITELIST):
+        now = [entry for _, entry in _objects(block.body)]
+        theirs += [entry.get("trusted") for _, entry in _objects(block.was) if entry not in now]
+    tags: dict[str, set[bool | None]] = {}
+    for one in present:
+        tags.setdefault(one.port, set()).add(_trusted(one.spec.standing, theirs))
+    return tuple(
+        spec._replace(trusted=next(iter(found)))
+        if spec.trusted is None and len(found := tags.get(spec.interface, set())) == 1
+        else spec
+        for spec in asked
+    )
+
+
+def _trusted(standing: str, theirs: list[object]) -> bool | None:
+    """The tag at the place and in the form in which we write it (see `whitelist.value_of`)."""
+    third = list(json.loads(unescape(standing)).items())[2:3]
+    ours = next((tag for key, tag in third if key == "trusted" and tag not in theirs), None)
+    return {"true": True, "false": False}.get(str(ours))
 
 
 def stated_filters(files: tuple[ConfigFile, ...]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from sriov.formats.nova.references import reading
 from sriov.formats.nova.whitelist import DeviceSpec, Entry, entries_of, line_value, reports_in_placement
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import Document
-from sriov.formats.oslo.options import OptionName, joined
+from sriov.formats.oslo.options import Assignment, OptionName, joined
 
 _NOT_CARRIED = frozenset(("devname", "address", "vendor_id", "product_id", "physical_network", "remote_managed"))
 
@@ -63,16 +63,30 @@ def apply(
     wanted = wanted_of(specs, release)
     before = placed(documents, names, release)
     left = _left(wanted, before)
-    edited = tuple(_with(document, before, left, release) for document in documents)
-    values = tuple(one.value for one in _lines(wanted, specs, before, left))
-    body = tuple(line(names[0], value) for value in juju.values(edited[0], values))
-    if body:
-        edited = (blocks.insert(edited[0], blocks.WHITELIST, names[0].section, body), *edited[1:])
-    return edited, refusals(edited, names, wanted)
+    lines = tuple(_lines(wanted, specs, before, left))
+    edited = _written(documents, before, left, tuple(one.value for one in lines), release)
+    try:
+        return edited, refusals(edited, names, wanted)
+    except ValueError as error:
+        return documents, _impossible(lines, names[0], release) or (f"{names[0]}: {error}; nova-compute dies of it",)
 
 
 def line(name: OptionName, value: str) -> str:
     return f"{name.key} = {value}"
+
+
+def _impossible(lines: tuple[_Line, ...], name: OptionName, release: int) -> tuple[str, ...]:
+    """Which ports have lines of ours that nova refuses: a VF's address may be one that it knows no words for."""
+    problems: dict[str, str] = {}
+    for one in lines:
+        port = one.spec.interface or one.spec.label
+        try:
+            entries_of(one.value, release)
+        except ValueError as error:
+            why = f"our line for {one.spec.label} of {port} would hold {error}; nova-compute does not start with it"
+            advice = f"leave {port} out of env.sriov (nova takes no PCI domain above ffff)"
+            problems.setdefault(port, f"{name}: {why}: {advice}")
+    return tuple(problems.values())
 
 
 def _unreadable(documents: tuple[Document, ...], names: tuple[OptionName, ...], release: int) -> tuple[str, ...]:
@@ -97,14 +111,48 @@ def _left(wanted: Wanted, before: tuple[Placed, ...]) -> tuple[Placed, ...]:
         left = tuple(part for one in left for part in parts.get(id(one), (one,)))
 
 
-def _with(document: Document, before: Sequence[Placed], left: Sequence[Placed], release: int) -> Document:
+class _Joining(NamedTuple):
+    """Our entries, as the file must hold them, and the option of others whose list begins with them."""
+
+    option: Assignment
+    ours: tuple[str, ...]
+
+
+def _written(
+    documents: tuple[Document, ...],
+    before: Sequence[Placed],
+    left: Sequence[Placed],
+    ours: tuple[str, ...],
+    release: int,
+) -> tuple[Document, ...]:
+    """The documents with what is left of their entries, and with ours in the first one: in a block of their own, or for
+    Juju in the list that stands there under that name."""
+    name = releases.whitelist_names(release)[0]
+    is_list = juju.takes_one_list(documents[0], release)
+    found = [one for one in joined(documents[:1], (name,)) if is_list and ours]
+    joining = _Joining(min(found, key=lambda one: one.option.first), ours) if found else None
+    edited = tuple(_with(document, before, left, release, joining) for document in documents)
+    if not ours or joining:
+        return edited
+    body = tuple(line(name, value) for value in (juju.one_list(ours) if is_list else ours))
+    return (blocks.insert(edited[0], blocks.WHITELIST, name.section, body), *edited[1:])
+
+
+def _with(
+    document: Document, before: Sequence[Placed], left: Sequence[Placed], release: int, joining: _Joining | None
+) -> Document:
     """The document with what is left of its entries. An option that changes is commented out in a block of ours."""
+    is_list = juju.takes_one_list(document, release)
     settings = {one.setting.option.first: one.setting for one in before if one.setting.document is document}
+    if joining and joining.option.document is document:
+        settings[joining.option.option.first] = joining.option
     for first in sorted(settings, reverse=True):
         setting = settings[first]
+        ours = joining.ours if joining and joining.option == setting else ()
         kept = [one.raw for one in left if one.setting == setting]
-        if kept != [one.raw for one in before if one.setting == setting]:
-            body = tuple(line(setting.name, value) for value in _values(kept, release))
+        if ours or kept != [one.raw for one in before if one.setting == setting]:
+            values = juju.one_list((*ours, *map(json.dumps, kept))) if is_list else _values(kept, release)
+            body = tuple(line(setting.name, value) for value in values)
             document = blocks.replace(document, blocks.WHITELIST, setting.option, body)
     return document
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from nova_files import whitelist
 from planned_host import BARE, ETH0, NOVA_CONF, converged, request
@@ -94,4 +97,47 @@ def test_entries_are_one_list_on_one_line_where_juju_reads_them() -> None:
         {"devname": "eth1", "physical_network": "physnet2"},
     ]
     assert edit((after,), 26, NovaWanted(specs)).files == (after,)
+    assert edit((after,), 26, NovaWanted(())).files == (before,)
+
+
+def test_release_that_reads_no_list_gets_none_where_juju_owns_the_file() -> None:
+    before = ConfigFile(NOVA_CONF, JUJU.encode() + b"[DEFAULT]\n", frozenset({"nova-compute"}))
+    specs = (DeviceSpec("physnet1", devname="eth0"), DeviceSpec("physnet2", devname="eth1"))
+    edited = edit((before,), 10, NovaWanted(specs))
+    assert edited.problems == ()
+    assert edited.files[0].text.count(b"pci_passthrough_whitelist = {") == 2
+
+
+PORT = DeviceSpec(
+    "physnet1",
+    devname="eth0",
+    covers=("0000:01:00.0", "0000:01:10.0"),
+    interface="eth0",
+    ids=("8086:10c9", "8086:10ca"),
+)
+OTHER = {"devname": "eth9", "physical_network": "theirs"}
+WRONG = {"address": "*:01:10.*", "physical_network": "theirs"}
+
+
+@pytest.mark.parametrize("theirs", [[], [OTHER], [OTHER, WRONG], [WRONG], OTHER, WRONG])
+@pytest.mark.parametrize("name", ["device_spec", "passthrough_whitelist"])
+def test_entries_of_a_charm_and_ours_are_one_list_on_one_line(theirs: object, name: str) -> None:
+    text = f"{JUJU}[DEFAULT]\ndebug = true\n[pci]\nalias = {{}}\n{name} = {json.dumps(theirs)}\n[libvirt]\n"
+    before = ConfigFile(NOVA_CONF, text.encode(), frozenset({"nova-compute"}))
+    edited = edit((before,), 26, NovaWanted((PORT,)))
+    assert edited.problems == ()
+    (after,) = edited.files
+    options = [line for line in after.text.splitlines() if line.startswith((b"device_spec", b"passthrough_whitelist"))]
+    assert len(options) == (1 if name == "device_spec" else 2)
+    assert all(b" = [" in option for option in options if json.dumps(theirs).encode() not in option)
+    entries: list[Any] = []
+    for value in whitelist((after,), 26):
+        entries += value if isinstance(value, list) else [value]
+    assert [entry for entry in entries if entry["physical_network"] == "physnet1"] in (
+        [{"devname": "eth0", "physical_network": "physnet1"}],
+        [{"address": "0000:01:10.0", "physical_network": "physnet1"}],  # by name, the port would be offered too
+    )
+    assert (OTHER in entries) == (theirs in ([OTHER], [OTHER, WRONG], OTHER))
+    assert WRONG not in entries
+    assert edit((after,), 26, NovaWanted((PORT,))).files == (after,)
     assert edit((after,), 26, NovaWanted(())).files == (before,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from planned_host import BARE, ETH0, GRUB_CFG, NOVA_CONF, VFS, request
@@ -495,3 +496,137 @@ def test_look_at_such_a_host_needs_no_further_program() -> None:
     """Who else sets VFs, which takes a grep, is asked on compute hosts alone."""
     text = probe_script(without_compute(), "0").text.decode()
     assert re.search(r"^compute=('')?$", text, re.M)
+
+
+# --- the tag `trusted` ---
+
+
+@pytest.mark.parametrize("tag", [True, False])
+@pytest.mark.parametrize("asked", [ETH0, ETH0._replace(exclude_vfs=(3,)), ETH0._replace(physnets=("a", "b"))])
+@pytest.mark.parametrize("prepared", [two_ports, lambda: of_juju(two_ports())])
+def test_tag_that_is_left_out_stays_until_a_call_removes_it(
+    asked: PhysicalFunction, tag: bool, prepared: Callable[[], Facts]
+) -> None:
+    bare = prepared()
+    before = request(asked._replace(trusted=tag), ETH1)
+    facts = after(bare, made(before, bare))
+    kept = made(request(asked, ETH1), facts)
+    assert (kept.changes, targets(kept.leftovers)) == ((), [("nova-options", NOVA_CONF)])
+    assert any("trusted" in line for line in kept.leftovers[0].diff)
+    held = (facts.ports[0].vfs[0]._replace(holder=HELD), *facts.ports[0].vfs[1:])
+    guest = facts._replace(ports=(facts.ports[0]._replace(vfs=held), *facts.ports[1:]))
+    assert (made(request(asked, ETH1), guest).changes, made(request(asked, ETH1), guest).blocked) == ((), ())
+    found = after(facts, made(request(asked, ETH1, removes=True), facts))
+    assert "trusted" not in found.text(NOVA_CONF)
+    assert (made(request(asked, ETH1), found).changes, made(request(asked, ETH1), found).leftovers) == ((), ())
+
+
+def test_tag_that_is_left_out_stays_on_an_entry_that_changes() -> None:
+    facts = set_up(ETH0._replace(trusted=True))
+    found = after(facts, made(request(ETH0._replace(physnets=("other",))), facts))
+    assert '{"devname": "eth0", "physical_network": "other", "trusted": "true"}' in found.text(NOVA_CONF)
+
+
+def test_damaged_block_is_told_where_a_tag_could_be_left_over() -> None:
+    facts = set_up(ETH0._replace(trusted=True))
+    text = facts.files[NOVA_CONF].replace(b"# END sriov-fab", b"# end sriov-fab")
+    done = made(request(ETH0), facts._replace(files={**facts.files, NOVA_CONF: text}))
+    assert [problem.id for problem in done.problems] == ["block-damaged"]
+
+
+def test_tag_that_says_otherwise_is_asked_for() -> None:
+    facts = set_up(ETH0._replace(trusted=True))
+    done = made(request(ETH0._replace(trusted=False)), facts)
+    assert (targets(done.changes)[0], done.leftovers) == (("nova-options", NOVA_CONF), ())
+
+
+@pytest.mark.parametrize("tag", ['"true"', '"True"'])
+def test_tag_of_an_entry_that_ours_replaced_is_not_left_over(tag: str) -> None:
+    entry = f'device_spec = {{"devname": "eth0", "physical_network": "theirs", "trusted": {tag}}}\n'
+    bare = two_ports()
+    bare = bare._replace(files={**bare.files, NOVA_CONF: f"[pci]\n{entry}".encode()})
+    found = after(bare, made(request(ETH0), bare))
+    assert f'"physical_network": "physnet1", "trusted": {tag}' in found.text(NOVA_CONF)
+    again = made(request(ETH0), found)
+    assert (again.changes, again.leftovers) == ((), ())
+
+
+# --- a file that Juju maintains: all of ours is one list on one line ---
+
+
+def of_juju(facts: Facts) -> Facts:
+    text = b"# Configuration file maintained by Juju. Local changes may be overwritten.\n" + facts.files[NOVA_CONF]
+    return facts._replace(files={**facts.files, NOVA_CONF: text.replace(OWN.encode(), b"\n")})
+
+
+def set_up_by_juju(*pfs: PhysicalFunction) -> Facts:
+    bare = of_juju(two_ports())
+    found = after(bare, made(request(*pfs), bare))
+    assert found.text(NOVA_CONF).count("device_spec") == 1
+    assert made(request(*pfs), found).changes == ()
+    return found
+
+
+@pytest.mark.parametrize("left", [(), (ETH0,), (ETH1,)])
+def test_entry_in_the_list_for_juju_stays_until_a_call_removes_it(left: tuple[PhysicalFunction, ...]) -> None:
+    facts = set_up_by_juju(*BOTH)
+    kept = made(request(*left), facts)
+    assert kept.changes == ()
+    assert ("nova-options", NOVA_CONF) in targets(kept.leftovers)
+    removing = request(*left, removes=True)
+    found = after(facts, made(removing, facts))
+    assert [pf.interface for pf in BOTH if f'"devname": "{pf.interface}"' in found.text(NOVA_CONF)] == [
+        pf.interface for pf in left
+    ]
+    assert made(removing, found).changes == ()
+
+
+def test_list_for_juju_changes_beside_an_entry_that_stays() -> None:
+    facts = set_up_by_juju(*BOTH)
+    asked = request(ETH0._replace(physnets=("$ther",)))
+    found = after(facts, made(asked, facts))
+    assert '{"devname": "eth0", "physical_network": "$$ther"}' in found.text(NOVA_CONF)
+    assert '{"devname": "eth1", "physical_network": "physnet2"}' in found.text(NOVA_CONF)
+    assert made(asked, found).changes == ()
+
+
+def test_entry_of_a_held_port_stays_in_the_list_for_juju() -> None:
+    facts = set_up_by_juju(*BOTH)
+    eth0, eth1 = facts.ports
+    facts = facts._replace(ports=(eth0, eth1._replace(vfs=(eth1.vfs[0]._replace(holder=HELD), *eth1.vfs[1:]))))
+    asked = (ETH0._replace(physnets=("other",)), ETH1._replace(physnets=("moved",)))
+    found = after(facts, made(request(*asked), facts))
+    assert '{"devname": "eth0", "physical_network": "other"}' in found.text(NOVA_CONF)
+    assert '{"devname": "eth1", "physical_network": "physnet2"}' in found.text(NOVA_CONF)
+    assert "moved" not in found.text(NOVA_CONF)
+
+
+@pytest.mark.parametrize("left", [(), (ETH0,), (ETH1,)])
+def test_entry_of_ours_in_the_list_of_a_charm_stays_until_a_call_removes_it(
+    left: tuple[PhysicalFunction, ...],
+) -> None:
+    bare = of_juju(two_ports())
+    theirs = b'[pci]\ndevice_spec = [{"devname": "eth9", "physical_network": "theirs", "trusted": "true"}]\n'
+    bare = bare._replace(files={**bare.files, NOVA_CONF: bare.files[NOVA_CONF].replace(b"[pci]\n", theirs)})
+    facts = after(bare, made(request(*BOTH), bare))
+    assert re.findall("^device_spec", facts.text(NOVA_CONF), re.M) == ["device_spec"]
+    kept = made(request(*left), facts)
+    assert kept.changes == ()
+    assert ("nova-options", NOVA_CONF) in targets(kept.leftovers)
+    found = after(facts, made(request(*left, removes=True), facts))
+    if not left:
+        assert found.files[NOVA_CONF] == bare.files[NOVA_CONF]
+    line = found.text(NOVA_CONF).rpartition("\ndevice_spec")[2]
+    assert [name for name in ("eth0", "eth1", "eth9") if f'"devname": "{name}"' in line] == [
+        *(pf.interface for pf in left),
+        "eth9",
+    ]
+
+
+def test_tag_stays_beside_a_list_of_a_charm_that_has_it_too() -> None:
+    bare = of_juju(two_ports())
+    theirs = b'[pci]\ndevice_spec = [{"devname": "eth9", "physical_network": "theirs", "trusted": "true"}]\n'
+    bare = bare._replace(files={**bare.files, NOVA_CONF: bare.files[NOVA_CONF].replace(b"[pci]\n", theirs)})
+    facts = after(bare, made(request(ETH0._replace(trusted=True)), bare))
+    kept = made(request(ETH0), facts)
+    assert (kept.changes, targets(kept.leftovers)) == ((), [("nova-options", NOVA_CONF)])

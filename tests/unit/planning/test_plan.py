@@ -8,7 +8,7 @@ import pytest
 from planned_host import BARE, ETH0, NOVA_CONF, VFS, converged, request
 
 from sriov.facts.model import Facts, Holder, HolderKind, Unit
-from sriov.model import ML2, Role
+from sriov.model import ML2, PhysicalFunction, Role
 from sriov.planning import plan
 from sriov.resources import kernel_arguments
 from sriov.resources.contract import Command, RebootState, RemoveFile
@@ -136,3 +136,14 @@ def test_file_that_the_other_side_of_the_host_reads_keeps_its_time(
     assert [path for name, path, *_ in words if name == "keep_time"] == kept
     for name, path, *_ in words:  # its own service has read it by then
         assert name != "keep_time" or ("restart", "neutron-server" if "neutron" in path else "nova-scheduler") in words
+
+
+@pytest.mark.parametrize("asked", [ETH0._replace(physnets=("a", "b")), ETH0._replace(exclude_vfs=(2,))])
+def test_port_in_a_pci_domain_that_nova_does_not_take_is_refused_in_words(asked: PhysicalFunction) -> None:
+    facts = BARE._replace(ports=(BARE.ports[0]._replace(pci_address="10000:01:00.0"),))
+    made = plan.make(request(asked), facts)
+    found = [problem.message for problem in made.problems if problem.id == "nova-options-refused"]
+    assert len(found) == 1
+    assert "10000:01:10.0 of eth0" in found[0]
+    assert "leave eth0 out of env.sriov" in found[0]
+    assert NOVA_CONF not in [change.target for change in made.changes]

@@ -40,6 +40,7 @@ def blocked(made: Plan) -> list[tuple[str, str]]:
 
 SIMPLE = converged()
 SPLIT = made_by(request(ETH0._replace(physnets=("a", "b"))), SIMPLE)
+OURS = 'device_spec = {"devname": "eth0", "physical_network": "physnet1"}\n'
 WAITS = [("vf-in-use", "eth0"), ("waits-for-vfs", NOVA_CONF)]
 
 
@@ -115,6 +116,51 @@ def test_lines_wait_with_the_number_of_vfs(count: int, physnet: str) -> None:
     wanted = ETH0._replace(num_vfs=count, physnets=(physnet, "b"))
     made = plan.make(request(wanted), held(facts._replace(ports=(port,)), 4))
     assert (made.changes, blocked(made)) == ((), WAITS)
+
+
+IDS = SIMPLE._replace(
+    ports=(
+        SIMPLE.ports[0]._replace(
+            vendor="8086",
+            device="10c9",
+            vf_device="10ca",
+            vfs=tuple(vf._replace(interfaces=(f"eth0v{vf.index}",)) for vf in VFS),
+        ),
+    )
+)
+BY_OTHER_WORDS = [
+    '{"vendor_id": "8086", "product_id": "10ca", "physical_network": "theirs"}',
+    '{"address": "0000:1:0.0", "physical_network": "theirs"}',
+    '{"address": {"domain": "0000", "bus": "01", "slot": "00", "function": "0"}, "physical_network": "theirs"}',
+    '{"devname": "eth0v3", "physical_network": "theirs"}',
+    '{"address": "*:01:10.*", "product_id": "10ca", "physical_network": "theirs"}',
+]
+
+
+def given_by(entry: str) -> Facts:
+    return IDS._replace(files={**IDS.files, NOVA_CONF: f"[pci]\ndevice_spec = {entry}\n".encode()})
+
+
+@pytest.mark.parametrize("entry", BY_OTHER_WORDS)
+def test_entry_of_others_that_gives_a_held_vf_stays(entry: str) -> None:
+    facts = given_by(entry)
+    assert NOVA_CONF in [change.target for change in plan.make(request(ETH0), facts).changes]
+    made = plan.make(request(ETH0), held(facts, 3))
+    assert NOVA_CONF not in [change.target for change in made.changes]
+    assert ("vf-in-use", "eth0") in blocked(made)
+
+
+@pytest.mark.parametrize("entry", BY_OTHER_WORDS)
+def test_way_back_keeps_an_entry_that_names_a_held_vf_in_other_words(entry: str) -> None:
+    made = taken_back(held(IDS, 3), {NOVA_CONF: f"device_spec = {entry}\n{OURS}"})
+    assert (made.changes, blocked(made)) == ((), [("waits-for-vfs", NOVA_CONF)])
+
+
+def test_entry_that_takes_other_devices_alone_is_none_of_a_held_vf() -> None:
+    facts = given_by('{"vendor_id": "15b3", "product_id": "1018", "physical_network": "theirs"}')
+    made = plan.make(request(ETH0), held(facts, 3))
+    assert NOVA_CONF in [change.target for change in made.changes]
+    assert made.blocked == ()
 
 
 def two_ports() -> Facts:
