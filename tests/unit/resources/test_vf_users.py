@@ -7,6 +7,7 @@ from planned_host import ETH0, VFS, converged, request
 
 from sriov.facts.model import Facts, Holder, HolderKind
 from sriov.planning import plan
+from sriov.resources.held import vf_users
 from sriov.scheduling.checks import Asked, Judgement, Mark, vfs_not_in_use
 from sriov.scheduling.explain import explain
 
@@ -16,12 +17,18 @@ USES = {
     "namespace": (Holder(HolderKind.NAMESPACE), ""),
     "driver": (Holder(HolderKind.DRIVER, "igb_uio"), ""),
     "traffic": (None, "eth0v1"),
+    "process": (Holder(HolderKind.PROCESS, "77 (ovs-vswitchd)"), ""),
+    "vdpa": (Holder(HolderKind.VDPA, "vdpa0 (virtio_vdpa)"), ""),
 }
 GUESTS = {
     "guest": Holder(HolderKind.GUEST, "vm"),
     "shut off": Holder(HolderKind.SHUT_OFF, "vm"),
-    "process": Holder(HolderKind.PROCESS, "12 (qemu-kvm)"),
-    "vdpa": Holder(HolderKind.VDPA, "vdpa0"),
+    **{
+        name or "process that has ended": Holder(HolderKind.PROCESS, f"12 ({name})")
+        for name in ("qemu-kvm", "qemu-system-x86", "kvm", "cloud-hyperviso", "firecracker", "")
+    },
+    "vdpa": Holder(HolderKind.VDPA, "vdpa0 (vhost_vdpa)"),
+    "vdpa without a driver": Holder(HolderKind.VDPA, "vdpa0"),
     "macvtap": Holder(HolderKind.NETWORK_DEVICE, "eth0v1, which carries macvtap0"),
     "unknown": Holder(HolderKind.UNKNOWN, "this host has no ip"),
 }
@@ -55,11 +62,26 @@ def test_explain_says_the_same(use: str) -> None:
     assert "exclude_vfs" in step.remedy
 
 
+@pytest.mark.parametrize("use", USES)
+def test_use_by_the_host_waits_for_no_guest(use: str) -> None:
+    assert vf_users.guests(used(*USES[use]).ports[0]) == ()
+
+
 @pytest.mark.parametrize("guest", GUESTS)
 def test_use_by_a_guest_is_none_by_the_host(guest: str) -> None:
     facts = used(GUESTS[guest])
     assert plan.make(request(ETH0), facts).warnings == ()
     assert judged(facts).id == ""
+
+
+@pytest.mark.parametrize(
+    ("guest", "advice"),
+    [("shut off", "delete the guest, or detach its port"), ("guest", "shut down or migrate the guest")],
+)
+def test_advice_fits_what_holds_the_vf(guest: str, advice: str) -> None:
+    (problem,) = plan.make(request(ETH0._replace(num_vfs=4)), used(GUESTS[guest])).blocked
+    assert problem.id == "vf-in-use"
+    assert problem.hint == f"free these VFs ({advice}), or pass --force-vf-reset to remove them all the same"
 
 
 def test_vf_that_is_left_to_the_host_is_no_warning() -> None:
