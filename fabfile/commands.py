@@ -72,14 +72,21 @@ def _change(
 ) -> int:
     log, run_id, allowed = _log(options.log), api.new_run_id(), run_options(options)
     api.treat_signals_as_interrupt()
+    cloud = None
     if "drain" in options.own:
         from sriov.cloud import nova_drain, session
 
         # so a login that fails is told before anything is touched
-        allowed = allowed._replace(drain=nova_drain.NovaDrain(session.login(bed), run_id))
+        cloud = session.login(bed)
+        allowed = allowed._replace(drain=nova_drain.NovaDrain(cloud, run_id))
     registrar = registration.open_registrar(bed, asked)
     if registrar is not None:
         registrar.look(())  # and so is an api-server that does not answer
+        cloud = registrar.cloud
+    if cloud is not None:
+        from sriov.cloud import claims
+
+        asked = claims.told(cloud, bed, asked)
     with screen.Progress(quiet=options.json) as progress:
 
         def announce(outcomes: tuple[Outcome, ...]) -> None:

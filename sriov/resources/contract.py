@@ -153,6 +153,16 @@ class Problem(NamedTuple):
         return f"{self.resource} {self.target}: {self.message}"
 
 
+class Bound(NamedTuple):
+    """The VFs of a host that neutron has given to VMs, as asked before the run: PCI address and name of the port.
+
+    `unseen`: why that is not known. Empty both where no cloud was asked.
+    """
+
+    ports: tuple[tuple[str, str], ...] = ()
+    unseen: str = ""
+
+
 class Request(NamedTuple):
     """What is asked of one host: the roles that this call is about, and what the operator allowed."""
 
@@ -169,6 +179,7 @@ class Request(NamedTuple):
     counter_interval: int | None = None  # seconds between two readings of the VFs' counters; 0: one; None: none
     removes: bool = False  # what the testbed does not ask for any more goes; else it stays, and is told
     purges: bool = False  # so do the copies that runs have kept on the host; `rollback` has nothing to put back then
+    bound: Bound = Bound()
     held: frozenset[str] = frozenset()  # ports whose VFs stay as they are; the plan finds them, no caller says them
 
     @property

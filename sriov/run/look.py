@@ -13,6 +13,7 @@ from sriov.planning import plan, rollback
 from sriov.planning.plan import Plan
 from sriov.planning.probe import asks_holders, probe_script
 from sriov.resources.contract import Request
+from sriov.resources.held.vf_users import with_bound
 from sriov.run import lock_owner
 from sriov.run.context import RunContext
 from sriov.run.outcome import Looked, Outcome, Status
@@ -84,6 +85,8 @@ def learn(request: Request, output: bytes, nonce: str) -> Seen:
     """The facts in a probe's output, and the plan that they lead to; HostError if it makes no sense."""
     try:
         facts = parser.parse(output, nonce, request.host.name)
+        if asks_holders(request):
+            facts = with_bound(facts, request.bound)
         make = plan.make if request.rollback is None else rollback.make
         return Seen(request, facts, make(request, facts))
     except HostError:

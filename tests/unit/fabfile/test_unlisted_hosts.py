@@ -32,13 +32,15 @@ def testbed(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("task", ["remove", "discover"])
-@pytest.mark.parametrize("prompted", ["login_password", "sudo_password"])
+@pytest.mark.parametrize("prompted", ["login", "sudo"])
 @pytest.mark.parametrize("has_testbed", [True, False])
 def test_key_and_password_of_the_call_reach_every_host(
     testbed: str, task: str, prompted: str, has_testbed: bool
 ) -> None:
     path = testbed if has_testbed else f"{testbed}.not-there.py"
-    options = Options((LISTED, UNLISTED), path, identities=("/of/the/call",))._replace(**{prompted: Secret("typed")})
+    typed = Secret("typed")
+    options = Options((LISTED, UNLISTED), path, identities=("/of/the/call",))
+    options = options._replace(login_password=typed) if prompted == "login" else options._replace(sudo_password=typed)
     found = asked(task, options)
     assert [request.host.name for request in found] == [LISTED, UNLISTED]
     assert {request.host.password for request in found} == {Secret("typed")}

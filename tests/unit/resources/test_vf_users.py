@@ -7,6 +7,7 @@ from planned_host import ETH0, VFS, converged, request
 
 from sriov.facts.model import Facts, Holder, HolderKind
 from sriov.planning import plan
+from sriov.resources.contract import Bound
 from sriov.resources.held import vf_users
 from sriov.scheduling.checks import Asked, Judgement, Mark, vfs_not_in_use
 from sriov.scheduling.explain import explain
@@ -111,6 +112,36 @@ def test_what_the_cloud_knows_takes_the_place_of_what_cannot_be_seen(holder: str
     (host,) = explain([(asked, used(GUESTS[holder]), "")], "physnet1", 7, bound).computes
     found = next(step.found for step in host.steps if step.name.endswith("not given to guests"))
     assert ("port1" in found) is (kind is HolderKind.BOUND_PORT)
+
+
+def fewer(bound: Bound, holder: Holder | None = None) -> tuple[str, str]:
+    asked = request(ETH0._replace(num_vfs=4))
+    (problem,) = plan.make(asked, vf_users.with_bound(used(holder), bound)).blocked
+    return problem.id, f"{problem.message}; {problem.hint}"
+
+
+def test_vf_that_neutron_has_given_away_is_not_taken() -> None:
+    id, words = fewer(Bound(((VFS[1].pci_address, "port1"),)))
+    assert id == "vf-in-use"
+    assert "VF 1 (0000:01:10.2) is in use by port port1 (bound in neutron)" in words
+    assert "delete the guest, or detach its port" in words
+
+
+def test_vfs_of_a_cloud_that_does_not_answer_have_unknown_users() -> None:
+    id, words = fewer(Bound(unseen="neutron is away"))
+    assert id == "vf-users-unknown"
+    assert "cannot be determined: neutron is away" in words
+
+
+def test_user_that_the_host_shows_is_told_first() -> None:
+    _, words = fewer(Bound(((VFS[1].pci_address, "port1"),)), GUESTS["guest"])
+    assert "libvirt domain vm" in words
+    assert "port1" not in words
+
+
+def test_no_cloud_changes_nothing() -> None:
+    facts = used(None)
+    assert vf_users.with_bound(facts, Bound()) is facts
 
 
 def test_guest_that_is_shut_off_counts_as_novas() -> None:
