@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from sriov.cloud.drift import Claim, CloudView, Server, Service
 from sriov.cloud.session import cloud_errors
 from sriov.errors import CloudError, SriovError, printable
+from sriov.facts.bound import Bound
 from sriov.model import Host, Testbed
-from sriov.resources.contract import Bound, Request
+from sriov.resources.contract import Request
 
 if TYPE_CHECKING:
     from openstack.connection import Connection

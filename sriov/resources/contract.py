@@ -11,6 +11,7 @@ import enum
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
+from sriov.facts.bound import Bound
 from sriov.facts.model import Facts
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 
@@ -151,16 +152,6 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.resource} {self.target}: {self.message}"
-
-
-class Bound(NamedTuple):
-    """The VFs of a host that neutron has given to VMs, as asked before the run: PCI address and name of the port.
-
-    `unseen`: why that is not known. Empty both where no cloud was asked.
-    """
-
-    ports: tuple[tuple[str, str], ...] = ()
-    unseen: str = ""
 
 
 class Request(NamedTuple):

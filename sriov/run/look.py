@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from sriov.errors import HostError, UnreachableError
 from sriov.facts import parser
+from sriov.facts.bound import with_bound
 from sriov.facts.model import Facts
 from sriov.planning import plan, rollback
 from sriov.planning.plan import Plan
 from sriov.planning.probe import asks_holders, probe_script
 from sriov.resources.contract import Request
-from sriov.resources.held.vf_users import with_bound
 from sriov.run import lock_owner
 from sriov.run.context import RunContext
 from sriov.run.outcome import Looked, Outcome, Status

@@ -10,10 +10,10 @@ import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sriov.facts.bound import Bound, with_bound
 from sriov.facts.model import Facts
 from sriov.model import Host, Role
-from sriov.resources.contract import Bound, Request
-from sriov.resources.held.vf_users import with_bound
+from sriov.resources.contract import Request
 from sriov.scheduling.capacity import VirtualRouterSide
 from sriov.scheduling.checks import ANSWERS, ON_COMPUTE, ON_OPENSTACK, Asked, Judge, Judgement, Mark, holding
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sriov.errors import counted
 from sriov.facts.model import Facts, Holder, HolderKind, Port, VirtualFunction
 from sriov.model import PhysicalFunction
-from sriov.resources.contract import Bound, Problem, Request, Severity
+from sriov.resources.contract import Problem, Request, Severity
 
 _OF_THE_HOST = (HolderKind.NETWORK_DEVICE, HolderKind.NAMESPACE, HolderKind.DRIVER)
 # `12 (qemu-system-x86)`: what runs guests, as /proc/PID/comm names it, in at most 15 letters. A process without a name
@@ -62,24 +62,6 @@ def refusal(port: Port, message: str, used: Sequence[User], act: str, resource: 
     hint = f"{first}, or pass --force-vf-reset to {act} them all the same"
     id = "vf-in-use" if is_known else "vf-users-unknown"
     return Problem(id, resource, port.interface, message, hint, Severity.BLOCKED, holds=port.interface)
-
-
-def with_bound(facts: Facts, bound: Bound) -> Facts:
-    """The facts with bound VFs held by the guests of their ports, where the host itself knows no holder: a guest that
-    nova has shut off need not be defined there."""
-    if not any(bound):
-        return facts
-    names = dict(bound.ports)
-
-    def held(vf: VirtualFunction) -> VirtualFunction:
-        if vf.holder is not None and vf.holder.is_known:
-            return vf
-        if vf.pci_address in names:
-            return vf._replace(holder=Holder(HolderKind.BOUND_PORT, names[vf.pci_address]))
-        return vf._replace(holder=Holder(HolderKind.UNKNOWN, bound.unseen)) if bound.unseen and not vf.holder else vf
-
-    ports = tuple(port._replace(vfs=tuple(map(held, port.vfs))) for port in facts.ports)
-    return facts._replace(ports=ports)
 
 
 def remedy(used: Sequence[User]) -> str:

@@ -10,7 +10,7 @@ from planned_host import ETH0, request
 
 from sriov.cloud import claims
 from sriov.errors import CloudError
-from sriov.resources.contract import Bound
+from sriov.facts.bound import Bound
 
 VF = "0000:01:10.2"
 

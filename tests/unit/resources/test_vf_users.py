@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from planned_host import ETH0, VFS, converged, request
 
+from sriov.facts.bound import Bound, with_bound
 from sriov.facts.model import Facts, Holder, HolderKind
 from sriov.planning import plan
-from sriov.resources.contract import Bound
 from sriov.resources.held import vf_users
 from sriov.scheduling.checks import Asked, Judgement, Mark, vfs_not_in_use
 from sriov.scheduling.explain import explain
@@ -116,7 +116,7 @@ def test_what_the_cloud_knows_takes_the_place_of_what_cannot_be_seen(holder: str
 
 def fewer(bound: Bound, holder: Holder | None = None) -> tuple[str, str]:
     asked = request(ETH0._replace(num_vfs=4))
-    (problem,) = plan.make(asked, vf_users.with_bound(used(holder), bound)).blocked
+    (problem,) = plan.make(asked, with_bound(used(holder), bound)).blocked
     return problem.id, f"{problem.message}; {problem.hint}"
 
 
@@ -141,7 +141,7 @@ def test_user_that_the_host_shows_is_told_first() -> None:
 
 def test_no_cloud_changes_nothing() -> None:
     facts = used(None)
-    assert vf_users.with_bound(facts, Bound()) is facts
+    assert with_bound(facts, Bound()) is facts
 
 
 def test_guest_that_is_shut_off_counts_as_novas() -> None:

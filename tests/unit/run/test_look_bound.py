@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from planned_host import ETH0, request
 
+from sriov.facts.bound import Bound
 from sriov.facts.model import Holder, HolderKind
-from sriov.resources.contract import Bound
 from sriov.run.look import learn
 
 NONCE = "00ff"
