@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sriov import api
 from sriov.api import Access, LogEntry, Outcome, Request, RunOptions
 from sriov.errors import UsageError
-from sriov.model import Role, Testbed
+from sriov.model import Host, Role, Testbed
 from sriov.report import documents, leftovers, screen
 from sriov.report.printer import Printer
 
@@ -56,9 +56,8 @@ def rollback(options: Options) -> int:
 
 def remove(options: Options) -> int:
     """Everything of ours off these hosts, whether or not the testbed names them; or only what that would be."""
-    bed = load(options) if options.testbed_path.exists() else Testbed(path="", hosts=())
-    purges = bool(options.own.get("purge"))
-    asked = _allowed(api.removal(bed, options.hosts, purges=purges), options)
+    bed = load_any(options)
+    asked = asked_to_remove(options, bed)
     if options.own.get("plan"):
         return _finish("remove", options, "", look_at(asked, options, keeps_files=False), _show_plan)
     return _change("remove", options, bed, asked)
@@ -73,14 +72,21 @@ def _change(
 ) -> int:
     log, run_id, allowed = _log(options.log), api.new_run_id(), run_options(options)
     api.treat_signals_as_interrupt()
+    cloud = None
     if "drain" in options.own:
         from sriov.cloud import nova_drain, session
 
         # so a login that fails is told before anything is touched
-        allowed = allowed._replace(drain=nova_drain.NovaDrain(session.login(bed), run_id))
+        cloud = session.login(bed)
+        allowed = allowed._replace(drain=nova_drain.NovaDrain(cloud, run_id))
     registrar = registration.open_registrar(bed, asked)
     if registrar is not None:
         registrar.look(())  # and so is an api-server that does not answer
+        cloud = registrar.cloud
+    if cloud is not None:
+        from sriov.cloud import claims
+
+        asked = claims.told(cloud, bed, asked)
     with screen.Progress(quiet=options.json) as progress:
 
         def announce(outcomes: tuple[Outcome, ...]) -> None:
@@ -104,8 +110,7 @@ def look(task: str, options: Options) -> int:
 
 def discover(options: Options) -> int:
     """The hardware of hosts, whether or not a testbed names them."""
-    bed = load(options) if options.testbed_path.exists() else Testbed(path="", hosts=())
-    outcomes = look_at(api.unlisted_requests(bed, options.hosts), options, keeps_files=False)
+    outcomes = look_at(asked_to_discover(options), options, keeps_files=False)
 
     def show(outcomes: tuple[Outcome, ...], out: Printer) -> None:
         print(documents.stanza([(found.name, found.facts) for found in outcomes if found.facts is not None]))
@@ -160,10 +165,32 @@ def _registration_key(found: Registration | None) -> dict[str, object]:
 
 def load(options: Options) -> Testbed:
     """The testbed, with what Fabric's own options say about the login (-i and the prompts for passwords)."""
-    bed = api.load(options.testbed_path)
-    password = options.sudo_password or options.login_password
-    hosts = tuple(host._replace(password=password or host.password) for host in bed.hosts)
+    return _with_login(api.load(options.testbed_path), options)
+
+
+def load_any(options: Options) -> Testbed:
+    """The same for a call that names its hosts: it needs no testbed."""
+    return load(options) if options.testbed_path.exists() else _with_login(Testbed(path="", hosts=()), options)
+
+
+def _with_login(bed: Testbed, options: Options) -> Testbed:
+    hosts = tuple(_with_password(host, options) for host in bed.hosts)
     return bed._replace(hosts=hosts, key_filename=options.identities or bed.key_filename)
+
+
+def _with_password(host: Host, options: Options) -> Host:
+    return host._replace(password=options.sudo_password or options.login_password or host.password)
+
+
+def asked_to_remove(options: Options, bed: Testbed) -> tuple[Request, ...]:
+    """What `remove` asks of these hosts, whether or not the testbed names them."""
+    asked = api.removal(bed, options.hosts, purges=bool(options.own.get("purge")))
+    return _allowed(tuple(each._replace(host=_with_password(each.host, options)) for each in asked), options)
+
+
+def asked_to_discover(options: Options) -> tuple[Request, ...]:
+    asked = api.unlisted_requests(load_any(options), options.hosts)
+    return tuple(each._replace(host=_with_password(each.host, options)) for each in asked)
 
 
 def _log(path: str) -> Callable[[str, LogEntry], None]:

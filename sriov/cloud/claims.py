@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sriov.cloud.drift import Claim, CloudView, Server, Service
 from sriov.cloud.session import cloud_errors
-from sriov.errors import CloudError, printable
+from sriov.errors import CloudError, SriovError, printable
+from sriov.facts.bound import Bound
 from sriov.model import Host, Testbed
+from sriov.resources.contract import Request
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -44,6 +46,22 @@ def bound(cloud: Connection, testbed: Testbed) -> Mapping[str, Mapping[str, str]
     claims = read(cloud)
     known = known_hosts(cloud, testbed, dict.fromkeys(claim.host_id for claim in claims))
     return CloudView(claims, known=known).bound(testbed.hosts)
+
+
+def told(cloud: Connection, testbed: Testbed, asked: Sequence[Request]) -> tuple[Request, ...]:
+    """The requests with what neutron has given to VMs.
+
+    A cloud that does not say so is no error: a run that leaves VFs alone goes on, any other has users that are unknown.
+    """
+    hosts = {host.name: host for host in (*testbed.hosts, *(request.host for request in asked))}
+    bed = testbed._replace(hosts=tuple(hosts.values()))
+    try:
+        claims = tuple(claim for claim in read(cloud) if claim.server_id)
+        known = known_hosts(cloud, bed, dict.fromkeys(claim.host_id for claim in claims))
+    except SriovError as error:
+        return tuple(request._replace(bound=Bound(unseen=error.message)) for request in asked)
+    found = CloudView(claims, known=known).bound(bed.hosts)
+    return tuple(request._replace(bound=Bound(tuple(found[request.host.name].items()))) for request in asked)
 
 
 def read(cloud: Connection) -> tuple[Claim, ...]:

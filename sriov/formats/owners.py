@@ -39,6 +39,13 @@ _OWNERS = {
         "enable-sriov=true of the charm neutron-api",
         "enable-sriov and sriov-device-mappings of the charm neutron-openvswitch",
     ),
+    # before kolla-ansible and Ansible, which it runs
+    rb"\bkayobe\b": Owner(
+        "Kayobe",
+        "kolla/config/nova/nova-compute.conf in the configuration of Kayobe",
+        "kolla/config/nova/nova-scheduler.conf there",
+        "enable_neutron_sriov and neutron_sriov_physnet_mappings in kolla/globals.yml of Kayobe's configuration",
+    ),
     rb"\bkolla\b": Owner(
         "kolla-ansible",
         "nova_pci_passthrough_whitelist, or /etc/kolla/config/nova/HOST/nova-compute.conf",
@@ -51,7 +58,14 @@ _OWNERS = {
         "NovaSchedulerEnabledFilters",
         "the parameter NeutronPhysicalDevMappings",
     ),
-    rb"\bansible\b": Owner(
+    # TripleO's successor, before Ansible, which runs its roles
+    rb"\bedpm([-_]ansible)?\b": Owner(
+        "edpm-ansible",
+        "a ConfigMap of the OpenStackDataPlaneService for nova with SR-IOV",
+        "customServiceConfig of nova's schedulerServiceTemplate in the OpenStackControlPlane",
+        "edpm_neutron_sriov_agent_SRIOV_NIC_physical_device_mappings of the OpenStackDataPlaneNodeSet",
+    ),
+    rb"\bansible(_managed)?\b": Owner(
         "Ansible",
         "a group variable of its role, in openstack-ansible nova_device_spec",
         "nova_scheduler_extra_filters",
@@ -63,6 +77,12 @@ _OWNERS = {
         "nova::scheduler::filter::scheduler_enabled_filters",
         "neutron::agents::ml2::sriov, in Hiera",
     ),
+    rb"\bcrowbar\b": Owner(
+        "Crowbar",
+        "an attribute of its barclamp nova",
+        "",
+        "an attribute of its barclamp neutron",
+    ),
     rb"\bchef\b": Owner(
         "Chef",
         "an attribute of its role or cookbook",
@@ -73,10 +93,12 @@ _OWNERS = {
 }
 _OTHER = Owner("another program", "what that program is told", "", "what that program is told")
 _NAMELESS = re.compile(
-    rb"local changes (may|will) be (overwritten|lost)|changes .{0,40}will be (overwritten|lost)"
-    rb"|(do not|don't) (edit|modify|change) (this file|manually|by hand)"
-    rb"|file is (auto-?)?(managed|maintained|generated)|auto-?(matically )?generated|managed (by|file)",
-    re.IGNORECASE,
+    rb"(changes|modifications|edits) .{0,40}?(may|will) be (overwritten|lost|reverted|discarded)"
+    rb"|(do not|don't) (manually )?(edit|modify|change)( this file| manually| by hand| directly|[ .!*#]*$)"
+    rb"|file (is )?(auto-?)?(managed|maintained|generated|controlled|rendered|deployed)|generated file"
+    rb"|auto[-_ ]?generated|automatically (generated|managed|maintained|created|written|rendered)|managed (by|file)"
+    rb"|^[#; ]*(generated|rendered|deployed) by (?!oslo)",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 

@@ -11,6 +11,7 @@ import enum
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
+from sriov.facts.bound import Bound
 from sriov.facts.model import Facts
 from sriov.model import Host, PhysicalFunction, Role, Testbed
 
@@ -169,6 +170,7 @@ class Request(NamedTuple):
     counter_interval: int | None = None  # seconds between two readings of the VFs' counters; 0: one; None: none
     removes: bool = False  # what the testbed does not ask for any more goes; else it stays, and is told
     purges: bool = False  # so do the copies that runs have kept on the host; `rollback` has nothing to put back then
+    bound: Bound = Bound()
     held: frozenset[str] = frozenset()  # ports whose VFs stay as they are; the plan finds them, no caller says them
     all_roles: bool = False  # the call is about every role, so also about what is left of one that the host has lost
 

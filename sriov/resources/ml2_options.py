@@ -39,6 +39,7 @@ _AGENT_CONF = "/etc/neutron/plugins/ml2/sriov_agent.ini"
 _AGENT_UNITS = ("neutron-sriov-agent", "neutron-sriov-nic-agent")  # Debian's name, RDO's
 _SERVER_UNITS = ("neutron-server",)
 _SPLIT_SERVER_UNITS = ("neutron-rpc-server", "neutron-api")  # what took its place where the API runs under uWSGI
+UNITS = {Role.COMPUTE: _AGENT_UNITS, Role.OPENSTACK: (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)}
 _HOMES = {Role.COMPUTE: _AGENT_CONF, Role.OPENSTACK: _ML2_CONF}
 _PACKAGES = {Role.COMPUTE: "neutron's SR-IOV agent", Role.OPENSTACK: "neutron-server with its ML2 plugin"}
 # RDO's units name these folders behind the files (--config-dir)
@@ -84,10 +85,9 @@ def _folders(request: Request) -> tuple[str, ...]:
 
 
 def _reads(request: Request) -> Reads:
-    units = {Role.COMPUTE: _AGENT_UNITS, Role.OPENSTACK: (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)}
     return Reads(
         files=(*_named_files(request), *(f"{folder}/*.conf" for folder in _folders(request))),
-        units=tuple(name for role in _roles(request) for name in units[role] if _may_change(request)),
+        units=tuple(name for role in _roles(request) for name in UNITS[role] if _may_change(request)),
     )
 
 
@@ -99,7 +99,8 @@ def _paths(role: Role, facts: Facts) -> tuple[str, ...]:
     return tuple(paths)
 
 
-def _wants(request: Request, role: Role) -> bool:
+def is_asked_of(request: Request, role: Role) -> bool:
+    """Whether neutron's service of this role must read something of ours."""
     asks = request.wants_vfs if role is Role.COMPUTE else request.testbed.has_sriov
     return asks and _is_ml2(request)
 
@@ -110,7 +111,7 @@ def _has_lines(facts: Facts, role: Role) -> bool:
 
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for role in _roles(request):
-        wants, has_lines = _wants(request, role), _has_lines(facts, role)
+        wants, has_lines = is_asked_of(request, role), _has_lines(facts, role)
         goes = request.removes or (role is Role.COMPUTE and _is_ml2(request) and bool(request.physical_functions))
         is_asked = wants or goes
         unread = tuple(_not_read(request, facts, role, is_asked=is_asked)) if is_asked or has_lines else ()
@@ -126,8 +127,7 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
         if wants or (has_lines and goes):
             yield from _services(request, facts, role, is_asked=wants)
         elif _may_change(request):
-            names = _AGENT_UNITS if role is Role.COMPUTE else (*_SERVER_UNITS, *_SPLIT_SERVER_UNITS)
-            due = (name for name in names if is_restart_due(facts, (name,)))
+            due = (name for name in UNITS[role] if is_restart_due(facts, (name,)))
             yield from (FreshService((name,), _paths(role, facts)) for name in due)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sriov.errors import HostError, UnreachableError
 from sriov.facts import parser
+from sriov.facts.bound import with_bound
 from sriov.facts.model import Facts
 from sriov.planning import plan, rollback
 from sriov.planning.plan import Plan
@@ -84,6 +85,8 @@ def learn(request: Request, output: bytes, nonce: str) -> Seen:
     """The facts in a probe's output, and the plan that they lead to; HostError if it makes no sense."""
     try:
         facts = parser.parse(output, nonce, request.host.name)
+        if asks_holders(request):
+            facts = with_bound(facts, request.bound)
         make = plan.make if request.rollback is None else rollback.make
         return Seen(request, facts, make(request, facts))
     except HostError:

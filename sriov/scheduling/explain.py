@@ -10,7 +10,8 @@ import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sriov.facts.model import Facts, Holder, HolderKind, VirtualFunction
+from sriov.facts.bound import Bound, with_bound
+from sriov.facts.model import Facts
 from sriov.model import Host, Role
 from sriov.resources.contract import Request
 from sriov.scheduling.capacity import VirtualRouterSide
@@ -89,7 +90,8 @@ def explain(
             (Role.OPENSTACK, ON_OPENSTACK, schedulers),
         ):
             if role in request.roles:
-                claimed = _claimed(facts, (bound or {}).get(request.host.name, {}))
+                names = tuple((bound or {}).get(request.host.name, {}).items())
+                claimed = None if facts is None else with_bound(facts, Bound(names))
                 into.append(_explained(request, claimed, reason, role, judges, physnet, count))
     return Explanation(physnet, count, tuple(computes), tuple(schedulers))
 
@@ -117,18 +119,3 @@ def _until_failing(asked: Asked, judges: tuple[Judge, ...]) -> Iterator[Judgemen
         yield judgement
         if judgement.mark is Mark.FAILS:
             return
-
-
-def _claimed(facts: Facts | None, bound: Mapping[str, str]) -> Facts | None:
-    """The facts with bound VFs held by the guests of their ports, where the host itself knows no holder."""
-    if facts is None or not bound:
-        return facts
-
-    def claimed(vf: VirtualFunction) -> VirtualFunction:
-        is_known = vf.holder is not None and vf.holder.is_known
-        if is_known or vf.pci_address not in bound:
-            return vf
-        return vf._replace(holder=Holder(HolderKind.BOUND_PORT, bound[vf.pci_address]))
-
-    ports = tuple(port._replace(vfs=tuple(map(claimed, port.vfs))) for port in facts.ports)
-    return facts._replace(ports=ports)

@@ -23,6 +23,11 @@ class OptionName(NamedTuple):
     def __str__(self) -> str:
         return f"[{self.section}] {self.key}"
 
+    @property
+    def variable(self) -> str:
+        """Its name in a service's environment (`oslo_config/sources/_environment.py`)."""
+        return f"OS_{self.section.upper()}__{self.key.upper()}"
+
 
 class ConfigFile(NamedTuple):
     """A file and the programs (such as `nova-compute`) that read it. Their order is that in which these read them."""

@@ -115,7 +115,7 @@ def around_rollback(request: Request, facts: Facts, resource: str, back: Change)
     # one port after the other is held, for what belongs together waits together (see `sriov.planning.rollback`)
     waits = next((port.interface for port in touched if port.interface not in request.held), "")
     message = f"it stays, because its lines for {', '.join(port.interface for port in touched)} would change: {words}"
-    hint = "free these VFs (shut down or migrate the guest) and run again, or pass --force-vf-reset"
+    hint = f"{vf_users.remedy(users)} and run again, or pass --force-vf-reset"
     return Problem("waits-for-vfs", resource, back.target, message, hint, Severity.BLOCKED, holds=waits)
 
 

@@ -6,6 +6,7 @@ used. nova knows of guests alone, so it offers a VF that the host itself uses li
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ from sriov.model import PhysicalFunction
 from sriov.resources.contract import Problem, Request, Severity
 
 _OF_THE_HOST = (HolderKind.NETWORK_DEVICE, HolderKind.NAMESPACE, HolderKind.DRIVER)
+# `12 (qemu-system-x86)`: what runs guests, as /proc/PID/comm names it, in at most 15 letters. A process without a name
+# has ended meanwhile, and counts as a guest's.
+_RUNS_GUESTS = re.compile(r"\d+ \((qemu.*|l?kvm.*|cloud-hyperv.*|firecracker|crosvm.*|stratovirt|)\)")
 
 
 class User(NamedTuple):
@@ -54,10 +58,21 @@ def holding(request: Request, port: Port, what: str, resource: str) -> Problem |
 def refusal(port: Port, message: str, used: Sequence[User], act: str, resource: str) -> Problem:
     """What belongs to this port waits for these users; `act` is what the operator could insist on."""
     is_known = any(user.is_known for user in used)
-    remedy = "free these VFs (shut down or migrate the guest)" if is_known else "correct what is named and run again"
-    hint = f"{remedy}, or pass --force-vf-reset to {act} them all the same"
+    first = remedy(used) if is_known else "correct what is named and run again"
+    hint = f"{first}, or pass --force-vf-reset to {act} them all the same"
     id = "vf-in-use" if is_known else "vf-users-unknown"
     return Problem(id, resource, port.interface, message, hint, Severity.BLOCKED, holds=port.interface)
+
+
+def remedy(used: Sequence[User]) -> str:
+    """How these VFs get free. A guest that is shut off has its VFs until it is gone, or does without them.
+
+    One that neutron alone knows of does not run here.
+    """
+    kinds = {user.vf.holder.kind if user.vf.holder else None for user in used if user.is_known}
+    if kinds and kinds <= {HolderKind.SHUT_OFF, HolderKind.BOUND_PORT}:
+        return "free these VFs (delete the guest, or detach its port)"
+    return "free these VFs (shut down or migrate the guest)"
 
 
 def guests(port: Port) -> tuple[User, ...]:
@@ -98,5 +113,12 @@ def host_use(vf: VirtualFunction) -> str:
 
 
 def _is_of_the_host(holder: Holder) -> bool:
-    """A macvtap device is a guest's: libvirt makes it for a port of vnic_type macvtap."""
+    """A process that runs guests is a guest's, and so is a macvtap device: libvirt makes it for vnic_type macvtap.
+
+    With virtio_vdpa a vDPA device is a network device of the host; with vhost_vdpa nova gives it to guests.
+    """
+    if holder.kind is HolderKind.PROCESS:
+        return not _RUNS_GUESTS.fullmatch(holder.name)
+    if holder.kind is HolderKind.VDPA:
+        return holder.name.endswith(" (virtio_vdpa)")
     return holder.kind in _OF_THE_HOST and ", which carries macvtap" not in holder.name

@@ -46,6 +46,26 @@ def test_option_of_no_concern_is_not_reported() -> None:
     assert said(("OS_DEFAULT__DEBUG", "OS_API__AUTH_STRATEGY")) == []
 
 
+@pytest.mark.parametrize(
+    ("unit", "role", "name"),
+    [
+        ("neutron-sriov-nic-agent", Role.COMPUTE, "OS_SRIOV_NIC__PHYSICAL_DEVICE_MAPPINGS"),
+        ("neutron-sriov-agent", Role.COMPUTE, "OS_SRIOV_NIC__EXCLUDE_DEVICES"),
+        ("neutron-server", Role.OPENSTACK, "OS_ML2__MECHANISM_DRIVERS"),
+        ("neutron-rpc-server", Role.OPENSTACK, "OS_ML2_TYPE_VLAN__NETWORK_VLAN_RANGES"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["ml2", "contrail"])
+def test_option_of_neutron_is_reported_under_ml2(unit: str, role: Role, name: str, backend: str) -> None:
+    asked = request(ETH0, roles=frozenset({role}))
+    bed = asked.testbed._replace(network_backend=backend)
+    unit_seen = UNIT._replace(name=unit, environment=(name, "OS_ML2__TYPE_DRIVERS"))
+    facts = BARE._replace(units=(UNIT, unit_seen), nova_versions=("26.2.1",))
+    found = plan.make(asked._replace(testbed=bed), facts).problems
+    warned = [(one.target, one.message.split()[0]) for one in found if one.id == "option-in-environment"]
+    assert warned == ([(unit, name)] if backend == "ml2" else [])
+
+
 def test_environment_beats_the_file_as_oslo_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (name,) = (name for name, option in variables(34).items() if option.key == "enabled_filters")
     monkeypatch.setenv(name, "A,B")

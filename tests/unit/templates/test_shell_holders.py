@@ -205,6 +205,15 @@ def test_vdpa_device_and_user_space_driver_are_users(shell: str, tmp_path: Path,
     assert said(shell, tmp_path) == ["vDPA device vdpa0", "user-space driver igb_uio"]
 
 
+@each_shell
+@pytest.mark.parametrize("driver", ["vhost_vdpa", "virtio_vdpa"])
+def test_vdpa_device_is_told_with_its_driver(shell: str, tmp_path: Path, port: Path, driver: str) -> None:
+    (tmp_path / "drivers" / driver).mkdir()
+    (vf(tmp_path, 0) / "vdpa0").mkdir()
+    (vf(tmp_path, 0) / "vdpa0/driver").symlink_to(tmp_path / "drivers" / driver)
+    assert said(shell, tmp_path) == [f"vDPA device vdpa0 ({driver})", ""]
+
+
 # --- the host's own network ---
 
 
@@ -332,6 +341,31 @@ def test_file_that_cannot_be_read_makes_no_vf_free(shell: str, tmp_path: Path, p
     (tmp_path / place / "gone.xml").symlink_to(tmp_path / "nowhere")
     found = said(shell, tmp_path)
     assert [words.startswith("cannot be determined: libvirt's configuration") for words in found] == [True, True]
+
+
+@each_shell
+@pytest.mark.parametrize("place", ["domains", "defined", "networks", "defined/networks"])
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_folder_that_is_none_makes_no_vf_free(shell: str, tmp_path: Path, port: Path, place: str, kind: str) -> None:
+    shutil.rmtree(tmp_path / place)
+    if kind == "link":
+        (tmp_path / place).symlink_to(tmp_path / "nowhere")
+    else:
+        (tmp_path / place).touch()
+    assert (
+        said(shell, tmp_path)
+        == [f"cannot be determined: libvirt's configuration cannot be read: {tmp_path / place}"] * 2
+    )
+
+
+@each_shell
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_definition_that_is_no_file_hides_no_other(shell: str, tmp_path: Path, port: Path, kind: str) -> None:
+    """gawk passes a folder over without an error; each awk waits for a pipe that no one writes to."""
+    (os.mkdir if kind == "folder" else os.mkfifo)(tmp_path / "defined/a.xml")
+    (tmp_path / "defined/b.xml").write_text(hostdev("hostdev"))
+    words = f"cannot be determined: libvirt's configuration cannot be read: {tmp_path}/defined/a.xml"
+    assert said(shell, tmp_path) == [words, "shut-off domain b"]
 
 
 @no_applets

@@ -9,12 +9,12 @@ from __future__ import annotations
 from sriov.formats.nova import releases
 from sriov.formats.oslo.options import OptionName
 
-_SINCE = 19
+SINCE = 19
 
 
 def variables(release: int) -> dict[str, OptionName]:
     """Name of the variable -> the option of ours that it decides."""
-    if release < _SINCE:
+    if release < SINCE:
         return {}
     names = (
         releases.whitelist_names(release)[0],
@@ -22,4 +22,4 @@ def variables(release: int) -> dict[str, OptionName]:
         releases.available_names(release)[0],
         OptionName("pci", "report_in_placement"),
     )
-    return {f"OS_{name.section.upper()}__{name.key.upper()}": name for name in names}
+    return {name.variable: name for name in names}

@@ -116,10 +116,15 @@ vf_holders() {
 see_domains() {
     set --
     for f in "$networks"/*.xml "$defined"/networks/*.xml - "$domains"/*.xml - "$defined"/*.xml; do
-        if [ "$f" = - ] || [ -e "$f" ] || [ -L "$f" ]; then set -- "$@" "$f"; fi
+        if [ "$f" = - ] || { [ -f "$f" ] && [ -r "$f" ]; }; then
+            set -- "$@" "$f"
+        elif [ -e "$f" ] || [ -L "$f" ]; then
+            cannot_see "libvirt's configuration cannot be read: $f"
+        fi
     done
-    for f in "$domains" "$defined"; do
-        if [ -d "$f" ] && ! { [ -r "$f" ] && [ -x "$f" ]; }; then cannot_see "$f cannot be read"; fi
+    for f in "${domains%/*}" "$domains" "$networks" "${defined%/*}" "$defined" "$defined/networks"; do
+        if [ -d "$f" ] && [ -r "$f" ] && [ -x "$f" ]; then continue; fi
+        if [ -e "$f" ] || [ -L "$f" ]; then cannot_see "libvirt's configuration cannot be read: $f"; fi
     done
     [ "$#" != 2 ] || return 0
     has awk || return 0
@@ -274,7 +279,10 @@ vf_holder() {
 $opened
 END
     for f in "$1"/vdpa*; do
-        [ ! -e "$f" ] || { holder="vDPA device ${f##*/}" && return; }
+        [ -e "$f" ] || continue
+        target "$f/driver"
+        holder="vDPA device ${f##*/}${v:+ ($v)}"
+        return
     done
     target "$1/driver"
     host_user "$1" "$v"
