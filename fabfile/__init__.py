@@ -46,7 +46,7 @@ def add_vrouter_node(options: Options) -> int:
     return run(options)
 
 
-@operator_task(hosts=Hosts.REQUIRED, own=(DRAIN, FORCE_VERSION, REMOVE))
+@operator_task(hosts=Hosts.REQUIRED, own=(DRAIN, FORCE_VERSION, REMOVE, START_SERVICES))
 def setup_sriov_node(options: Options) -> int:
     """Both sides of new nodes: these as compute, all openstack hosts. Example: fab setup_sriov_node:root@10.0.0.3"""
     from .commands import setup_sriov_node as run

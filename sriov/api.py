@@ -82,7 +82,7 @@ def requests(testbed: Testbed, hosts: Iterable[str] = (), only: Role | None = No
                 f"{host.name} has no {role} role in {testbed.path}",
                 hint=f"add it to env.roledefs[{role!r}]",
             )
-    return tuple(Request(host, testbed, host.roles & wanted) for host in dict.fromkeys(found))
+    return tuple(Request(host, testbed, host.roles & wanted, all_roles=not only) for host in dict.fromkeys(found))
 
 
 def new_node_requests(testbed: Testbed, hosts: Iterable[str]) -> tuple[Request, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sriov.cloud.dialects import extensions
 from sriov.cloud.dialects.binding import segment
 from sriov.cloud.dialects.dialect import Dialect, Difference
-from sriov.cloud.session import cloud_errors
+from sriov.cloud.session import cloud_errors, may_see_provider_properties
 from sriov.cloud.wanted import WantedNetwork
 from sriov.errors import CloudError
 
@@ -43,6 +43,8 @@ def ensure(cloud: Connection, wanted: WantedNetwork, dialect: Dialect) -> MadeNe
         network = cloud.network.find_network(wanted.name)
         subnets = [] if network is None else list(cloud.network.subnets(network_id=network.id))
     if network is not None:
+        if may_see_provider_properties(cloud):
+            dialect.refuse_network(network, wanted.name)
         found = [*dialect.differences(network, wanted), *_subnets([str(s.cidr) for s in subnets], wanted)]
         refuse_differences("network", wanted.name, found)
     else:

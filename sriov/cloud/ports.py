@@ -58,9 +58,21 @@ def ensure(cloud: Connection, wanted: WantedPort, dialect: Dialect, description:
     port = find(cloud, wanted.name)
     if port is not None:
         refuse_differences("port", wanted.name, _differences(port, network.id, wanted))
+        dialect.refuse_port(port, wanted.name)
         return _made(port, wanted, made=False)
-    with cloud_errors(f"making the port {wanted.name}"):
-        return _made(cloud.network.create_port(**_body(cloud, network.id, wanted, description)), wanted, made=True)
+    body = _body(cloud, network.id, wanted, description)
+    try:
+        return _made(_create(cloud, wanted.name, body), wanted, made=True)
+    except CloudError as error:
+        if error.id != "cloud-refused" or "'description'" not in error.message:
+            raise
+    del body["description"]  # neutron's API without the extension standard-attr-description
+    return _made(_create(cloud, wanted.name, body), wanted, made=True)
+
+
+def _create(cloud: Connection, name: str, body: Mapping[str, object]) -> Port:
+    with cloud_errors(f"making the port {name}"):
+        return cloud.network.create_port(**body)
 
 
 def _check_address(cloud: Connection, network: Network, wanted: WantedPort) -> None:

@@ -17,6 +17,7 @@ from sriov.errors import CloudError, printable
 if TYPE_CHECKING:
     from openstack.compute.v2.server import Server
     from openstack.connection import Connection
+    from openstack.network.v2.port import Port
 
 Watch = Callable[[str], None]
 """Told what the VM is at, in a few words, whenever that changes."""
@@ -112,9 +113,7 @@ def _port(cloud: Connection, wanted: WantedServer, dialect: Dialect) -> tuple[st
                 f"the port {wanted.port} is of type {port.binding_vnic_type}, not direct: its VM would get no VF",
                 hint="fab create_sriov_port makes one that is",
             )
-        if port.device_id:
-            message = f"the port {wanted.port} is in use by {port.device_id}"
-            raise CloudError("port-in-use", message, hint="give each VM a port of its own")
+        _refuse_used(port, wanted.port)
         dialect.refuse_port(port, wanted.port)
         return port.id, wanted.port, False
     with cloud_errors(f"looking for the network {wanted.port}"):
@@ -125,8 +124,18 @@ def _port(cloud: Connection, wanted: WantedServer, dialect: Dialect) -> tuple[st
             f"there is neither a port nor a network {wanted.port}",
             hint="fab create_sriov_network and fab create_sriov_port make them",
         )
-    made = ports.ensure(cloud, WantedPort(wanted.port, wanted.name + PORT_SUFFIX), dialect, OURS + wanted.name)
+    name = wanted.name + PORT_SUFFIX
+    left = ports.find(cloud, name)
+    if left is not None:
+        _refuse_used(left, name)
+    made = ports.ensure(cloud, WantedPort(wanted.port, name), dialect, OURS + wanted.name)
     return made.id, made.name, made.made
+
+
+def _refuse_used(port: Port, name: str) -> None:
+    if port.device_id:
+        message = f"the port {name} is in use by {port.device_id}"
+        raise CloudError("port-in-use", message, hint="give each VM a port of its own")
 
 
 def _check(
@@ -238,6 +247,8 @@ def delete(cloud: Connection, name: str, watch: Watch, waits: LaunchWaits | None
     if port is not None and is_free and port.description == OURS + name:
         ports.delete(cloud, port.id)
         deleted += ("port",)
+    elif port is not None and is_free and not port.description and server is not None:
+        watch(f"its port {port.name} stays: neutron here keeps no description that would tell whether a launch made it")
     return deleted
 
 

@@ -176,10 +176,17 @@ def _refusal(error: Exception) -> _Refusal:
         413: _Refusal("cloud-quota", said, _QUOTA),
         503: _Refusal("cloud-silent", said, "the service does not answer; look at its log"),
     }
-    other = _Refusal("cloud-quota", said, _QUOTA) if "quota" in said.lower() else _Refusal("cloud-refused", said, "")
+    hint = next((hint for words, hint in _REFUSED.items() if words in said), "")
+    other = _Refusal("cloud-quota", said, _QUOTA) if "quota" in said.lower() else _Refusal("cloud-refused", said, hint)
     return known.get(status or 0, other)
 
 
+_REFUSED = {  # Contrail's words for half of a pair (spelt so), and neutron's own
+    "Segmenation ID": "name both a physical network and a VLAN",
+    "Physical Network must": "name both a physical network and a VLAN",
+    "attribute(s) 'provider:": "the extension `provider` is not loaded: look at core_plugin in neutron.conf",
+    "attribute(s) 'binding:": "the extension `binding` is not loaded: look at core_plugin in neutron.conf",
+}
 _UNREACHABLE = "check the address (OS_AUTH_URL, env.keystone) and that the service runs"
 _QUOTA = "raise the quota of the project, or delete what is not needed"
 _FORBIDDEN = (

@@ -93,7 +93,9 @@ class Smoke:
     def _look_at_binding(self, bound: BoundPort, vlan: int) -> None:
         for row in self.dialect.judge(bound):
             is_right, words = row.verdict is BindingVerdict.RIGHT, f"{row.value}: {row.meaning}"
-            self._add(check(row.id, f"binding {row.name}", is_right, words))
+            unknown = Check(row.id, f"binding {row.name}", Result.NOT_MADE, words)
+            made = check(row.id, f"binding {row.name}", is_right, words)
+            self._add(unknown if row.verdict is BindingVerdict.UNKNOWN else made)
         name, words = f"the VLAN is {vlan} in network and binding", f"the network has {bound.vlan}"
         self._add(check("vf-vlan-differs", name, bound.vlan == vlan, words))
 

@@ -76,6 +76,7 @@ def make(request: Request, facts: Facts) -> Plan:
 
 
 def _made(request: Request, facts: Facts) -> Plan:
+    request = request.with_lost_roles()
     items: list[Item] = []
     problems = list(host_version.problems(request, facts))
     for capability in CAPABILITIES:

@@ -49,7 +49,7 @@ def look(request: Request, *, own_lock: bool) -> str:
 
 def _header(request: Request, own_lock: bool) -> str:
     """The variables that `templates/probe.sh` names."""
-    asked = reads(request)
+    asked = reads(request.with_lost_roles())
     pfs = () if request.all_ports else request.physical_functions
     return assignments(
         all_ports=_flag(request.all_ports),

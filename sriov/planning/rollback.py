@@ -29,6 +29,7 @@ def _made(request: Request, facts: Facts) -> Plan:
         known = f"run {facts.run_id} replaced nothing" if facts.run_id else "no run has replaced anything here"
         hint = "there is nothing to roll back"
         return Plan(problems=(Problem("nothing-to-roll-back", _NAME, "/var/lib/sriov/runs", known, hint),))
+    request = request.with_lost_roles()
     changes: list[Change] = []
     problems = list(host_version.problems(request, facts))
     for replaced in reversed(facts.replaced):

@@ -172,19 +172,36 @@ class Request(NamedTuple):
     purges: bool = False  # so do the copies that runs have kept on the host; `rollback` has nothing to put back then
     bound: Bound = Bound()
     held: frozenset[str] = frozenset()  # ports whose VFs stay as they are; the plan finds them, no caller says them
+    all_roles: bool = False  # the call is about every role, so also about what is left of one that the host has lost
 
     @property
     def physical_functions(self) -> tuple[PhysicalFunction, ...]:
         return self.host.physical_functions if Role.COMPUTE in self.roles else ()
 
+    def with_lost_roles(self) -> Request:
+        """The same for those who look for what of ours a host has. In a role that it has lost nothing is asked of it.
+
+        The scheduler's filters are asked of every host that is looked at in that role, so compute is the only one."""
+        return self._replace(roles=self.roles | {Role.COMPUTE}) if self.all_roles else self
+
     @property
     def wants_vfs(self) -> bool:
         return any(pf.num_vfs for pf in self.physical_functions)
 
-    def asked_ports(self, facts: Facts) -> frozenset[str]:
-        """The ports that the testbed asks something of, by their names on the host."""
-        found = (facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac) for pf in self.physical_functions)
-        return frozenset(port.interface for port in found if port)
+    def asked_ports(self, facts: Facts, ours: Collection[str]) -> frozenset[str]:
+        """The ports that the testbed asks something of, by their names on the host, and by their old ones.
+
+        `ours`: the names under which the host has something of ours. A kernel or udev may rename a port (`eth0` becomes
+        `eth0np0`), and an entry that goes by the address still means it. So a name that no interface has any more is
+        taken for the old one of such a port, if under the new one nothing of ours is there yet. Where more names are
+        gone than ports were renamed, nothing tells which of them it is: then none.
+        """
+        found = [(pf, facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac)) for pf in self.physical_functions]
+        asked = {port.interface for _, port in found if port}
+        present = {*(port.interface for port in facts.ports), *(device.interface for device in facts.netdevs)}
+        gone = {name for name in ours if name not in present}
+        renamed = {port.interface for pf, port in found if port and not pf.interface and port.interface not in ours}
+        return frozenset(asked | gone if len(gone) <= len(renamed) else asked)
 
     def stays(self, interface: str, asked: Collection[str]) -> bool:
         """Whether all of ours that rests on this port stays as it is: lines, unit, VFs. What belongs together waits

@@ -128,7 +128,8 @@ def _asked(request: Request, facts: Facts, items: tuple[Item, ...], wanted: tupl
         isinstance(item, VfCount) and item.is_leftover for item in items
     )
     of_vfs = _OF_VFS if request.wants_vfs or asks_none else ()
-    ours = parse(_ledger(facts)[0]) or drop_in_arguments(facts.text(_DROP_IN_PATH))
+    added, taken = _ledger(facts)
+    ours = parse(_added_by_us(added, taken)) or drop_in_arguments(facts.text(_DROP_IN_PATH))
     left_over = tuple(one for one in ours if one not in (*wanted, *of_vfs) and not replaces(wanted, one))
     return _Asked(wanted, left_over, not wanted and not asks_none, request.removes)
 
@@ -202,7 +203,8 @@ def _with_grubby(facts: Facts, asked: _Asked, entry: str) -> Iterator[Change]:
     ours, taken = _ledger(facts)
     wanted, ledger = asked.wanted, checksum(facts.files.get(_GRUBBY_LEDGER))
     missing = missing_arguments(entry, wanted)
-    stale = [token for token in ours if token not in map(str, asked.target)]  # a drop-in loses them too
+    target = tuple(map(str, asked.target))
+    stale = [token for token in _added_by_us(ours, taken) if token not in target]  # a drop-in loses them too
     if asked.target and (missing or asked.removes_some or (stale and not wanted)):
         remove, add = edit(" ".join(token for token in tokens(entry) if token not in stale), wanted)
         remove = (*(token for token in tokens(entry) if token in stale), *remove)
@@ -238,6 +240,18 @@ def _found(entry: str, asked: _Asked, ours: str) -> str:
 def _ledger(facts: Facts) -> tuple[list[str], list[str]]:
     lines = (facts.text(_GRUBBY_LEDGER) + "\n\n").split("\n")
     return lines[0].split(), lines[1].split()
+
+
+def _added_by_us(added: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """Of the arguments that grubby added those that are ours: not what we left of one of the host's own, as of
+    `intel_iommu=off,sm_on` its `intel_iommu=sm_on`."""
+
+    def is_rest(token: str) -> bool:
+        key, _, value = token.partition("=")
+        whole = (values.split(",") for name, _, values in (each.partition("=") for each in taken) if name == key)
+        return any(set(value.split(",")) < set(values) for values in whole)
+
+    return [token for token in added if not is_rest(token)]
 
 
 def _entered(

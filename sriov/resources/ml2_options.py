@@ -1,7 +1,8 @@
 """Owner of neutron's files where ML2 is the network side: which drivers and VLANs, which device serves which network.
 
-Nothing here happens unless the testbed says `env.network_backend = 'ml2'`; under Contrail its plugin does all this. A
-call that removes looks for what a testbed once asked for that said so.
+Nothing here happens unless the testbed says `env.network_backend = 'ml2'`; under Contrail its plugin does all this.
+There the files are read all the same, for what a testbed once asked for that said so: it is told, and a call that
+removes takes it away. A compute host of Contrail's mostly has none of them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from sriov.resources.contract import (
     Severity,
     is_restart_due,
 )
-from sriov.resources.files.service_files import Versions, file_changes, too_large, waiting
+from sriov.resources.files.service_files import Versions, file_changes, not_read, waiting
 from sriov.resources.held import vf_lines
 from sriov.resources.nova_options import release_of
 from sriov.resources.services import restarts
@@ -65,10 +66,13 @@ def _is_ml2(request: Request) -> bool:
     return request.testbed.network_backend == ML2
 
 
+def _may_change(request: Request) -> bool:
+    """Whether this call may change these files; else what of ours is in them is told, and no service is asked for."""
+    return _is_ml2(request) or request.removes
+
+
 def _roles(request: Request) -> tuple[Role, ...]:
-    """The roles of a request for which neutron's files matter; none under Contrail, where nothing is to be removed."""
-    is_concerned = _is_ml2(request) or request.removes
-    return tuple(role for role in _HOMES if role in request.roles and is_concerned)
+    return tuple(role for role in _HOMES if role in request.roles)
 
 
 def _named_files(request: Request) -> tuple[str, ...]:
@@ -83,7 +87,7 @@ def _folders(request: Request) -> tuple[str, ...]:
 def _reads(request: Request) -> Reads:
     return Reads(
         files=(*_named_files(request), *(f"{folder}/*.conf" for folder in _folders(request))),
-        units=tuple(name for role in _roles(request) for name in UNITS[role]),
+        units=tuple(name for role in _roles(request) for name in UNITS[role] if _may_change(request)),
     )
 
 
@@ -108,24 +112,30 @@ def _has_lines(facts: Facts, role: Role) -> bool:
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     for role in _roles(request):
         wants, has_lines = is_asked_of(request, role), _has_lines(facts, role)
-        goes = request.removes or (role is Role.COMPUTE and bool(request.physical_functions))
-        large = (
-            tuple(too_large(_NAME, facts, _paths(role, facts).__contains__)) if wants or (has_lines and goes) else ()
-        )
-        if large:
-            yield from large
+        goes = request.removes or (role is Role.COMPUTE and _is_ml2(request) and bool(request.physical_functions))
+        is_asked = wants or goes
+        unread = tuple(_not_read(request, facts, role, is_asked=is_asked)) if is_asked or has_lines else ()
+        yield from unread
+        if unread and is_asked:
             continue
         if wants and _HOMES[role] not in facts.files:
-            message, hint = "no such file, or it cannot be read", f"install {_PACKAGES[role]} on this host first"
+            message, hint = "no such file", f"install {_PACKAGES[role]} on this host first"
             yield Problem("neutron-conf-missing", _NAME, _HOMES[role], message, hint)
             continue
-        if wants or has_lines:
+        if (wants or has_lines) and not unread:
             yield _options(request, facts, role, is_kept_whole=not (wants or (goes and _is_ml2(request))))
         if wants or (has_lines and goes):
             yield from _services(request, facts, role, is_asked=wants)
-        else:
+        elif _may_change(request):
             due = (name for name in UNITS[role] if is_restart_due(facts, (name,)))
             yield from (FreshService((name,), _paths(role, facts)) for name in due)
+
+
+def _not_read(request: Request, facts: Facts, role: Role, *, is_asked: bool) -> Iterator[Problem]:
+    def is_read(path: str) -> bool:
+        return path in (_NEUTRON_CONF, _HOMES[role]) or path.rpartition("/")[0] in _FOLDERS[role]
+
+    return not_read(_NAME, "neutron", facts, is_read, is_asked=is_asked)
 
 
 def _options(request: Request, facts: Facts, role: Role, *, is_kept_whole: bool) -> Ml2Options:
@@ -162,7 +172,7 @@ def _after_rollback(request: Request, facts: Facts, earlier: tuple[Change, ...])
 
 def _readers(request: Request, facts: Facts, touched: frozenset[str]) -> Iterator[FreshService]:
     """The services that read one of these files, which become others."""
-    for role in _roles(request):
+    for role in _roles(request) if _may_change(request) else ():
         reads = _paths(role, facts)
         if touched & {*reads}:
             units = (_AGENT_UNITS,) if role is Role.COMPUTE else _server_units(facts)
@@ -194,7 +204,7 @@ def _agent(request: Request, facts: Facts, present: frozenset[str]) -> AgentWant
         mappings += [(physnet, port.interface) for physnet in pf.physnets]
         if pf.exclude_vfs:
             excluded.append((port.interface, tuple(port.vf_address(index) for index in pf.exclude_vfs)))
-    asked = request.asked_ports(facts)
+    asked = request.asked_ports(facts, present)
     staying = frozenset(interface for interface in present if request.stays(interface, asked))
     return AgentWanted(tuple(mappings), tuple(excluded), staying)
 
@@ -233,7 +243,7 @@ def _changes(
 
     try:
         kept, asked = edited(side.kept for side in sides), edited(side.asked for side in sides)
-        asks_guests = bool(request.held) or vf_lines.has_guests(facts)
+        asks_guests = _may_change(request) and (bool(request.held) or vf_lines.has_guests(facts))
         free = edited(side.free for side in sides) if asks_guests else asked
         held = tuple(_held(request, facts, present, free)) if asks_guests else ()
     except FormatError as error:
@@ -244,7 +254,7 @@ def _changes(
         return
     yield from held
     yield from file_changes(request, _NAME, facts, Versions(present, kept, asked), diff)
-    if request.held:
+    if request.held and _may_change(request):
         yield from waiting(request, _NAME, asked, free)
 
 

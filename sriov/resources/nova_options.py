@@ -20,7 +20,7 @@ from sriov.formats.nova.whitelist import DeviceSpec
 from sriov.formats.oslo.options import ConfigFile
 from sriov.model import PhysicalFunction, Role
 from sriov.resources.contract import Capability, Change, Item, Problem, Reads, Request, Severity
-from sriov.resources.files.service_files import Versions, file_changes, too_large, waiting
+from sriov.resources.files.service_files import Versions, file_changes, not_read, waiting
 from sriov.resources.held import vf_lines
 from sriov.resources.notices import nova_entries
 from sriov.resources.vf_unit import touches_vfs
@@ -112,25 +112,34 @@ def _asks(request: Request, role: Role) -> bool:
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
     if any(_asks(request, role) and is_concerned(request, facts, role) for role in request.roles):
         yield from _wanted(request, facts)
-    elif any(_has_lines(facts, role) for role in request.roles):
+        return
+    has_lines, goes = any(_has_lines(facts, role) for role in request.roles), _goes(request)
+    unread = tuple(_not_read(request, facts, is_asked=goes)) if has_lines or goes else ()
+    yield from unread
+    if has_lines and not unread:
         release = release_of(request, facts)
         any_release = release if isinstance(release, int) else _LENIENT
         yield _options(request, facts, any_release)._replace(is_asked=request.removes)
 
 
+def _goes(request: Request) -> bool:
+    """Whether lines of ours that nothing asks for go, as with a testbed that wants a host's ports to have no VFs."""
+    return bool(request.roles) and (request.removes or bool(request.physical_functions))
+
+
+def _not_read(request: Request, facts: Facts, *, is_asked: bool = True) -> Iterator[Problem]:
+    def is_read(path: str) -> bool:
+        return any(read_by(reader, path) for reader in _readers(request.roles))
+
+    return not_read(_NAME, "nova", facts, is_read, is_asked=is_asked)
+
+
 def _wanted(request: Request, facts: Facts) -> Iterator[Item | Problem]:
-    for path in facts.unreadable:
-        if any(read_by(reader, path) for reader in _readers(request.roles)):
-            yield Problem(
-                "unreadable-file", _NAME, path, "the file cannot be read", "nova reads it: look at it on the host"
-            )
-    large = tuple(too_large(_NAME, facts, lambda path: any(read_by(one, path) for one in _readers(request.roles))))
-    if large:
-        yield from large
+    unread = tuple(_not_read(request, facts))
+    if unread:
+        yield from unread
         return
     if NOVA_CONF not in facts.files:
-        if NOVA_CONF in facts.unreadable:
-            return
         yield Problem(
             "nova-conf-missing",
             _NAME,
@@ -178,7 +187,7 @@ def _with_staying(
     request: Request, facts: Facts, present: tuple[OurEntry, ...], specs: tuple[DeviceSpec, ...]
 ) -> tuple[DeviceSpec, ...]:
     """What the whitelist has to hold: the entries that are asked for, but for ports that are held, and what stays."""
-    ports = request.asked_ports(facts)
+    ports = request.asked_ports(facts, [entry.port for entry in present])
     moving = tuple(spec for spec in specs if spec.interface not in request.held)
     return ours.with_staying(present, moving, lambda interface: request.stays(interface, ports))
 

@@ -52,9 +52,15 @@ def _reads(request: Request) -> Reads:
 
 
 def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
-    """The testbed's ports; and none for a port that has a unit of ours and is not in the testbed any more."""
+    """The testbed's ports; and none for a port that has a unit of ours and is not in the testbed any more.
+
+    The unit of a port's old name comes first: while the new one has none, it can be told from what is left over."""
     if Role.COMPUTE not in request.roles:
         return
+    units = tuple(dict.fromkeys(name for path in facts.files if (name := vf_unit.interface_of(path, facts))))
+    present = {port.interface for port in facts.ports}
+    asked = request.asked_ports(facts, units)
+    yield from (VfCount(name, 0) for name in units if name in asked and name not in present)
     named = set()
     for pf in request.physical_functions:
         port = facts.port(interface=pf.interface, pci=pf.pci, mac=pf.mac)
@@ -68,10 +74,7 @@ def _desired(request: Request, facts: Facts) -> Iterator[Item | Problem]:
             named.add(port.interface)
             yield VfCount(port.interface, pf.num_vfs)
             yield from vf_users.used_by_host(pf, facts, _NAME)
-    for path in facts.files:
-        interface = vf_unit.interface_of(path, facts)
-        if interface and interface not in named:
-            yield VfCount(interface, 0, is_leftover=True)
+    yield from (VfCount(name, 0, is_leftover=True) for name in units if name not in named and name not in asked)
     for path in facts.other_setters:
         if path:
             yield Problem(

@@ -18,6 +18,7 @@ class Ml2Side:
 
     extensions: tuple[str, ...] = ("provider", "binding", "agent", "multi-provider", "port-security", "router")
     agents: tuple[Item, ...] | None = ()
+    unknown: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.numbers = itertools.count(1)
@@ -50,6 +51,7 @@ class ContrailSide:
 
     extensions: tuple[str, ...] = contrail.EXTENSIONS
     agents: tuple[Item, ...] | None = None
+    unknown: tuple[str, ...] = ()
 
     def __init__(self, release: contrail.Release = contrail.Release.LIVING) -> None:
         self.release = release
@@ -61,6 +63,8 @@ class ContrailSide:
         return {"id": made.uuid, "name": body["name"], "object": made}
 
     def port(self, body: Item, network: Item) -> Item:
+        if unknown := [name for name in body if name in self.unknown]:
+            raise contrail.RefusedError(400, f"Unrecognized attribute(s) {', '.join(map(repr, unknown))}")
         made = contrail.port(body["name"], network["object"], body.get("binding:vnic_type", "normal"))
         kept = {key: body[key] for key in ("mac_address", "fixed_ips", "description") if key in body}
         return {"id": made.uuid, "name": body["name"], "network_id": body["network_id"], "object": made, "kept": kept}

@@ -242,7 +242,7 @@ def test_filter_of_the_site_is_loaded_by_the_running_scheduler_and_chooses(
     consenting = nova.chosen()
     host.sh("touch /run/half-full")
     refusing = nova.chosen()
-    assert nova.fab(task).code == 0
+    assert nova.fab(task, "--remove").code == 0
     assert (consenting, refusing, nova.chosen()) == ("allinone", "NoValidHost", "allinone")
     assert nova.logged_filters() == filters
     assert host.out("sha256sum /etc/nova/nova.conf") in before[2]

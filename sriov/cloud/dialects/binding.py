@@ -15,6 +15,7 @@ class BindingVerdict(enum.Enum):
     RIGHT = "right"
     WRONG = "wrong"
     OPEN = "not yet"  # no VM uses the port, so there is nothing to be right or wrong
+    UNKNOWN = "unknown"  # neutron does not show what would decide it
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,10 @@ def vlan(port: BoundPort, wrong: str) -> BindingRow:
 def profile(port: BoundPort) -> tuple[BindingRow, ...]:
     slot, vendor = str(port.profile.get("pci_slot") or ""), str(port.profile.get("pci_vendor_info") or "")
     physnet = str(port.profile.get("physical_network") or "")
+    id, wrong = "port-not-bound", "nova has claimed no VF for it"
+    if physnet:
+        id, wrong = "port-in-wrong-network", "the VF belongs to another physical network than the port's"
+        wrong += f" ({port.physnet or 'not shown'})"
     return (
         binding_row(
             "port-not-bound",
@@ -134,12 +139,12 @@ def profile(port: BoundPort) -> tuple[BindingRow, ...]:
             "nova has not said what kind of device it claimed",
         ),
         binding_row(
-            "port-in-wrong-network",
+            id,
             "profile physical_network",
             physnet,
             bool(physnet) and physnet == port.physnet,
             "the VF's whitelist entry and the network name the same physical network",
-            f"the VF belongs to another physical network than the port's ({port.physnet or 'not shown'})",
+            wrong,
         ),
     )
 

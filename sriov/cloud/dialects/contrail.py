@@ -69,7 +69,8 @@ class Contrail:
 
     def refuse_port(self, port: Port, name: str) -> None:
         details = port.binding_vif_details or {}
-        if details and segment(details.get("vlan")) is None:
+        is_without = bool(details) and segment(details.get("vlan")) is None
+        if is_without or port.binding_vif_type in _BY_VROUTER:
             raise CloudError(
                 "vf-vlan-differs",
                 f"the port {name} has no VLAN: it was made while its network had none, so its VM would get no VF",
@@ -85,6 +86,8 @@ class Contrail:
     def judge(self, port: BoundPort) -> tuple[BindingRow, ...]:
         if port.is_hidden:
             return binding.hidden(port)
+        if not port.vif_type:  # Contrail always has one
+            return (binding.vnic_type(port), _network(port), binding.hidden(port)[-1])
         return (
             binding.vnic_type(port), _network(port), _vif_type(port), _vlan(port),
             *_of_vm(port, (*binding.profile(port), binding.host(port))), _status(port),
@@ -109,13 +112,18 @@ def _network(port: BoundPort) -> BindingRow:
     if port.vlan == 0:
         right = "a physical network, untagged, which a VF can carry"
     wrong = f"it needs both a physical network and a VLAN: give it both in one call, then {_MAKE_AGAIN}"
+    if not value and segment(port.vif_details.get("vlan")) is not None:
+        wrong = "its physical network and VLAN are not shown to these credentials; use those of an administrator"
+        return binding_row("cloud-forbids", "network", value, False, "", wrong)
     return binding_row("network-not-vlan", "network", value, is_right, right, wrong)
 
 
 def _vif_type(port: BoundPort) -> BindingRow:
     name = "vif_type"
     if port.vif_type == "unbound" and not port.device_id:
-        return open_row(name, port.vif_type, f"{_NO_VM}; it becomes hw_veb when nova has chosen a host")
+        has_vlan = port.vnic_type == "direct" and segment(port.vif_details.get("vlan")) is not None
+        later = "it becomes hw_veb when nova has chosen a host" if has_vlan else "as it is, the vRouter would switch it"
+        return open_row(name, port.vif_type, f"{_NO_VM}; {later}")
     right = "the card itself switches the VF"
     if not port.device_id:
         right += "; decided when the port was made, no VM has it yet"
@@ -133,7 +141,9 @@ def _vif_type(port: BoundPort) -> BindingRow:
 
 def _vlan(port: BoundPort) -> BindingRow:
     wrong = f"the port is older than the network's VLAN ({port.vlan}): {_MAKE_AGAIN}"
-    if port.vlan is None:
+    if port.vlan is None and segment(port.vif_details.get("vlan")) is not None:
+        wrong = "the network's VLAN is not shown to these credentials"
+    elif port.vlan is None:
         wrong = f"its network shows no VLAN: give it physical network and VLAN, then {_MAKE_AGAIN}"
     elif segment(port.vif_details.get("vlan")) is not None:
         wrong = f"not the network's VLAN ({port.vlan}), so the guest would be in another network: {_MAKE_AGAIN}"
@@ -142,7 +152,10 @@ def _vlan(port: BoundPort) -> BindingRow:
 
 def _status(port: BoundPort) -> BindingRow:
     if port.device_id:
-        right = "a VM has the port; Contrail has no agent that could say more: `ip link show` of the PF does"
+        right = (
+            "a VM has the port; Contrail has no agent that could say more. If nothing gets through: is the PF up, is "
+            "the VLAN on its switch port, does `ip link show` of the PF have the port's MAC address and VLAN?"
+        )
         wrong = "not ACTIVE, though Contrail says it of each port that a VM has: is its api-server up to date?"
         return binding_row("port-down", "status", port.status, port.status == "ACTIVE", right, wrong)
     return BindingRow(

@@ -11,7 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sriov.cloud.dialects import binding
-from sriov.cloud.dialects.binding import BindingRow, BoundPort, binding_row, open_row, segment, segment_words
+from sriov.cloud.dialects.binding import (
+    BindingRow,
+    BindingVerdict,
+    BoundPort,
+    binding_row,
+    open_row,
+    segment,
+    segment_words,
+)
 from sriov.cloud.session import cloud_errors
 from sriov.cloud.wanted import WantedNetwork
 from sriov.errors import CloudError
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 
 _OVN = "OVN Controller"
 _OVN_GATEWAY = "OVN Controller Gateway agent"
+_DHCP = "DHCP agent"  # may serve VFs beside OVN
 
 
 class Ml2:
@@ -59,10 +68,11 @@ class Ml2:
     def external_hosts(self, cloud: Connection, physnet: str) -> tuple[str, ...] | None:
         try:
             with cloud_errors("listing the agents of neutron"):
-                agents = [agent for agent in cloud.network.agents() if str(agent.agent_type).startswith(_OVN)]
+                agents = list(cloud.network.agents())
         except CloudError:
             return None  # no administrator: nothing is known
-        if not agents:
+        has_dhcp_agent = any(agent.agent_type == _DHCP and agent.is_alive for agent in agents)
+        if has_dhcp_agent or not any(str(agent.agent_type).startswith(_OVN) for agent in agents):
             return None
         return tuple(str(agent.host) for agent in agents if _is_gateway(agent, physnet))
 
@@ -109,19 +119,15 @@ def _network(port: BoundPort) -> BindingRow:
 def _dhcp(port: BoundPort) -> tuple[BindingRow, ...]:
     if port.external_hosts is None or not port.has_dhcp:
         return ()
-    return (
-        binding_row(
-            "ovn-no-chassis",
-            "OVN chassis for DHCP",
-            ", ".join(port.external_hosts),
-            bool(port.external_hosts),
-            "a live gateway chassis can answer DHCP for the VF",
-            f"no live gateway chassis on {port.physnet}: the guest gets no address by DHCP. "
-            "Set ovn-cms-options=enable-chassis-as-gw (or "
-            "enable-chassis-as-extport-host, which neutron does not show) on a node, with {port.physnet} in its "
-            "ovn-bridge-mappings",
-        ),
+    name, hosts = "OVN chassis for DHCP", ", ".join(port.external_hosts)
+    if hosts:
+        return (binding_row("", name, hosts, True, "a live gateway chassis can answer DHCP for the VF", ""),)
+    cause = (
+        f"no live gateway chassis on {port.physnet}: this is why a guest gets no address by DHCP. Set "
+        "ovn-cms-options=enable-chassis-as-gw on a node (or enable-chassis-as-extport-host: if a node has that, all is "
+        f"well, but neutron does not show it), with {port.physnet} in its ovn-bridge-mappings"
     )
+    return (BindingRow("ovn-no-chassis", name, "none", BindingVerdict.UNKNOWN, cause),)
 
 
 def _vif_type(port: BoundPort) -> BindingRow:

@@ -63,7 +63,10 @@ def _is_missing(path: str, release: int) -> bool:
 def provided(values: tuple[str, ...], release: int) -> dict[str, str]:
     """The filters that can be enabled: name -> path of the class that nova takes for it. No values: all of nova's."""
     found: dict[str, str] = {}
+    of_functions = functions(values, release)
     for value in values or (releases.ALL_FILTERS,):
+        if value in of_functions:
+            continue  # what they return has names of its own
         is_all = releases.names_all_filters(value, release)
         found.update(releases.own_filters(release) if is_all else {short_name(value): value})
     return found

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sriov.formats.nova import releases
+from sriov.formats.nova.filter_classes import short_name
 from sriov.formats.nova.whitelist import DeviceSpec, line_value
 from sriov.formats.oslo import blocks
 from sriov.formats.oslo.document import split_lines, unescape
@@ -76,14 +77,16 @@ def with_staying(
 
 
 def stated_filters(files: tuple[ConfigFile, ...]) -> tuple[str, ...]:
-    """The list of filters in our block where an operator stated it; empty where we extended what was there, or what
-    some release has by default."""
+    """The list of filters in our block where an operator stated it, filters of the site's own by the path of their
+    class; empty where we extended what was there, or what some release has by default."""
+    paths = [value for block in _blocks(files, blocks.AVAILABLE) for value in blocks.values(block.body)]
+    by_name = {short_name(path): path for path in paths if path.rpartition(".")[0] != releases.OWN_FILTERS}
     for block in _blocks(files, blocks.FILTERS):
         lists = [items(value) for value in blocks.values(block.body)]
         replaced = [items(value) for value in blocks.values(block.was)]
         extended = [*replaced, *map(releases.default_filters, range(releases.OLDEST, releases.NEWEST + 1))]
         if lists and all(tuple(dict.fromkeys((*base, releases.PCI_FILTER))) != lists[-1] for base in extended):
-            return lists[-1]
+            return tuple(by_name.get(name, name) for name in lists[-1])
     return ()
 
 

@@ -72,6 +72,20 @@ def file_change(resource: str, before: ConfigFile, after: ConfigFile, diff: tupl
     )
 
 
+def not_read(
+    resource: str, service: str, facts: Facts, is_read: Callable[[str], bool], *, is_asked: bool = True
+) -> Iterator[Problem]:
+    """Files of the service of which something was not read: whether they hold lines of ours is not known.
+
+    `is_asked`: this call would write or remove such lines, so it must not go on without them.
+    """
+    severity = Severity.IMPOSSIBLE if is_asked else Severity.WARNING
+    for path in filter(is_read, facts.unreadable):
+        hint = f"{service} reads it: look at it on the host"
+        yield Problem("unreadable-file", resource, path, "the file cannot be read", hint, severity)
+    yield from (problem._replace(severity=severity) for problem in too_large(resource, facts, is_read))
+
+
 def too_large(resource: str, facts: Facts, is_read: Callable[[str], bool]) -> Iterator[Problem]:
     """Files of the service that were not read to their end: what stands behind that is not known."""
     for path, size in facts.oversized.items():

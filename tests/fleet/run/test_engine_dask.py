@@ -111,8 +111,18 @@ def test_sixty_hosts_are_set_up_though_a_worker_dies(story: Story) -> None:
     assert steps > 2 * HOSTS  # what the dead one was at has been done again
 
 
+def _without_notes_on_nova(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A worker that died may have put nova's file in place: then the next one, which does not, does not ask nova."""
+    hosts = {
+        name: {**host, "notes": [note for note in host["notes"] if note["id"] != "nova-not-asked"]}
+        for name, host in document["hosts"].items()
+    }
+    return {**document, "hosts": hosts}
+
+
 def test_report_and_log_of_a_cluster_equal_those_of_threads(story: Story) -> None:
-    assert story.cluster.document == story.threads.document
+    documents = [_without_notes_on_nova(told.document) for told in (story.cluster, story.threads)]
+    assert documents[0] == documents[1]
     assert story.cluster.log == story.threads.log
     assert len(story.threads.log) >= 5 * HOSTS
 

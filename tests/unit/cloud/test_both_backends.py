@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from cloud_stand_in import StandIn, stand_in
+from cloud_stand_in.contrail import set_provider_properties
 from cloud_stand_in.network_side import SIDES
 from conftest import CHECKOUT, FAB
 
@@ -132,6 +133,25 @@ def test_network_of_contrail_without_a_vlan_gets_no_port(contrail: Caller) -> No
     assert "[network-without-segment]" in said
     assert "--provider-segment" in said
     assert contrail.api.made("ports") == []
+    assert "[network-without-segment]" in contrail.fab(NETWORK, code=1), "it can be given both, and need not be deleted"
+
+
+def test_port_that_is_older_than_its_network_s_vlan_is_not_taken_for_a_good_one(contrail: Caller) -> None:
+    network = contrail.api.make("networks", {"name": "vn1"})
+    contrail.api.make("subnets", {"network_id": network["id"], "cidr": "10.1.0.0/24", "ip_version": 4})
+    for name in ("port1", "vm1-port"):
+        contrail.api.make("ports", {"name": name, "network_id": network["id"], "binding:vnic_type": "direct"})
+    set_provider_properties(network["object"], "physnet1", 100)
+    for call in ("create_sriov_port:vn1,port1", "launch_sriov_vm:vm1,vn1,tiny,small", LAUNCH):
+        assert "[vf-vlan-differs]" in contrail.fab(call, code=1)
+    assert contrail.api.made("servers") == []
+
+
+def test_api_without_descriptions_gets_a_port_without_one(contrail: Caller) -> None:
+    contrail.fab(NETWORK)
+    contrail.api.side.unknown = ("description",)
+    contrail.twice("launch_sriov_vm:vm1,vn1,tiny,small")
+    assert "its port vm1-port stays" in contrail.fab("delete_sriov_vm:vm1")
 
 
 @pytest.mark.parametrize("alias", ["provider", "binding"])
@@ -151,7 +171,7 @@ def test_chassis_that_ovn_lacks_is_named_by_show_and_smoke(ml2: Caller) -> None:
     ml2.api.side.agents = (agent,)
     ml2.fab(NETWORK)
     ml2.fab("create_sriov_port:vn1,port1")
-    assert "no live gateway chassis on physnet1" in ml2.fab("show_sriov_port:port1", code=1)
-    assert "[ovn-no-chassis]" in ml2.fab("smoke:physnet1", "--vlan", "101", code=1)
+    assert "no live gateway chassis on physnet1" in ml2.fab("show_sriov_port:port1")
+    assert "[ovn-no-chassis]" in ml2.fab("smoke:physnet1", "--vlan", "101")
     ml2.api.side.agents = (agent, {**agent, "id": "b", "agent_type": "OVN Controller Gateway agent"})
     assert "wrong" not in ml2.rows().values()

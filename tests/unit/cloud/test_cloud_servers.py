@@ -27,7 +27,7 @@ class Cloud:
         self.fault = {"message": fault} if fault else None
         self.port = Thing(
             id="p1", name="port1", status=port_status, binding_vnic_type=vnic_type, device_id="", description="",
-            network_id="n1", binding_vif_details={"port_filter": True},
+            network_id="n1", binding_vif_details={"port_filter": True}, binding_vif_type="unbound",
         )  # fmt: skip
         self.compute = self.network = self.image = self
         self.made: list[dict[str, Any]] = []

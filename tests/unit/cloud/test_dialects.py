@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Mapping
 from types import SimpleNamespace as Thing
@@ -25,7 +26,7 @@ from sriov.errors import CloudError
 
 PROFILE = {"pci_slot": "0000:81:10.4", "pci_vendor_info": "8086:10ca", "physical_network": "physnet1"}
 SERVER = "0d5b1c1e-8f0a-4c1c-9d2f-3a4d33a1c001"
-R, W, O = BindingVerdict.RIGHT, BindingVerdict.WRONG, BindingVerdict.OPEN  # noqa: E741 - as short as the tables are
+R, W, O, U = (BindingVerdict[name] for name in ("RIGHT", "WRONG", "OPEN", "UNKNOWN"))  # noqa: E741 - as tables are
 
 
 class Cloud:
@@ -131,6 +132,34 @@ def test_what_no_administrator_sees_is_said_to_be_hidden_and_not_to_be_wrong_oth
     rows = Contrail().judge(seen(port, network, is_admin=False))
     assert [row.name for row in rows] == ["vnic_type", "network", "binding"]
     assert all("not shown to these credentials" in row.meaning for row in rows[1:])
+
+
+def test_binding_that_a_policy_hides_in_part_is_a_matter_of_rights() -> None:
+    network = contrail.network("vn1", "physnet1", 100)
+    port = contrail.port("port1", network, "direct")
+    bound = seen(port, network)
+    for one in (
+        dataclasses.replace(bound, vif_type="", vif_details={}),
+        dataclasses.replace(bound, physnet="", vlan=None),
+    ):
+        wrong = [row for row in Contrail().judge(one) if row.verdict is W]
+        assert wrong
+        assert all("not shown to these credentials" in row.meaning for row in wrong)
+        assert not any("delete the port" in row.meaning for row in wrong)
+
+
+def test_port_without_a_vlan_is_not_promised_a_vf() -> None:
+    network = contrail.network("vn1")
+    bound = seen(contrail.port("port1", network, "direct"), network)
+    assert "hw_veb" not in words(bound, "vif_type")
+
+
+def test_vm_without_a_claim_is_not_said_to_be_in_another_network() -> None:
+    network = contrail.network("vn1", "physnet1", 100)
+    port = contrail.port("port1", network, "direct")
+    contrail.take(port, SERVER, "", {})
+    ids = {row.name: row.id for row in Contrail().judge(seen(port, network))}
+    assert ids["profile physical_network"] == "port-not-bound"
 
 
 def test_backend_that_answers_like_the_other_one_is_named_under_both() -> None:
@@ -282,10 +311,12 @@ GATEWAY, PLAIN = "OVN Controller Gateway agent", "OVN Controller agent"
         ((agent(PLAIN), agent(GATEWAY)), R),
         ((agent(PLAIN), agent(GATEWAY, "physnet0:br0, physnet1:br-ex")), R),
         ((agent(GATEWAY, None),), R),
-        ((agent(PLAIN),), W),
-        ((agent(GATEWAY, alive=False),), W),
-        ((agent(GATEWAY, "physnet2:br-ex"),), W),
-        ((agent(GATEWAY, ""),), W),
+        ((agent(PLAIN), agent("DHCP agent")), None),
+        ((agent(PLAIN), agent("DHCP agent", alive=False)), U),
+        ((agent(PLAIN),), U),
+        ((agent(GATEWAY, alive=False),), U),
+        ((agent(GATEWAY, "physnet2:br-ex"),), U),
+        ((agent(GATEWAY, ""),), U),
     ],
 )
 def test_ovn_without_a_chassis_for_external_ports_is_named_as_the_cause_of_no_dhcp(
@@ -300,4 +331,5 @@ def test_ovn_without_a_chassis_for_external_ports_is_named_as_the_cause_of_no_dh
     rows = Ml2().judge(ports.bound(Cloud(network, port, agents), "port1", Ml2()))  # type: ignore[arg-type]
     found = [row for row in rows if row.name == "OVN chassis for DHCP"]
     assert [row.verdict for row in found] == ([] if verdict is None else [verdict])
-    assert all(row.id == "ovn-no-chassis" and "DHCP" in row.meaning for row in found if verdict is W)
+    assert all(row.id == "ovn-no-chassis" and "DHCP" in row.meaning for row in found if verdict is U)
+    assert not any("{" in row.meaning for row in rows)

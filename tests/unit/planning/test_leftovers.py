@@ -7,11 +7,13 @@ import re
 import pytest
 from planned_host import BARE, ETH0, GRUB_CFG, NOVA_CONF, VFS, request
 
+from sriov import api
 from sriov.facts.model import Facts, Holder, HolderKind, Port, Unit, VirtualFunction
-from sriov.model import ML2, Host, PhysicalFunction, Role, Setting, Testbed
+from sriov.model import CONTRAIL, ML2, Host, PhysicalFunction, Role, Setting, Testbed
 from sriov.planning import plan
 from sriov.planning.plan import Plan
-from sriov.resources.contract import Change, Command, RemoveFile, Request, WriteFile
+from sriov.planning.probe import probe_script
+from sriov.resources.contract import Change, Command, RemoveFile, Request, Severity, WriteFile
 
 ETH1 = PhysicalFunction(7, ("physnet2",), interface="eth1")
 BOTH = (ETH0, ETH1)
@@ -179,6 +181,50 @@ def test_renamed_interface_is_one_left_out_and_one_asked_for() -> None:
     assert after(found, made(request(asked, removes=True), found)).text(NOVA_CONF).count("device_spec") == 2
 
 
+def under_new_name(facts: Facts) -> Facts:
+    """The host after a boot that calls eth0 otherwise: the unit found no device, so there are no VFs."""
+    port = facts.ports[0]._replace(interface="eth0np0", vfs=())
+    units = tuple(one._replace(active_state="inactive") if "eth0" in one.name else one for one in facts.units)
+    return facts._replace(ports=(port, *facts.ports[1:]), units=units)
+
+
+BY_PCI = ETH0._replace(interface="", pci="0000:01:00.0")
+
+
+@pytest.mark.parametrize("pf", [BY_PCI, BY_PCI._replace(physnets=("physnet1", "physnet3"))])
+def test_port_with_a_new_name_is_the_same_port_where_its_address_asks_for_it(pf: PhysicalFunction) -> None:
+    facts = under_new_name(set_up(pf, ETH1))
+    done = made(request(pf, ETH1), facts)
+    assert (done.leftovers, done.problems) == ((), ())
+    ports = [target for target in targets(done.changes) if target[0] == "virtual-functions"]
+    assert ports == [("virtual-functions", "eth0"), ("virtual-functions", "eth0np0")]
+    found = after(facts, done)
+    assert '"eth0"' not in found.text(NOVA_CONF)
+    assert [path for path in found.files if path.endswith("/sriov-vfs-eth0.service")] == []
+    assert made(request(pf, ETH1), found).is_converged
+    assert made(request(pf, ETH1), found).leftovers == ()
+
+
+def test_port_with_a_new_name_is_renamed_for_neutron_too() -> None:
+    bare = with_scheduler()
+    facts = under_new_name(after(bare, made(all_in_one(BY_PCI), bare)))
+    done = made(all_in_one(BY_PCI), facts)
+    assert done.leftovers == ()
+    assert b"theirs:eth9,physnet1:eth0np0\n" in after(facts, done).files["/etc/neutron/plugins/ml2/sriov_agent.ini"]
+
+
+def test_card_that_is_gone_is_no_old_name_of_a_port_that_has_kept_its_own() -> None:
+    facts = set_up(BY_PCI, ETH1)
+    done = made(request(BY_PCI), facts._replace(ports=facts.ports[:1]))
+    assert targets(done.leftovers) == [("virtual-functions", "eth1"), ("nova-options", NOVA_CONF)]
+
+
+def test_one_new_name_and_two_that_are_gone_tell_nothing() -> None:
+    facts = under_new_name(set_up(BY_PCI, ETH1))
+    done = made(request(BY_PCI), facts._replace(ports=facts.ports[:1]))
+    assert [target for _, target in targets(done.leftovers)] == ["eth0", "eth1", NOVA_CONF]
+
+
 def test_entry_of_a_card_that_is_gone_stays_too() -> None:
     facts = set_up(*BOTH)
     facts = facts._replace(ports=facts.ports[:1])
@@ -314,6 +360,61 @@ def test_list_of_filters_that_is_stated_no_more_stays() -> None:
     assert made(all_in_one(ETH0), extended).leftovers == ()
 
 
+NEUTRON_CONF, ML2_CONF = "/etc/neutron/neutron.conf", "/etc/neutron/plugins/ml2/ml2_conf.ini"
+AGENT_CONF = "/etc/neutron/plugins/ml2/sriov_agent.ini"
+
+
+def without(facts: Facts, path: str, how: str) -> Facts:
+    """The host where this file cannot be read, or not to its end."""
+    if how == "file-too-large":
+        return facts._replace(oversized={path: 9_000_000})
+    return facts._replace(files={one: facts.files[one] for one in facts.files if one != path}, unreadable=(path,))
+
+
+@pytest.mark.parametrize("how", ["unreadable-file", "file-too-large"])
+@pytest.mark.parametrize("path", [NOVA_CONF, NEUTRON_CONF, ML2_CONF, AGENT_CONF])
+def test_removal_needs_every_file_that_may_hold_lines_of_ours(path: str, how: str) -> None:
+    bare = with_scheduler()
+    facts = without(after(bare, made(all_in_one(ETH0), bare)), path, how)
+    left_out, removing = made(all_in_one(), facts), made(all_in_one(removes=True), facts)
+    assert {(problem.id, problem.target) for problem in removing.impossible} == {(how, path)}
+    assert path not in [change.target for change in (*removing.changes, *left_out.leftovers)]
+    assert left_out.impossible == ()
+
+
+@pytest.mark.parametrize("how", ["unreadable-file", "file-too-large"])
+def test_testbed_that_asks_for_no_vfs_needs_the_file_too(how: str) -> None:
+    done = made(request(ETH0._replace(num_vfs=0)), without(set_up(ETH0), NOVA_CONF, how))
+    assert [(problem.id, problem.target) for problem in done.impossible] == [(how, NOVA_CONF)]
+
+
+def test_file_that_cannot_be_read_is_a_warning_where_the_call_leaves_it_alone() -> None:
+    done = made(request(), without(set_up(ETH0), NOVA_CONF, "file-too-large"))
+    assert [(one.id, one.severity) for one in done.problems] == [("file-too-large", Severity.WARNING)]
+
+
+def under_contrail(asked: Request) -> Request:
+    return asked._replace(testbed=asked.testbed._replace(network_backend=CONTRAIL))
+
+
+def test_lines_of_neutron_stay_and_are_told_where_the_testbed_names_its_backend_no_more() -> None:
+    """Not even a guest is in the way: nothing is asked of these files."""
+    bare = with_scheduler()
+    facts = after(bare, made(all_in_one(ETH0), bare))
+    busy = facts.ports[0]._replace(vfs=(VFS[0]._replace(holder=HELD), *VFS[1:]))
+    facts = facts._replace(ports=(busy, facts.ports[1]))
+    kept = made(under_contrail(all_in_one(ETH0)), facts)
+    assert (kept.changes, kept.problems) == ((), ())
+    assert targets(kept.leftovers) == [("ml2-options", AGENT_CONF), ("ml2-options", ML2_CONF)]
+    free = facts._replace(ports=(busy._replace(vfs=VFS), facts.ports[1]))
+    removed = after(free, made(under_contrail(all_in_one(ETH0, removes=True)), free))
+    assert {path: removed.files[path] for path in (AGENT_CONF, ML2_CONF)} == {
+        path: bare.files[path] for path in (AGENT_CONF, ML2_CONF)
+    }
+    assert made(under_contrail(all_in_one(ETH0)), removed).leftovers == ()
+    assert made(under_contrail(all_in_one(ETH0)), removed).is_converged
+
+
 def test_purge_comes_last_and_waits_with_a_port_that_stays() -> None:
     facts = set_up(ETH0)._replace(values={"/var/lib/sriov/runs/r/attempt": ""})
     done = made(request(removes=True)._replace(purges=True), facts)
@@ -321,3 +422,76 @@ def test_purge_comes_last_and_waits_with_a_port_that_stays() -> None:
     busy = facts.ports[0]._replace(vfs=(VFS[0]._replace(holder=HELD), *VFS[1:]))
     held = made(request(removes=True)._replace(purges=True), facts._replace(ports=(busy,)))
     assert ("own-state", "/var/lib/sriov") not in targets(held.changes)
+
+
+OTHER = Host("root@b", "b", "root", roles=frozenset({Role.COMPUTE}), physical_functions=BOTH)
+
+
+def without_compute(*, only: Role | None = None, removes: bool = False) -> Request:
+    """The all-in-one host, named in roledefs['openstack'] alone; another host still has SR-IOV."""
+    host = Host("root@a", "a", "root", roles=frozenset({Role.OPENSTACK}))
+    bed = Testbed("testbed.py", (host, OTHER), network_backend=ML2)
+    return api.requests(bed, ["root@a"], only)[0]._replace(removes=removes)
+
+
+@pytest.fixture
+def in_both_roles() -> Facts:
+    """The all-in-one host as it was set up."""
+    bare = with_scheduler()
+    return after(bare, made(all_in_one(*BOTH), bare))
+
+
+def test_what_is_left_of_a_role_that_the_host_has_lost_is_told_and_stays(in_both_roles: Facts) -> None:
+    kept = made(without_compute(), in_both_roles)
+    assert (kept.changes, kept.problems, kept.is_converged) == ((), (), True)
+    assert targets(kept.leftovers) == [
+        ("kernel-arguments", "GRUB"),
+        ("virtual-functions", "eth0"),
+        ("virtual-functions", "eth1"),
+        ("nova-options", NOVA_CONF),
+        ("ml2-options", "/etc/neutron/plugins/ml2/sriov_agent.ini"),
+    ]
+    assert not [line for change in kept.leftovers for line in change.diff if "filters" in line]
+
+
+def test_lost_role_goes_with_a_removal_and_what_the_other_role_asks_for_stays(in_both_roles: Facts) -> None:
+    found = after(in_both_roles, made(without_compute(removes=True), in_both_roles))
+    assert [len(port.vfs) for port in found.ports] == [0, 0]
+    assert (
+        "device_spec" in found.text(NOVA_CONF).split("# BEGIN")[-1],
+        "enabled_filters" in found.text(NOVA_CONF),
+    ) == (
+        False,
+        True,
+    )
+    assert "zz-sriov" not in " ".join(found.files)
+    for removes in (False, True):
+        again = made(without_compute(removes=removes), found)
+        assert (again.changes, again.leftovers, again.is_converged) == ((), (), True)
+
+
+def test_guest_keeps_its_port_on_a_host_that_has_lost_the_role(in_both_roles: Facts) -> None:
+    busy = in_both_roles.ports[0]._replace(vfs=(VFS[0]._replace(holder=HELD), *VFS[1:]))
+    done = made(without_compute(removes=True), in_both_roles._replace(ports=(busy, in_both_roles.ports[1])))
+    assert [problem.target for problem in done.blocked if problem.id == "vf-in-use"] == ["eth0"]
+
+
+def test_openstack_host_that_never_had_the_role_is_as_before() -> None:
+    bare = with_scheduler()
+    asked = without_compute()
+    alone = asked._replace(all_roles=False)
+    first = made(asked, bare)
+    assert first._replace(boot_mark="") == made(alone, bare)
+    again = made(asked, after(bare, first))
+    assert (again.changes, again.problems, again.leftovers, again.is_converged) == ((), (), (), True)
+
+
+def test_call_about_one_role_looks_for_that_alone(in_both_roles: Facts) -> None:
+    asked = without_compute(only=Role.OPENSTACK)
+    assert made(asked, in_both_roles).leftovers == ()
+
+
+def test_look_at_such_a_host_needs_no_further_program() -> None:
+    """Who else sets VFs, which takes a grep, is asked on compute hosts alone."""
+    text = probe_script(without_compute(), "0").text.decode()
+    assert re.search(r"^compute=('')?$", text, re.M)
