@@ -538,7 +538,7 @@ written() {
     setsid sh -c 'm=$1; shift; echo $$ >"$m"; "$@" >"$m.said" 2>&1; echo $? >"$m.done"; rm -f "$m"' \
         sriov-write "$marker" "$@" </dev/null >/dev/null 2>&1 9>&- &
     waited=0
-    until [ -e "$marker.done" ]; do
+    until [ -s "$marker.done" ]; do
         v=
         [ "$waited" -lt "$until_then" ] || return 0
         sleep 0.1

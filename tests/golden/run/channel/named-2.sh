@@ -538,7 +538,7 @@ written() {
     setsid sh -c 'm=$1; shift; echo $$ >"$m"; "$@" >"$m.said" 2>&1; echo $? >"$m.done"; rm -f "$m"' \
         sriov-write "$marker" "$@" </dev/null >/dev/null 2>&1 9>&- &
     waited=0
-    until [ -e "$marker.done" ]; do
+    until [ -s "$marker.done" ]; do
         v=
         [ "$waited" -lt "$until_then" ] || return 0
         sleep 0.1
@@ -993,7 +993,7 @@ ports=''
 by_address='0000:01:00.0 52:54:00:12:34:57'
 holders=''
 compute=yes
-files='/var/lib/sriov/restarts-due/* /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/loader/entries/*.conf /boot/grub2/grubenv /boot/grub/grubenv /etc/default/grub /etc/default/grub.d/zz-sriov.cfg /var/lib/sriov/rebooted /var/lib/sriov/grubby /etc/systemd/system/sriov-vfs-*.service /etc/systemd/system/sriov-vfs.sh /etc/nova/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-compute.conf.d/*.conf'
+files='/var/lib/sriov/restarts-due/* /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/loader/entries/*.conf /boot/grub2/grubenv /boot/grub/grubenv /etc/default/grub /etc/default/grub.d/zz-sriov.cfg /var/lib/sriov/rebooted /var/lib/sriov/grubby /etc/systemd/system/sriov-vfs-*.service /etc/systemd/system/sriov-vfs.sh /etc/nova/nova.conf /etc/nova/nova-compute.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-compute.conf.d/*.conf /etc/neutron/neutron.conf /etc/neutron/plugins/ml2/sriov_agent.ini /etc/neutron/conf.d/common/*.conf /etc/neutron/conf.d/neutron-sriov-nic-agent/*.conf'
 units='nova-compute.service openstack-nova-compute.service'
 own_units='/etc/systemd/system/sriov-vfs-*.service'
 values=/var/lib/sriov/version

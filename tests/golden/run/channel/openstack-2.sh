@@ -538,7 +538,7 @@ written() {
     setsid sh -c 'm=$1; shift; echo $$ >"$m"; "$@" >"$m.said" 2>&1; echo $? >"$m.done"; rm -f "$m"' \
         sriov-write "$marker" "$@" </dev/null >/dev/null 2>&1 9>&- &
     waited=0
-    until [ -e "$marker.done" ]; do
+    until [ -s "$marker.done" ]; do
         v=
         [ "$waited" -lt "$until_then" ] || return 0
         sleep 0.1
@@ -988,7 +988,7 @@ ports=''
 by_address=''
 holders=''
 compute=''
-files='/var/lib/sriov/restarts-due/* /etc/nova/nova.conf /etc/nova/nova-scheduler.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-scheduler.conf.d/*.conf'
+files='/var/lib/sriov/restarts-due/* /etc/nova/nova.conf /etc/nova/nova-scheduler.conf /etc/nova/nova.conf.d/*.conf /etc/nova/nova-scheduler.conf.d/*.conf /etc/neutron/neutron.conf /etc/neutron/plugins/ml2/ml2_conf.ini /etc/neutron/conf.d/common/*.conf /etc/neutron/conf.d/neutron-server/*.conf'
 units='nova-scheduler.service openstack-nova-scheduler.service'
 own_units=''
 values=/var/lib/sriov/version
