@@ -121,7 +121,9 @@ def _dhcp(port: BoundPort) -> tuple[BindingRow, ...]:
         return ()
     name, hosts = "OVN chassis for DHCP", ", ".join(port.external_hosts)
     if hosts:
-        return (binding_row("", name, hosts, True, "a live gateway chassis can answer DHCP for the VF", ""),)
+        return (
+            binding_row("ovn-no-chassis", name, hosts, True, "a live gateway chassis can answer DHCP for the VF", ""),
+        )
     cause = (
         f"no live gateway chassis on {port.physnet}: this is why a guest gets no address by DHCP. Set "
         "ovn-cms-options=enable-chassis-as-gw on a node (or enable-chassis-as-extport-host: if a node has that, all is "
