@@ -287,7 +287,10 @@ def test_file_that_nova_refuses_stays_as_it_is_and_is_named(
 # What no check of ours knows, and the words of Debian's nova.
 REFUSED = {
     "a value of another option": (b"[DEFAULT]\nservice_down_time = soon\n", "[DEFAULT] service_down_time: ConfigFile"),
-    "a module that is not there": (b"[filter_scheduler]\navailable_filters = our.Filter\n", "ModuleNotFoundError: "),
+    "a module that is not there": (
+        b"[filter_scheduler]\navailable_filters = nova.scheduler.filters.all_filters\navailable_filters = our.Filter\n",
+        "ModuleNotFoundError: ",
+    ),
 }
 
 

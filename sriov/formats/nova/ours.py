@@ -43,12 +43,15 @@ class OurEntry(NamedTuple):
 
 def entries(files: tuple[ConfigFile, ...], ports: Callable[[], tuple[Seen, ...]]) -> tuple[OurEntry, ...]:
     """Those of the whitelist, in their order. Lines in a block that are no entry are left out, as are those that stand
-    for a list of another writer's; FormatError for a block that is damaged. `ports` is asked if there are any."""
+    for a list of another writer's, and where another hand has edited the block those for a port that is not there;
+    FormatError for a block that is damaged. `ports` is asked if there are any."""
     found = list(_entries(files))
     known: dict[str, Seen] = {}
     for port in ports() if found else ():
         known |= dict.fromkeys((port.interface, *port.addresses), port)
-    return tuple(_entry(spec, known.get(spec.label)) for spec in found)
+    return tuple(
+        _entry(spec, known.get(spec.label)) for spec, is_edited in found if not is_edited or spec.label in known
+    )
 
 
 def _entry(spec: DeviceSpec, port: Seen | None) -> OurEntry:
@@ -57,14 +60,15 @@ def _entry(spec: DeviceSpec, port: Seen | None) -> OurEntry:
     return OurEntry(spec._replace(covers=port.covers, interface=port.interface, ids=port.ids), port.interface)
 
 
-def _entries(files: tuple[ConfigFile, ...]) -> Iterator[DeviceSpec]:
+def _entries(files: tuple[ConfigFile, ...]) -> Iterator[tuple[DeviceSpec, bool]]:
+    """Each with whether its block was edited."""
     for block in _blocks(files, blocks.WHITELIST):
         replaced = [entry for _, entry in _objects(block.was)]
         for text, entry in _objects(block.body):
             network, name, address = (str(entry.get(key) or "") for key in _KEYS)
             is_rest = entry in replaced or address.startswith("*:")  # see `effect.narrowed`
             if not (block.was and is_rest):
-                yield DeviceSpec(network, name, address, standing=text)
+                yield DeviceSpec(network, name, address, standing=text), block.edited
 
 
 def _objects(lines: tuple[bytes, ...]) -> Iterator[tuple[str, Entry]]:
@@ -133,14 +137,16 @@ def _trusted(standing: str, theirs: list[object]) -> bool | None:
 
 def stated_filters(files: tuple[ConfigFile, ...]) -> tuple[str, ...]:
     """The list of filters in our block where an operator stated it, filters of the site's own by the path of their
-    class; empty where we extended what was there, or what some release has by default."""
+    class; empty where we extended what was there, or what some release has by default, and where another hand has
+    edited our line: then the list is that hand's."""
     paths = [value for block in _blocks(files, blocks.AVAILABLE) for value in blocks.values(block.body)]
     by_name = {short_name(path): path for path in paths if path.rpartition(".")[0] != releases.OWN_FILTERS}
     for block in _blocks(files, blocks.FILTERS):
         lists = [items(value) for value in blocks.values(block.body)]
         replaced = [items(value) for value in blocks.values(block.was)]
-        extended = [*replaced, *map(releases.default_filters, range(releases.OLDEST, releases.NEWEST + 1))]
-        if lists and all(tuple(dict.fromkeys((*base, releases.PCI_FILTER))) != lists[-1] for base in extended):
+        bases = [*replaced, *map(releases.default_filters, range(releases.OLDEST, releases.NEWEST + 1))]
+        extended = [tuple(dict.fromkeys((*base, releases.PCI_FILTER))) for base in bases]
+        if lists and not block.edited and lists[-1] not in extended:
             return tuple(by_name.get(name, name) for name in lists[-1])
     return ()
 

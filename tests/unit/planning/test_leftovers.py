@@ -361,6 +361,37 @@ def test_list_of_filters_that_is_stated_no_more_stays() -> None:
     assert made(all_in_one(ETH0), extended).leftovers == ()
 
 
+def test_filter_of_the_site_that_is_stated_no_more_stays_with_its_class() -> None:
+    bare = with_scheduler()
+    listed = ("ComputeFilter", "PciPassthroughFilter", "site_filters.HalfFull")
+    facts = after(bare, made(all_in_one(ETH0, filters=listed), bare))
+    kept = made(all_in_one(ETH0), facts)
+    assert (kept.changes, kept.impossible, targets(kept.leftovers)) == ((), (), [("nova-options", NOVA_CONF)])
+    removed = after(facts, made(all_in_one(ETH0, removes=True), facts))
+    assert b"HalfFull" not in removed.files[NOVA_CONF]
+
+
+def test_entry_that_another_hand_has_made_of_ours_is_no_leftover() -> None:
+    """A slip in our line: the entry comes back, and the slip stays behind our block, as any line of others."""
+    bare = two_ports()
+    facts = after(bare, made(request(ETH0), bare))
+    slip = facts.files[NOVA_CONF].replace(b'"devname": "eth0"', b'"devname": "eth8"', 1)
+    plan = made(request(ETH0), facts._replace(files={**facts.files, NOVA_CONF: slip}))
+    assert plan.leftovers == ()
+    text = after(facts, plan).files[NOVA_CONF]
+    assert text.count(b'"devname": "eth0"') == text.count(b'"devname": "eth8"') == 1
+
+
+def test_list_that_another_hand_has_edited_in_our_block_is_not_the_testbed_s() -> None:
+    """The message names the file, and not a key that no testbed has."""
+    bare = with_scheduler()
+    facts = after(bare, made(all_in_one(ETH0), bare))
+    text = facts.files[NOVA_CONF].replace(b"enabled_filters = ", b"enabled_filters = RamFilterX,", 1)
+    (problem,) = made(all_in_one(ETH0), facts._replace(files={**facts.files, NOVA_CONF: text})).impossible
+    assert NOVA_CONF in problem.message
+    assert not problem.message.startswith("env.scheduler_filters")
+
+
 NEUTRON_CONF, ML2_CONF = "/etc/neutron/neutron.conf", "/etc/neutron/plugins/ml2/ml2_conf.ini"
 AGENT_CONF = "/etc/neutron/plugins/ml2/sriov_agent.ini"
 
