@@ -88,7 +88,8 @@ def test_number_that_the_kernel_refuses_leaves_the_old_one(
     assert "The 7 from before are back" in said
     assert observe.counts(provisioned) == (7, 7)
     provisioned.sh("umount /sys/class/net/enp1s0/device/sriov_totalvfs")
-    again = single_host_testbed(provisioned, entry("enp1s0", 7, "physnet1"), entry("enp2s0", 7, "physnet2"))
+    ports = entry("enp1s0", 7, "physnet1"), entry("enp2s0", 7, "physnet2")
+    again = single_host_testbed(provisioned, *ports, kernel_arguments=KERNEL_ARGUMENTS)
     assert fab("setup_all", testbed=again).returncode == 0
     proved("8 VFs refused by the kernel: told in its words, and the 7 from before are back")
 
