@@ -301,7 +301,7 @@ def _cleared(request: Request, facts: Facts, interface: str) -> tuple[Command, .
 def _script_back(request: Request, facts: Facts, back: Change) -> Change | Problem:
     """A run brought the script; it stays where a unit will call it once the run is taken back."""
     replaced = {file.path: file for file in facts.replaced}
-    for path in {*facts.files, *replaced}:
+    for path in sorted({*facts.files, *replaced}):
         interface = vf_unit.interface_of(path, facts)
         if not interface:
             continue
