@@ -48,7 +48,7 @@ def show_sriov_port(options: Options) -> int:
 
 @operator_task(positional=("physnet",), own=(PHYSNET, VLAN, CIDR, IMAGE, FLAVOR, JUNIT))
 def smoke(options: Options) -> int:
-    """Network, port and VM, checked on cloud and host, then removed. Example: fab smoke:physnet1 --junit smoke.xml"""
+    """Network, port and VM, checked on cloud and host, then removed. Example: fab smoke:physnet1 --vlan 100"""
     from .cloud_commands import smoke as run
 
     return run(options)

@@ -10,8 +10,6 @@ nova looks the names of interfaces up in /sys/class/net and asks /sys/bus/pci/de
 """
 
 import json
-import os
-import shutil
 import sys
 from types import SimpleNamespace
 
@@ -21,26 +19,7 @@ from nova.objects import fields
 from nova.pci import request as pci_request
 from nova.pci import stats, whitelist
 from nova.scheduler.filters.pci_passthrough_filter import PciPassthroughFilter
-
-NET, PCI = "/sys/class/net", "/sys/bus/pci/devices"
-
-
-def lay_sysfs(case):
-    """What nova reads of sysfs: a folder for each device, a link for each interface."""
-    shutil.rmtree("/sys/class", ignore_errors=True)
-    shutil.rmtree("/sys/bus", ignore_errors=True)
-    for device in case["devices"]:
-        folder = f"{PCI}/{device['address']}"
-        os.makedirs(folder)
-        if device["kind"] == "type-PF":
-            with open(f"{folder}/sriov_totalvfs", "w", encoding="ascii") as file:
-                file.write("7\n")
-    for name, address in case["names"].items():
-        os.makedirs(f"{NET}/{name}")
-        # the kernel's link ends in the address; nova strips dots and slashes from its start
-        os.symlink(f"../../../{address}", f"{NET}/{name}/device")
-        if not os.path.lexists(f"/sys/{address}"):
-            os.symlink(f"{PCI}/{address}", f"/sys/{address}")
+from sysfs_tree import lay_sysfs
 
 
 def pci_devices(case):

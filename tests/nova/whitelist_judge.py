@@ -13,8 +13,6 @@ dependencies (PYTHONPATH) too.
 import hashlib
 import json
 import logging
-import os
-import shutil
 import sys
 import tempfile
 from types import SimpleNamespace
@@ -27,27 +25,11 @@ if not hasattr(oslo_utils.secretutils, "md5"):
 
 from nova.conf import pci
 from nova.pci import whitelist
+from sysfs_tree import lay_sysfs
 
-NET, PCI = "/sys/class/net", "/sys/bus/pci/devices"
 CONF = cfg.ConfigOpts()
 pci.register_opts(CONF)
 logging.getLogger("oslo_config.cfg").setLevel(logging.ERROR)  # it warns of each old name that it reads
-
-
-def lay_sysfs(case):
-    shutil.rmtree("/sys/class", ignore_errors=True)
-    shutil.rmtree("/sys/bus", ignore_errors=True)
-    for device in case["devices"]:
-        folder = f"{PCI}/{device['address']}"
-        os.makedirs(folder)
-        if device["kind"] == "type-PF":
-            with open(f"{folder}/sriov_totalvfs", "w", encoding="ascii") as file:
-                file.write("7\n")
-    for name, address in case["names"].items():
-        os.makedirs(f"{NET}/{name}")
-        os.symlink(f"../../../{address}", f"{NET}/{name}/device")
-        if not os.path.lexists(f"/sys/{address}"):
-            os.symlink(f"{PCI}/{address}", f"/sys/{address}")
 
 
 def values_of(case, folder):

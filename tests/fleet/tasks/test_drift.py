@@ -114,6 +114,25 @@ def test_sides_that_agree_have_no_orphans(cloud: Cloud, guest: str) -> None:
     assert visit.executions == {"compute1": 1, "compute2": 1, "openstack1": 1}
 
 
+def test_ports_of_contrail_hold_the_vfs_that_their_vms_have(provisioned: Operator) -> None:
+    """Of a port that is not bound Contrail shows the host as null: it holds no VF, and nothing is forbidden."""
+    with stand_in("contrail") as api:
+        cloud = Cloud(api, provisioned)
+        api.profile = {**api.profile, "pci_slot": VFS[1]}
+        provider = {"provider:physical_network": "physnet1", "provider:segmentation_id": 100}
+        network = api.make("networks", {"name": "vn1", **provider})
+        port = api.make("ports", {"name": "port1", "network_id": network["id"], "binding:vnic_type": "direct"})
+        assert rows(cloud.capacity())["physnet1", "compute1"]["bound"] == []
+        vm = api.make("servers", {"name": "vm1", "imageRef": "image-1", "networks": [{"port": port["id"]}]})
+        for _ in range(2):
+            row = rows(cloud.capacity())["physnet1", "compute1"]
+            assert row["bound"] == [{"index": 1, "pci_address": VFS[1], "ports": "port1"}]
+            explained = cloud.fab("explain:physnet1,4", "--json")
+            assert {host["hostname"]: host["free"] for host in explained.document["compute"]}["compute1"] == 3
+        api.delete("servers", vm["id"])
+        assert rows(cloud.capacity())["physnet1", "compute1"]["bound"] == []
+
+
 def test_counters_name_the_port_and_the_vm_that_have_the_vf(cloud: Cloud, guest: str) -> None:
     cloud.bind("port1", VFS[0])
     document = cloud.fab("stats", "--json").document
