@@ -167,7 +167,7 @@ def with_a_broken_whitelist(teller: Teller) -> None:
     expect("ens1f9", teller.fab("launch_sriov_vm:vm4,vn1,tiny,tiny", code=1))
     teller.fab("delete_sriov_vm:vm4")
     teller.fab("setup_all")
-    teller.restarted()
+    take_the_slip_out(teller, compute)
     teller.fab("launch_sriov_vm:vm4,port1,tiny,tiny")
     teller.fab("delete_sriov_vm:vm4")
 
@@ -219,7 +219,7 @@ def orphans(teller: Teller, compute: SimulatedHost, port: Port) -> None:
     compute.run("echo 0 >/sys/class/net/ens1f0/device/sriov_numvfs")
     expect(f"bound to {address}, which is not a device of this host", plain(teller.fab("capacity")))
     teller.fab("setup_all")
-    teller.restarted()
+    take_the_slip_out(teller, compute)
     refuse("orphan", teller.fab("capacity"))
 
 
@@ -262,6 +262,15 @@ CHAPTERS = (from_network_to_vm, no_vf_left, without_the_filter, with_a_broken_wh
 def expect(words: str, said: str) -> None:
     if words not in said:
         raise AssertionError(f"{words!r} was not said")
+
+
+def take_the_slip_out(teller: Teller, compute: SimulatedHost) -> None:
+    teller.say(
+        "A line of ours that was edited counts as the operator's: it is kept behind our block, until someone removes it."
+    )
+    edit(compute, r"(?m)^device_spec = .*ens1f9.*\n", "")
+    compute.restart("nova-compute.service")
+    teller.restarted()
 
 
 def edit(host: SimulatedHost, pattern: str, text: str) -> None:
