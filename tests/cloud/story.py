@@ -266,7 +266,7 @@ def expect(words: str, said: str) -> None:
 
 def take_the_slip_out(teller: Teller, compute: SimulatedHost) -> None:
     teller.say(
-        "A line of ours that was edited counts as the operator's: it is kept behind our block, until someone removes it."
+        "A line of ours that was edited counts as the operator's: it stays, behind our block; now it is removed."
     )
     edit(compute, r"(?m)^device_spec = .*ens1f9.*\n", "")
     compute.restart("nova-compute.service")
